@@ -1,0 +1,28 @@
+// Shared by all kernel files: array types, shape checks, and the per-CPU clones of hot loops.
+#pragma once
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <complex>
+#include <cstdint>
+#include <string>
+
+namespace py = pybind11;
+
+// Arrays must arrive C-contiguous and of the right type: a silent copy would allocate on the real-time path
+// (and an `out` argument would be written into the copy). Bind arguments with py::arg("x").noconvert().
+using f32 = py::array_t<float, py::array::c_style>;
+using c64 = py::array_t<std::complex<float>, py::array::c_style>;
+
+// One loop, compiled for AVX-512, AVX2+FMA and the baseline, chosen when the module loads.
+#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
+#define RTSEP_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define RTSEP_CLONES
+#endif
+
+inline void require(bool ok, const char* message) {
+    if (!ok) throw py::value_error(message);
+}
+
+void bind_stft(py::module_& m);
