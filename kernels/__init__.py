@@ -1,0 +1,1 @@
+"""Hot loops in C++ (`_core`), each with a plain NumPy twin in `rtsep.kernels.reference`."""

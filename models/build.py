@@ -1,0 +1,25 @@
+"""From a model's name to a model ready to step."""
+
+import numpy as np
+
+from rtsep.kernels.errors import RtsepError
+from rtsep.models.base import MaskModel
+from rtsep.models.choir import ChoirModel
+from rtsep.models.f0_track import F0Track
+from rtsep.models.framing import Framing
+
+MODELS = ("choir", "choir-fixed")
+MAX_VOICES = 4
+
+
+def build_model(name: str, *, voices: int, framing: Framing, f0: F0Track | None) -> MaskModel:
+    """Builds the model `name` for `voices` voices.
+
+    Raises:
+        RtsepError: an unknown name, or a number of voices outside 1..4.
+    """
+    if name not in MODELS:
+        raise RtsepError(f"model {name!r} is not one of {', '.join(MODELS)}", "see `rtsep models`")
+    if not 1 <= voices <= MAX_VOICES:
+        raise RtsepError(f"{voices} voices is outside 1..{MAX_VOICES}", "ask for --voices 1 to 4")
+    return ChoirModel(voices, framing, f0 or F0Track(np.zeros(1), np.zeros((1, voices))))

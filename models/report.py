@@ -1,0 +1,29 @@
+"""What a model tells about each voice: for meters, logs and evaluation."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass
+class VoiceReport:
+    """State of every voice after the last hop; arrays are updated in place.
+
+    Attributes:
+        f0_hz: float32 [voices], 0 where unvoiced.
+        level_db: float32 [voices], level of the voice's partials relative to a full-scale sine.
+        merged: bool [voices], true where the voice shares its partials with another one (unison or octave),
+            so that no magnitude mask can part them.
+    """
+
+    f0_hz: NDArray[np.float32]
+    level_db: NDArray[np.float32]
+    merged: NDArray[np.bool_]
+
+    @staticmethod
+    def empty(voices: int) -> "VoiceReport":
+        """A report of silence."""
+        return VoiceReport(
+            np.zeros(voices, np.float32), np.full(voices, -120.0, np.float32), np.zeros(voices, np.bool_)
+        )

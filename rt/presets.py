@@ -1,0 +1,93 @@
+"""What `--latency 11` means in samples at each sample rate."""
+
+from dataclasses import dataclass
+
+from rtsep.kernels.errors import RtsepError
+from rtsep.models.framing import Framing
+
+# 2M in samples at 48 kHz: synthesis windows of 5.3, 10.7, 21.3 and 42.7 ms (DESIGN.md, measured table).
+OVERLAP_AT_48K = {5: 256, 11: 512, 21: 1024, 43: 2048}
+# 85 ms: resolves partials of neighbouring voices a semitone apart above C4; longer windows blur vibrato.
+WINDOW_AT_48K = 4096
+REFERENCE_RATE = 48000
+MIN_SAMPLERATE, MAX_SAMPLERATE = 8000, 192000
+
+
+def _scale(samplerate: int) -> float:
+    """Rates near 48 kHz times a power of two share its block sizes, so that device buffers of 64, 128, ... still divide a hop."""
+    exact = samplerate / REFERENCE_RATE
+    for power in (0.25, 0.5, 1.0, 2.0, 4.0):
+        if abs(exact / power - 1.0) < 0.1:
+            return power
+    return exact
+
+
+def _fast_length(at_least: int) -> int:
+    """Smallest even 2^a 3^b 5^c not below `at_least`: lengths for which the FFT is fast."""
+    length = at_least + at_least % 2
+    while True:
+        rest = length
+        for prime in (2, 3, 5):
+            while rest % prime == 0:
+                rest //= prime
+        if rest == 1:
+            return length
+        length += 2
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Frame sizes of one latency preset at one sample rate, all in samples.
+
+    Args:
+        samplerate: 8000..192000 Hz.
+        latency_ms: 5, 11, 21 or 43; the exact value is `latency_samples`.
+
+    Raises:
+        RtsepError: a sample rate or latency outside these.
+    """
+
+    samplerate: int
+    latency_ms: int
+
+    def __post_init__(self) -> None:
+        if not MIN_SAMPLERATE <= self.samplerate <= MAX_SAMPLERATE:
+            raise RtsepError(
+                f"sample rate {self.samplerate} Hz is outside {MIN_SAMPLERATE}..{MAX_SAMPLERATE} Hz",
+                "resample the input",
+            )
+        if self.latency_ms not in OVERLAP_AT_48K:
+            raise RtsepError(
+                f"latency {self.latency_ms} ms is not one of {', '.join(map(str, OVERLAP_AT_48K))} ms",
+                "choose one of these presets",
+            )
+
+    @property
+    def half_overlap(self) -> int:
+        """M: half of the synthesis window."""
+        return max(1, round(OVERLAP_AT_48K[self.latency_ms] * _scale(self.samplerate) / 2))
+
+    @property
+    def hop(self) -> int:
+        """H: samples between frames. Equal to M: at 50 % overlap Hann windows sum to one."""
+        return self.half_overlap
+
+    @property
+    def latency_samples(self) -> int:
+        """2M: exact algorithmic latency of `Separator.process`, any block size."""
+        return 2 * self.half_overlap
+
+    @property
+    def hop_latency_samples(self) -> int:
+        """2M - H: exact delay of `Separator.process_hop`, which is fed whole hops."""
+        return self.latency_samples - self.hop
+
+    @property
+    def window_samples(self) -> int:
+        """N: analysis window."""
+        return _fast_length(round(WINDOW_AT_48K * _scale(self.samplerate)))
+
+    @property
+    def framing(self) -> Framing:
+        """The same sizes, as models take them."""
+        return Framing(self.samplerate, self.window_samples, self.half_overlap, self.hop)

@@ -1,0 +1,195 @@
+"""The embedding API: any block of audio in, the same number of frames of every stem out."""
+
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtsep.kernels.errors import RtsepError
+from rtsep.models.base import MaskModel, State
+from rtsep.models.build import build_model
+from rtsep.models.report import VoiceReport
+from rtsep.rt.pipeline import HopPipeline
+from rtsep.rt.presets import Preset
+
+if TYPE_CHECKING:
+    from rtsep.models.f0_track import F0Track
+
+RESIDUAL = "residual"
+BACKENDS = ("auto", "cpu")
+MAX_CHANNELS = 64  # more than any interface on a stage; a bound on memory, not a property of the method
+
+
+class Separator:
+    """Separates a stream block by block, with an exact and constant latency.
+
+    One instance serves one stream and one thread. `process` gives the same samples for any cutting of the same input
+    into blocks; the sum over stems (the residual included) is the input delayed by `latency_samples`, to rounding.
+    """
+
+    def __init__(self, model: MaskModel, preset: Preset, channels: int = 1) -> None:
+        if not 1 <= channels <= MAX_CHANNELS:
+            raise RtsepError(f"{channels} channels is outside 1..{MAX_CHANNELS}", "select fewer input channels")
+        self._preset = preset
+        self._channels = channels
+        self._stems = (*model.stems, RESIDUAL)
+        self._pipeline = HopPipeline(preset, model, channels)
+        self._pending = np.zeros((preset.hop, channels), np.float32)
+        self._ready = np.zeros((len(self._stems), preset.hop, channels), np.float32)
+        self._position = 0
+
+    @classmethod
+    def load(
+        cls,
+        model: str = "choir",
+        *,
+        voices: int = 4,
+        samplerate: int = 48000,
+        latency_ms: int = 11,
+        channels: int = 1,
+        backend: str = "auto",
+        f0: "F0Track | None" = None,
+    ) -> Self:
+        """Builds a separator from a model by name.
+
+        Args:
+            model: name as `rtsep models` lists it.
+            voices: 1..4 voices, sorted from the highest down.
+            samplerate: 8000..192000 Hz.
+            latency_ms: preset 5, 11, 21 or 43.
+            channels: audio channels, separated with one mask.
+            backend: "auto" or "cpu".
+            f0: pitches to follow instead of tracking them.
+
+        Raises:
+            RtsepError: any of these out of its bounds.
+        """
+        if backend not in BACKENDS:
+            raise RtsepError(f"backend {backend!r} is not one of {', '.join(BACKENDS)}", "use --backend auto")
+        preset = Preset(samplerate, latency_ms)
+        return cls(build_model(model, voices=voices, framing=preset.framing, f0=f0), preset, channels)
+
+    @property
+    def samplerate(self) -> int:
+        """Hz, of input and output."""
+        return self._preset.samplerate
+
+    @property
+    def channels(self) -> int:
+        """Channels of the input and of every stem."""
+        return self._channels
+
+    @property
+    def stems(self) -> tuple[str, ...]:
+        """Names of the outputs in order; the last is always the residual."""
+        return self._stems
+
+    @property
+    def hop(self) -> int:
+        """Samples between two frames."""
+        return self._preset.hop
+
+    @property
+    def latency_samples(self) -> int:
+        """Exact delay of `process`, constant."""
+        return self._preset.latency_samples
+
+    @property
+    def hop_latency_samples(self) -> int:
+        """Exact delay of `process_hop`, one hop less than that of `process`."""
+        return self._preset.hop_latency_samples
+
+    @property
+    def nonfinite_samples(self) -> int:
+        """NaN and Inf input samples replaced by zero since the last reset."""
+        return self._pipeline.nonfinite_samples
+
+    @property
+    def voices(self) -> VoiceReport:
+        """Pitch, level and `merged` flag of every voice after the last hop."""
+        return self._pipeline.model.report
+
+    def process(self, block: NDArray[np.float32], out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+        """Separates a block of any length, including 0 and 1.
+
+        Shape:
+            block: float32 [frames, channels], or [frames] for one channel.
+            returns float32 [stems, frames, channels], delayed by `latency_samples`; `out` itself where it is given.
+
+        Raises:
+            ValueError: wrong shapes.
+        """
+        if block.ndim == 1 and self._channels == 1:
+            block = block[:, None]
+        if block.ndim != 2 or block.shape[1] != self._channels:
+            raise ValueError(f"block has shape {block.shape}; expected [frames, {self._channels}]")
+        frames = block.shape[0]
+        shape = (len(self._stems), frames, self._channels)
+        if out is None:
+            out = np.empty(shape, np.float32)
+        elif out.shape != shape or out.dtype != np.float32:
+            raise ValueError(f"out has shape {out.shape} and type {out.dtype}; expected {shape} of float32")
+        done = 0
+        while done < frames:
+            start = self._position
+            count = min(self.hop - start, frames - done)
+            out[:, done : done + count] = self._ready[:, start : start + count]
+            self._pending[start : start + count] = block[done : done + count]
+            done += count
+            self._position = start + count
+            if self._position == self.hop:
+                self._pipeline.step(self._pending, self._ready)
+                self._position = 0
+        return out
+
+    def process_hop(self, hop: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+        """Separates exactly one hop with one hop less latency: for hosts that can wait for whole hops.
+
+        Not to be mixed with `process` on one instance without `reset` between.
+
+        Shape:
+            hop: C-contiguous float32 [H, channels]; out: C-contiguous float32 [stems, H, channels], written,
+            delayed by `hop_latency_samples`.
+        """
+        self._pipeline.step(hop, out)
+
+    def flush(self) -> NDArray[np.float32]:
+        """The last `latency_samples` frames still inside (the stream then continues as after silence).
+
+        Shape:
+            returns float32 [stems, latency_samples, channels].
+        """
+        return self.process(np.zeros((self.latency_samples, self._channels), np.float32))
+
+    def reset(self) -> None:
+        """Back to the state after `load`."""
+        self._pipeline.reset()
+        self._pending[...] = 0
+        self._ready[...] = 0
+        self._position = 0
+
+    def state_dict(self) -> State:
+        """Everything later output depends on: a flat dict of copied arrays."""
+        return {
+            "pending": self._pending.copy(),
+            "ready": self._ready.copy(),
+            "position": np.array(self._position, np.int64),
+            **self._pipeline.state_dict(),
+        }
+
+    def load_state_dict(self, state: State) -> None:
+        """Continues sample-exactly from `state_dict()` of a separator with the same settings.
+
+        Raises:
+            ValueError: names or shapes that are not those of this separator.
+        """
+        own = self.state_dict()
+        for name in own.keys() | state.keys():
+            have = own[name].shape if name in own else "nothing"
+            got = state[name].shape if name in state else "nothing"
+            if have != got:
+                raise ValueError(f"state {name!r} has shape {got}; this separator needs {have}")
+        self._pending[...] = state["pending"]
+        self._ready[...] = state["ready"]
+        self._position = int(state["position"])
+        self._pipeline.load_state_dict(state)
