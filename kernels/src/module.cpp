@@ -4,4 +4,9 @@
 PYBIND11_MODULE(_core, m) {
     m.doc() = "rtsep's C++ kernels; each has a NumPy reference in rtsep.kernels.reference";
     bind_stft(m);
+    bind_filterbank(m);
+    bind_oscillator(m);
+    bind_lpc(m);
+    bind_renderer(m);
+    bind_soft_masks(m);
 }

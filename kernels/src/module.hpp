@@ -26,3 +26,8 @@ inline void require(bool ok, const char* message) {
 }
 
 void bind_stft(py::module_& m);
+void bind_filterbank(py::module_& m);
+void bind_oscillator(py::module_& m);
+void bind_lpc(py::module_& m);
+void bind_renderer(py::module_& m);
+void bind_soft_masks(py::module_& m);
