@@ -1,4 +1,5 @@
-"""Types of the C++ kernels. Shapes and meaning: the functions of the same names in rtsep.kernels.reference."""
+"""Types of the C++ kernels. Shapes and meaning: the functions of the same names in
+rtsep.kernels.reference."""
 
 from typing import TypedDict
 

@@ -1,6 +1,7 @@
 """Log-frequency features on a grid fixed in Hz: the same shape and meaning at every sample rate.
 
-A network trained at 16 kHz meets the same bands at 48 kHz; bands above the lower Nyquist frequency hold the floor.
+A network trained at 16 kHz meets the same bands at 48 kHz; bands above the lower Nyquist frequency hold the
+floor.
 """
 
 from typing import NamedTuple
@@ -41,8 +42,8 @@ def log_centres_hz(f_min_hz: float, f_max_hz: float, bands_per_octave: int) -> F
 def hat_weights(centres_hz: F64, samplerate: float, n_fft: int) -> F64:
     """Triangles from centre to centre, never narrower than one bin to each side.
 
-    Where bands are wider than bins the triangles sum to one over the bands at every bin between the outer centres;
-    where bins are wider the two nearest bins are interpolated linearly.
+    Where bands are wider than bins the triangles sum to one over the bands at every bin between the outer
+    centres; where bins are wider the two nearest bins are interpolated linearly.
 
     Args:
         centres_hz: float64 [bands], ascending.

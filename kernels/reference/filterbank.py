@@ -20,12 +20,13 @@ class Filterbank:
 
     def __init__(self, first_bin: I32, offset: I32, weights: F32, bins: int, floor: float) -> None:
         self.floor = floor
-        self.dense = np.zeros((first_bin.size, bins), np.float32)
+        self.dense = np.zeros((first_bin.size, bins))
         for band, first in enumerate(first_bin):
             row = weights[offset[band] : offset[band + 1]]
             self.dense[band, first : first + row.size] = row
 
     def apply(self, spectrum: F32, out: F32) -> None:
-        """out [channels, bands] = log(bands of spectrum [channels, bins] + floor); NaN, Inf, negative bins are 0."""
+        """out [channels, bands] = log(bands of spectrum [channels, bins] + floor); NaN, Inf, negative bins
+        are 0."""
         clean = np.where(np.isfinite(spectrum) & (spectrum > 0), spectrum, np.float32(0))
         out[...] = np.log(np.minimum(clean.astype(np.float64) @ self.dense.T, 3e38) + self.floor)

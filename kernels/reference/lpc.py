@@ -13,9 +13,9 @@ LEAST_POWER = 1e-12
 def lsf_to_lpc(lsf: F32, lpc: F64) -> None:
     """Line spectral frequencies [V, order] (rad, ascending in 0..pi) to lpc [V, order + 1], lpc[:, 0] = 1.
 
-    A(z) = 1/2 [(1 + 1/z) P'(z) + (1 - 1/z) Q'(z)], P' and Q' the products over the odd and the even frequencies of
-    1 - 2 cos w / z + 1 / z^2 (Schulze-Forster et al., arXiv 2201.09592). Ordered frequencies give a stable 1/A. A row
-    with a frequency that is not finite becomes the flat filter, A = 1.
+    A(z) = 1/2 [(1 + 1/z) P'(z) + (1 - 1/z) Q'(z)], P' and Q' the products over the odd and the even
+    frequencies of 1 - 2 cos w / z + 1 / z^2 (Schulze-Forster et al., arXiv 2201.09592). Ordered frequencies
+    give a stable 1/A. A row with a frequency that is not finite becomes the flat filter, A = 1.
     """
     for row, w in enumerate(lsf.astype(np.float64)):
         p, q = np.ones(1), np.ones(1)
@@ -55,8 +55,8 @@ class AllPoleEnvelope:
 class AllPoleFilter:
     """Frame-wise all-pole filter of Schulze-Forster et al. (arXiv 2201.09592).
 
-    Frames of 2 * hop samples start every hop; each is filtered by its own 1/A from a zero state, weighted by a
-    periodic Hann window and overlap-added. The first half of frame 0 is not windowed: nothing overlaps it.
+    Frames of 2 * hop samples start every hop; each is filtered by its own 1/A from a zero state, weighted by
+    a periodic Hann window and overlap-added. The first half of frame 0 is not windowed: nothing overlaps it.
 
     Args:
         order: even, 2 to 64.
@@ -68,7 +68,8 @@ class AllPoleFilter:
         self.window = 0.5 - 0.5 * np.cos(np.pi * np.arange(2 * hop) / hop)
 
     def apply(self, excitation: F32, lsf: F32, out: F32) -> None:
-        """out [V, samples] from excitation [V, samples] and lsf [V, frames, order], frames = ceil(samples / hop)."""
+        """out [V, samples] from excitation [V, samples] and lsf [V, frames, order], frames = ceil(samples /
+        hop)."""
         voices, samples = excitation.shape
         frames, hop = lsf.shape[1], self.hop
         lpc = np.empty((voices * frames, self.order + 1))

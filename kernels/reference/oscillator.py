@@ -11,12 +11,14 @@ FADE_START = 0.95
 
 
 class HarmonicOscillator:
-    """V voices of K partials: sum_k fade * amplitude_k sin(2 pi k phase), phase = running sum of F0 / samplerate.
+    """V voices of K partials: sum_k fade * amplitude_k sin(2 pi k phase), phase = running sum of F0 /
+    samplerate.
 
-    A call ramps F0 and amplitudes linearly from the last call's values and reaches the new ones at its last frame;
-    the first call's F0 does not ramp. F0 that is 0, negative or not finite means unvoiced: the old F0 is held while
-    the amplitudes fall to zero, and the next voiced call starts at its own F0. Amplitudes that are not finite are 0.
-    Equal-weight partials with roll-off (Schulze-Forster et al., arXiv 2201.09592) are a choice of `amplitudes`.
+    A call ramps F0 and amplitudes linearly from the last call's values and reaches the new ones at its last
+    frame; the first call's F0 does not ramp. F0 that is 0, negative or not finite means unvoiced: the old F0
+    is held while the amplitudes fall to zero, and the next voiced call starts at its own F0. Amplitudes that
+    are not finite are 0. Equal-weight partials with roll-off (Schulze-Forster et al., arXiv 2201.09592) are a
+    choice of `amplitudes`.
     """
 
     def __init__(self, voices: int, partials: int, samplerate: float) -> None:

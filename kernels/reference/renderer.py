@@ -14,9 +14,9 @@ LOWEST_F0_HZ = 20.0
 class SourceFilterRenderer:
     """Magnitudes of V voices on STFT bins, in the unit of an STFT with the lobe's window:
 
-    |S(f)| = (a / K sum_k lobe(f - k F0) rolloff(k F0) + g noise(f)) / |A(f)|, K the number of partials below Nyquist
-    (Schulze-Forster et al., arXiv 2201.09592, drawn on the bins). Magnitudes of neighbouring lobes add, as masks
-    need them; nothing is drawn outside the main lobe.
+    |S(f)| = (a / K sum_k lobe(f - k F0) rolloff(k F0) + g noise(f)) / |A(f)|, K the number of partials below
+    Nyquist (Schulze-Forster et al., arXiv 2201.09592, drawn on the bins). Magnitudes of neighbouring lobes
+    add, as masks need them; nothing is drawn beyond the reach of the lobe table.
 
     Args:
         bins: n_fft // 2 + 1.

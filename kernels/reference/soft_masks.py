@@ -10,7 +10,8 @@ SILENCE = 1e-30
 
 
 def soft_masks(sources: F32, floor: F32, exponent: float, masks: F32) -> None:
-    """masks [V, bins] = sources^p / (sum over voices of sources^p + floor^p): every source's share of every bin.
+    """masks [V, bins] = sources^p / (sum over voices of sources^p + floor^p): every source's share of every
+    bin.
 
     Args:
         sources: [V, bins], magnitudes.

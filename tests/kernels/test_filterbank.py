@@ -1,4 +1,5 @@
-"""Log-frequency filterbank: partition of unity, independence of the sample rate, parity with the reference."""
+"""Log-frequency filterbank: partition of unity, independence of the sample rate, parity with the
+reference."""
 
 import numpy as np
 import pytest
@@ -108,7 +109,7 @@ def test_wrong_shapes_and_types_are_refused() -> None:
     with pytest.raises(ValueError, match=rf"out has shape \[1, 3\], expected \[1, {CENTRES.size}\]"):
         bank.apply(np.zeros((1, 2049), np.float32), np.empty((1, 3), np.float32))
     with pytest.raises(TypeError):
-        bank.apply(np.zeros((1, 2049), np.float64), out)  # type: ignore[arg-type]
+        bank.apply(np.zeros((1, 2049), np.float64), out)
     with pytest.raises(TypeError):
         bank.apply(np.zeros((1, 4098), np.float32)[:, ::2], out)
     with pytest.raises(ValueError, match="outside the spectrum"):

@@ -1,0 +1,124 @@
+"""The kernels at the sizes of a hop on stage: 48 kHz, `--latency 11`, four voices, a window of 4096 samples.
+
+One case holds the same call on the C++ kernel and on its NumPy reference, each with arrays of its own.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from rtsep.kernels import _core
+from rtsep.kernels.filterbank import band_weights, log_centres_hz
+from rtsep.kernels.lobe import window_lobe
+from rtsep.kernels.reference import filterbank, lpc, oscillator, renderer, soft_masks, stft
+from rtsep.kernels.windows import analysis_window, synthesis_window
+
+SAMPLERATE = 48000.0
+WINDOW, HOP, BINS = 4096, 256, 2049
+VOICES, PARTIALS, ORDER, BANDS = 4, 60, 20, 40
+
+
+@dataclass(frozen=True)
+class KernelCase:
+    """A kernel call: its name, its size in words, and the call in C++ and in NumPy."""
+
+    name: str
+    size: str
+    cpp: Callable[[], object]
+    numpy: Callable[[], object]
+
+
+def _lsf(rng: np.random.Generator, *shape: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+    gaps = rng.random((*shape, ORDER + 1)) + 0.3
+    return np.cumsum(gaps / gaps.sum(axis=-1, keepdims=True) * np.pi, axis=-1)[..., :ORDER].astype(np.float32)
+
+
+def kernel_cases() -> Iterator[KernelCase]:
+    """Yields every kernel once."""
+    rng = np.random.default_rng(0)
+
+    def case(
+        name: str, size: str, build: Callable[[ModuleType | Any], Callable[[], object]], twin: Any
+    ) -> KernelCase:
+        return KernelCase(name, size, build(_core), build(twin))
+
+    def uniform(*shape: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+        return rng.random(shape).astype(np.float32)
+
+    window, fade = analysis_window(WINDOW, HOP), synthesis_window(WINDOW, HOP)
+    hop = uniform(HOP, 1)
+    spectrum = (rng.standard_normal((1, BINS)) + 1j * rng.standard_normal((1, BINS))).astype(np.complex64)
+    sources, floor, frames = (
+        uniform(VOICES, BINS),
+        uniform(BINS) * np.float32(0.01),
+        uniform(VOICES, 1, WINDOW),
+    )
+    f0_hz = np.array([110, 165, 220, 330], np.float32)
+    amplitudes, gains = uniform(VOICES, PARTIALS), uniform(VOICES)
+    lsf, lsf_frames, excitation = _lsf(rng, VOICES), _lsf(rng, VOICES, 32), uniform(VOICES, 32 * HOP)
+    bands = uniform(VOICES, BANDS)
+    centres = log_centres_hz(55.0, 14080.0, 24)
+    weights = band_weights(centres, SAMPLERATE, WINDOW)
+    lobe = window_lobe(window)
+
+    def push_frame(k: Any) -> Callable[[], object]:
+        history, frame = np.zeros((1, WINDOW), np.float32), np.empty((1, WINDOW), np.float32)
+        return lambda: k.push_frame(history, hop, window, frame)
+
+    def apply_masks(k: Any) -> Callable[[], object]:
+        out = np.empty((VOICES, 1, BINS), np.complex64)
+        return lambda: k.apply_masks(spectrum, sources, out)
+
+    def overlap_add(k: Any) -> Callable[[], object]:
+        tail, history = np.zeros((VOICES, 1, 2 * HOP), np.float32), np.zeros((1, WINDOW), np.float32)
+        out = np.empty((VOICES + 1, HOP, 1), np.float32)
+        return lambda: k.overlap_add(frames, fade, tail, history, out)
+
+    def bank_of_bands(k: Any) -> Callable[[], object]:
+        kernel, out = k.Filterbank(*weights, BINS, 1e-5), np.empty((1, centres.size), np.float32)
+        return lambda: kernel.apply(sources[:1], out)
+
+    def oscillators(k: Any) -> Callable[[], object]:
+        kernel, out = k.HarmonicOscillator(VOICES, PARTIALS, SAMPLERATE), np.empty((VOICES, HOP), np.float32)
+        return lambda: kernel.render(f0_hz, amplitudes, out)
+
+    def lines_to_lpc(k: Any) -> Callable[[], object]:
+        out = np.empty((VOICES, ORDER + 1))
+        return lambda: k.lsf_to_lpc(lsf, out)
+
+    def envelope(k: Any) -> Callable[[], object]:
+        kernel, out = k.AllPoleEnvelope(ORDER, BINS), np.empty((VOICES, BINS), np.float32)
+        return lambda: kernel.apply(lsf, out)
+
+    def all_pole_filter(k: Any) -> Callable[[], object]:
+        kernel, out = k.AllPoleFilter(ORDER, HOP), np.empty_like(excitation)
+        return lambda: kernel.apply(excitation, lsf_frames, out)
+
+    def source_filter(k: Any) -> Callable[[], object]:
+        kernel = k.SourceFilterRenderer(BINS, SAMPLERATE, ORDER, BANDS, *lobe)
+        out = np.empty((VOICES, BINS), np.float32)
+        return lambda: kernel.render(f0_hz, gains, lsf, gains, bands, out)
+
+    def masks(exponent: float) -> Callable[[Any], Callable[[], object]]:
+        def build(k: Any) -> Callable[[], object]:
+            out = np.empty((VOICES, BINS), np.float32)
+            return lambda: k.soft_masks(sources, floor, exponent, out)
+
+        return build
+
+    on_bins = f"{VOICES} voices x {BINS} bins"
+    yield case("push_frame", f"hop {HOP}, window {WINDOW}", push_frame, stft)
+    yield case("apply_masks", on_bins, apply_masks, stft)
+    yield case("overlap_add", f"{VOICES} stems, hop {HOP}", overlap_add, stft)
+    yield case("filterbank", f"{BINS} bins -> {centres.size} bands", bank_of_bands, filterbank)
+    yield case("oscillator", f"{VOICES} voices x {PARTIALS} partials, hop {HOP}", oscillators, oscillator)
+    yield case("lsf_to_lpc", f"{VOICES} voices, order {ORDER}", lines_to_lpc, lpc)
+    yield case("all-pole envelope", on_bins, envelope, lpc)
+    yield case("all-pole filter", f"{VOICES} voices x 32 frames of {2 * HOP}", all_pole_filter, lpc)
+    yield case("renderer", on_bins, source_filter, renderer)
+    yield case("soft_masks p=1", on_bins, masks(1.0), soft_masks)
+    yield case("soft_masks p=2", on_bins, masks(2.0), soft_masks)
+    yield case("soft_masks p=1.5", on_bins, masks(1.5), soft_masks)

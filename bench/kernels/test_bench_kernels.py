@@ -1,0 +1,16 @@
+"""pytest-benchmark suite: `pytest bench/kernels --benchmark-enable`, grouped so that each kernel meets its
+reference."""
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from rtsep.bench.kernel_cases import KernelCase, kernel_cases
+
+CASES = list(kernel_cases())
+
+
+@pytest.mark.parametrize("side", ["cpp", "numpy"])
+@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+def test_bench_kernel(benchmark: BenchmarkFixture, case: KernelCase, side: str) -> None:
+    benchmark.group = f"{case.name}, {case.size}"
+    benchmark(case.cpp if side == "cpp" else case.numpy)
