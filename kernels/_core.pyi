@@ -66,3 +66,57 @@ class SourceFilterRenderer:
 
 # soft_masks.cpp
 def soft_masks(sources: F32, floor: F32, exponent: float, masks: F32) -> None: ...
+
+# comb.cpp
+class AdaptiveComb:
+    BANDS: int
+    UNSEEN: float
+    def __init__(
+        self,
+        voices: int,
+        bins: int,
+        bin_hz: float,
+        lobe: F32,
+        oversampling: int,
+        learn: float,
+        hold: float,
+        floor: float,
+    ) -> None: ...
+    def step(
+        self,
+        power: F32,
+        f0_hz: F32,
+        envelope: F32,
+        active: F32,
+        before_hz: F32,
+        masks: F32,
+        levels_db: F32,
+    ) -> None: ...
+
+# peaks.cpp
+class PeakPicker:
+    def __init__(self, bin_hz: float, top_hz: float, leakage: F32, oversampling: int) -> None: ...
+    def find(self, amplitude: F32, peak_hz: F32, weight: F32) -> int: ...
+
+# coverage.cpp
+class Coverage:
+    def __init__(self, candidates_hz: F32, bin_hz: float, top_hz: float, max_peaks: int) -> None: ...
+    def compute(self, peak_hz: F32, weight: F32, peaks: int, covered: F32, missing: F32) -> None: ...
+
+# beam.cpp
+class PitchBeam:
+    SIZE: int
+    SILENT: int
+    def __init__(self, voices: int, candidates: int, max_peaks: int) -> None: ...
+    def step(self, weight: F32, covered: F32, missing: F32, pitch: I32, last: I32, score: F32) -> None: ...
+
+def refine_f0(
+    peak_hz: F32,
+    weight: F32,
+    peaks: int,
+    covered: F32,
+    pitch: I32,
+    candidates_hz: F32,
+    bin_hz: float,
+    f0_hz: F32,
+) -> None: ...

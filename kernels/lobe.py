@@ -20,6 +20,25 @@ class Lobe(NamedTuple):
     """RMS magnitude of a bin when the input is white noise, uniform on [-1, 1)."""
 
 
+def window_response(window: F32, *, reach_bins: int, phases: int) -> F32:
+    """Magnitude response of a window at 0, 1/phases, 2/phases, ... bins from its centre, 1 at the centre.
+
+    Args:
+        window: float32 [N], the analysis window; the FFT has the same length.
+        reach_bins: how far the table goes.
+        phases: table entries per bin.
+
+    Shape:
+        returns float32 [reach_bins * phases + 1].
+    """
+    if window.ndim != 1 or window.size < 16:
+        raise ValueError(f"window has shape {window.shape}, expected [N] with N >= 16")
+    if not 1 <= reach_bins <= window.size // 2:
+        raise ValueError(f"reach_bins is {reach_bins}, expected 1 to {window.size // 2}")
+    magnitude = np.abs(np.fft.rfft(window.astype(np.float64), window.size * phases))
+    return (magnitude[: reach_bins * phases + 1] / magnitude[0]).astype(np.float32)
+
+
 def window_lobe(window: F32, *, reach_bins: int = 7, phases: int = 64) -> Lobe:
     """Tabulates |W|/2, the magnitude a real sinusoid of amplitude 1 leaves around its frequency.
 

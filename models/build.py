@@ -1,10 +1,9 @@
 """From a model's name to a model ready to step."""
 
-import numpy as np
-
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.base import MaskModel
 from rtsep.models.choir import ChoirModel
+from rtsep.models.comb import AdaptiveCombMasks, CombMasks, FixedCombMasks
 from rtsep.models.f0_track import F0Track
 from rtsep.models.framing import Framing
 
@@ -22,4 +21,7 @@ def build_model(name: str, *, voices: int, framing: Framing, f0: F0Track | None)
         raise RtsepError(f"model {name!r} is not one of {', '.join(MODELS)}", "see `rtsep models`")
     if not 1 <= voices <= MAX_VOICES:
         raise RtsepError(f"{voices} voices is outside 1..{MAX_VOICES}", "ask for --voices 1 to 4")
-    return ChoirModel(voices, framing, f0 or F0Track(np.zeros(1), np.zeros((1, voices))))
+    comb: CombMasks = (
+        AdaptiveCombMasks(voices, framing) if name == "choir" else FixedCombMasks(voices, framing)
+    )
+    return ChoirModel(voices, framing, comb, f0)

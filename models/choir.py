@@ -3,49 +3,123 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from rtsep.kernels.windows import analysis_window
 from rtsep.models.base import State
+from rtsep.models.comb import CombMasks
 from rtsep.models.f0_track import F0Track
 from rtsep.models.framing import Framing
 from rtsep.models.report import VoiceReport
+from rtsep.models.tracker import MultiF0Tracker
+
+# Within 35 cents of a unison or octave all partials of the higher voice fall into the lobes of the lower one.
+MERGED_CENTS = 35.0
+
+
+def mark_merged(f0_hz: NDArray[np.float32], merged: NDArray[np.bool_]) -> None:
+    """Flags voices whose F0 is a unison or an octave (any number of them) from another sounding voice.
+
+    Shape:
+        f0_hz: float32 [V], 0 = unvoiced; merged: bool [V], written.
+    """
+    merged[...] = False
+    for i in range(f0_hz.size):
+        for j in range(i):
+            if f0_hz[i] > 0 and f0_hz[j] > 0:
+                cents = abs(1200.0 * np.log2(f0_hz[i] / f0_hz[j]))
+                if abs(cents - 1200.0 * round(cents / 1200.0)) < MERGED_CENTS:
+                    merged[i] = merged[j] = True
 
 
 class ChoirModel:
-    """Masks of `voices` voices, highest first."""
+    """Masks of 1..4 voices, highest first.
 
-    def __init__(self, voices: int, framing: Framing, f0: F0Track) -> None:
+    Args:
+        voices: how many.
+        framing: the spectrum's layout.
+        comb: from pitches to masks.
+        f0: pitches to follow; without them they are tracked.
+    """
+
+    def __init__(self, voices: int, framing: Framing, comb: CombMasks, f0: F0Track | None) -> None:
         self._stems = tuple(f"voice-{i + 1}" for i in range(voices))
         self._framing = framing
+        self._comb = comb
         self._f0 = f0
+        self._tracker = MultiF0Tracker(voices, framing) if f0 is None else None
         self._report = VoiceReport.empty(voices)
-        self._hops = np.zeros((), np.int64)
-        self._freqs = np.arange(framing.bins) * framing.bin_hz
+        window = analysis_window(framing.window_samples, framing.half_overlap)
+        # A full-scale sine peaks at half the window's sum.
+        self._power_scale = np.float32((2.0 / window.sum(dtype=np.float64)) ** 2)
+        self._power = np.zeros(framing.bins, np.float32)
+        self._square = np.zeros(framing.bins, np.float32)
+        self._amplitude = np.zeros(framing.bins, np.float32)
+        self._hops = 0
 
     @property
     def stems(self) -> tuple[str, ...]:
+        """voice-1, voice-2, ..."""
         return self._stems
 
     @property
     def report(self) -> VoiceReport:
+        """Pitch, level and `merged` flag of every voice after the last hop."""
         return self._report
 
     def step(self, spectrum: NDArray[np.complex64], masks: NDArray[np.float32]) -> None:
+        """See `MaskModel.step`."""
         self._hops += 1
-        time_s = (int(self._hops) * self._framing.hop - self._framing.half_overlap) / self._framing.samplerate
-        self._f0.at(time_s, self._report.f0_hz)
-        masks[...] = 0
-        for voice, f0_hz in enumerate(self._report.f0_hz):
-            if f0_hz > 0:
-                k = np.maximum(1, np.round(self._freqs / f0_hz))
-                distance = (self._freqs - k * f0_hz) / self._framing.bin_hz
-                rolloff = 1 / np.maximum(1.0, k * f0_hz / 200.0)
-                masks[voice] = rolloff * np.exp(-0.5 * (distance / 1.2) ** 2)
-        masks /= masks.sum(0) + 1e-4
+        report = self._report
+        self._mean_power(spectrum)
+        if self._tracker is not None:
+            np.sqrt(self._power, out=self._amplitude)
+            self._tracker.step(self._amplitude, report.f0_hz)
+        elif self._f0 is not None:
+            self._f0.at(self._time_s(), report.f0_hz)
+        self._comb.step(self._power, report.f0_hz, masks, report.level_db)
+        mark_merged(report.f0_hz, report.merged)
+
+    def _mean_power(self, spectrum: NDArray[np.complex64]) -> None:
+        """Power averaged over channels: unlike a downmix it cannot cancel."""
+        self._power[...] = 0
+        for channel in spectrum:
+            for part in (channel.real, channel.imag):
+                np.multiply(part, part, out=self._square)
+                self._power += self._square
+        self._power *= self._power_scale / np.float32(spectrum.shape[0])
+
+    def _time_s(self) -> float:
+        """Stream time at the centre of the synthesis window: there a given F0 separates best (measured)."""
+        return (self._hops * self._framing.hop - self._framing.half_overlap) / self._framing.samplerate
 
     def reset(self) -> None:
-        self._hops[...] = 0
+        """Back to before the first hop."""
+        self._hops = 0
+        self._comb.reset()
+        if self._tracker is not None:
+            self._tracker.reset()
+        empty = VoiceReport.empty(len(self._stems))
+        self._report.f0_hz[...] = empty.f0_hz
+        self._report.level_db[...] = empty.level_db
+        self._report.merged[...] = empty.merged
 
     def state_dict(self) -> State:
-        return {"hops": self._hops.copy()}
+        """Tracker, comb, the hop count and the report."""
+        tracker = self._tracker.state_dict() if self._tracker is not None else {}
+        return {
+            "hops": np.array(self._hops, np.int64),
+            "f0_hz": self._report.f0_hz.copy(),
+            "level_db": self._report.level_db.copy(),
+            "merged": self._report.merged.copy(),
+            **{f"tracker.{name}": value for name, value in tracker.items()},
+            **{f"comb.{name}": value for name, value in self._comb.state_dict().items()},
+        }
 
     def load_state_dict(self, state: State) -> None:
-        self._hops[...] = state["hops"]
+        """Continues from `state_dict()`."""
+        self._hops = int(state["hops"])
+        self._report.f0_hz[...] = state["f0_hz"]
+        self._report.level_db[...] = state["level_db"]
+        self._report.merged[...] = state["merged"]
+        if self._tracker is not None:
+            self._tracker.load_state_dict({n: state[f"tracker.{n}"] for n in self._tracker.state_dict()})
+        self._comb.load_state_dict({n: state[f"comb.{n}"] for n in self._comb.state_dict()})

@@ -9,4 +9,8 @@ PYBIND11_MODULE(_core, m) {
     bind_lpc(m);
     bind_renderer(m);
     bind_soft_masks(m);
+    bind_comb(m);
+    bind_peaks(m);
+    bind_coverage(m);
+    bind_beam(m);
 }

@@ -12,6 +12,7 @@ namespace py = pybind11;
 // Arrays must arrive C-contiguous and of the right type: a silent copy would allocate on the real-time path
 // (and an `out` argument would be written into the copy). Bind arguments with py::arg("x").noconvert().
 using f32 = py::array_t<float, py::array::c_style>;
+using i32 = py::array_t<std::int32_t, py::array::c_style>;
 using c64 = py::array_t<std::complex<float>, py::array::c_style>;
 
 // One loop, compiled for AVX-512, AVX2+FMA and the baseline, chosen when the module loads.
@@ -31,3 +32,7 @@ void bind_oscillator(py::module_& m);
 void bind_lpc(py::module_& m);
 void bind_renderer(py::module_& m);
 void bind_soft_masks(py::module_& m);
+void bind_comb(py::module_& m);
+void bind_peaks(py::module_& m);
+void bind_coverage(py::module_& m);
+void bind_beam(py::module_& m);

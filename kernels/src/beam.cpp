@@ -1,0 +1,326 @@
+// Who sings which candidate pitch: a beam over joint hypotheses of all voices, one step per hop.
+//
+// A hypothesis gives every voice a candidate or silence, highest voice first. Its evidence is the weight of the peaks
+// that at least one voice explains (a noisy-or over voices, so that a second voice gains only what the first leaves
+// open), less what is missing of each voice and a price per sounding voice. Changing pitch, entering and leaving cost;
+// gliding costs by the step. The score of the past fades, so that a wrong turn is left within a few hops.
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <vector>
+
+#include "module.hpp"
+
+namespace {
+
+constexpr int kBeam = 12;
+constexpr int kMaxVoices = 4;
+constexpr int kSilent = -1;
+constexpr int kApart = 3;           // voices lie more than 60 cents apart; closer, one comb is all there is to see
+constexpr int kGlide = 3;           // candidates a voice may glide per hop without counting as a jump
+constexpr float kMissing = 2.0f;    // price of a voice with no partial of its own present
+constexpr float kSounding = 0.7f;   // price of a voice: fewer voices win where peaks are explained anyway
+constexpr float kJump = 3.0f;       // price of a new pitch, in evidence of one hop
+constexpr float kStep = 0.1f;       // price per candidate (20 cents) of gliding
+constexpr float kToggle = 1.0f;     // price of entering or leaving
+constexpr float kReentry = 0.1f;    // price of entering far from where the voice was last heard
+constexpr float kReentryPerStep = 0.02f;
+constexpr float kMemory = 0.7f;     // share of the past score kept per hop
+constexpr int kReseeded = 4;        // hypotheses that may turn into the fresh greedy reading
+
+struct Hypothesis {
+    int pitch[kMaxVoices];
+    int parent;
+    float score;
+};
+
+class PitchBeam {
+   public:
+    PitchBeam(int voices, int candidates, int max_peaks)
+        : voices_(voices), candidates_(candidates), max_peaks_(max_peaks) {
+        require(voices >= 1 && voices <= kMaxVoices && candidates >= 2 && max_peaks >= 1,
+                "PitchBeam: needs 1..4 voices, at least 2 candidates and 1 peak");
+        proposals_.reserve(static_cast<size_t>(kBeam) * (2 + 3 * kMaxVoices) + kReseeded);
+        order_.reserve(proposals_.capacity());
+        open_.resize(static_cast<size_t>(max_peaks));
+        gain_.resize(static_cast<size_t>(candidates));
+    }
+
+    // weight [P], covered [G, P], missing [G]; state, best first: pitch [beam, V], last [beam, V] (candidate or -1),
+    // score [beam] (-inf where the beam has no hypothesis).
+    void step(f32 weight, f32 covered, f32 missing, i32 pitch, i32 last, f32 score) {
+        require(weight.ndim() == 1 && weight.shape(0) == max_peaks_ && covered.ndim() == 2 &&
+                    covered.shape(0) == candidates_ && covered.shape(1) == max_peaks_ && missing.ndim() == 1 &&
+                    missing.shape(0) == candidates_ && pitch.ndim() == 2 && pitch.shape(0) == kBeam &&
+                    pitch.shape(1) == voices_ && last.ndim() == 2 && last.shape(0) == kBeam &&
+                    last.shape(1) == voices_ && score.ndim() == 1 && score.shape(0) == kBeam,
+                "PitchBeam.step: weight [P], covered [G, P], missing [G], pitch and last [12, V], score [12]");
+        weight_ = weight.data();
+        covered_ = covered.data();
+        missing_ = missing.data();
+        pitch_ = pitch.mutable_data();
+        last_ = last.mutable_data();
+        score_ = score.mutable_data();
+        py::gil_scoped_release nogil;
+        used_ = 0;  // trailing peaks of weight zero change nothing
+        for (int p = 0; p < max_peaks_; ++p)
+            if (weight_[p] > 0.0f) used_ = p + 1;
+        proposals_.clear();
+        int alive = 0;
+        while (alive < kBeam && std::isfinite(score_[alive])) ++alive;
+        for (int h = 0; h < alive; ++h) propose_from(h);
+        propose_fresh(alive);
+        for (Hypothesis& proposal : proposals_) evaluate(proposal);
+        keep_best();
+    }
+
+   private:
+    const float* row(int candidate) const {
+        return covered_ + static_cast<size_t>(candidate) * static_cast<size_t>(max_peaks_);
+    }
+
+    // open_[p] = weight of the peak left unexplained by all voices but `skip`.
+    RTSEP_CLONES void leave_open(const int* pitch, int skip) {
+        float* open = open_.data();
+        for (int p = 0; p < used_; ++p) open[p] = weight_[p];
+        for (int v = 0; v < voices_; ++v) {
+            if (v == skip || pitch[v] == kSilent) continue;
+            const float* c = row(pitch[v]);
+            for (int p = 0; p < used_; ++p) open[p] *= 1.0f - c[p];
+        }
+    }
+
+    // What `candidate` would add to the peaks left open. Four running sums: a fixed order of additions that vectorises.
+    RTSEP_CLONES float gain(int candidate) const {
+        const float* c = row(candidate);
+        const float* open = open_.data();
+        float sum[16] = {};
+        int p = 0;
+        for (; p + 16 <= used_; p += 16)
+            for (int i = 0; i < 16; ++i) sum[i] += open[p + i] * c[p + i];
+        for (; p < used_; ++p) sum[p % 16] += open[p] * c[p];
+        float total = 0.0f;
+        for (float s : sum) total += s;
+        return total - kMissing * missing_[candidate];
+    }
+
+    bool in_order(const int* pitch, int voice, int candidate) const {
+        for (int u = 0; u < voices_; ++u) {
+            if (u == voice || pitch[u] == kSilent) continue;
+            if (u < voice ? pitch[u] <= candidate + kApart : pitch[u] >= candidate - kApart) return false;
+        }
+        return true;
+    }
+
+    void propose(const int* pitch, int parent) {
+        Hypothesis h{};
+        std::copy(pitch, pitch + voices_, h.pitch);
+        h.parent = parent;
+        proposals_.push_back(h);
+    }
+
+    // Everything one hypothesis may become: all voices gliding, then one voice jumping, entering or falling silent.
+    void propose_from(int h) {
+        int base[kMaxVoices];
+        std::copy(pitch_ + h * voices_, pitch_ + (h + 1) * voices_, base);
+        glide(base);
+        propose(base, h);
+        for (int v = 0; v < voices_; ++v) {
+            leave_open(base, v);
+            int best = kSilent, second = kSilent;
+            for (int c = 0; c < candidates_; ++c)
+                gain_[static_cast<size_t>(c)] = in_order(base, v, c) ? gain(c) : -1e9f;
+            for (int c = 1; c + 1 < candidates_; ++c) {
+                const float g = gain_[static_cast<size_t>(c)];
+                if (g <= gain_[static_cast<size_t>(c - 1)] || g < gain_[static_cast<size_t>(c + 1)]) continue;
+                if (best == kSilent || g > gain_[static_cast<size_t>(best)]) {
+                    second = best;
+                    best = c;
+                } else if (second == kSilent || g > gain_[static_cast<size_t>(second)]) {
+                    second = c;
+                }
+            }
+            const int kept = base[v];
+            const int choices[] = {best, second, kSilent};
+            for (int choice : choices) {
+                if (choice == kept) continue;
+                base[v] = choice;
+                propose(base, h);
+            }
+            base[v] = kept;
+        }
+    }
+
+    void glide(int* base) {
+        int start[kMaxVoices];
+        std::copy(base, base + voices_, start);
+        for (int round = 0; round < 2; ++round)
+            for (int v = 0; v < voices_; ++v) {
+                if (base[v] == kSilent) continue;
+                leave_open(base, v);
+                float best = -1e9f;
+                int choice = base[v];
+                const int low = std::max(0, start[v] - kGlide), high = std::min(candidates_ - 1, start[v] + kGlide);
+                for (int c = low; c <= high; ++c) {
+                    if (!in_order(base, v, c)) continue;
+                    const float g = gain(c) - kStep * static_cast<float>(std::abs(c - start[v]));
+                    if (g > best) {
+                        best = g;
+                        choice = c;
+                    }
+                }
+                base[v] = choice;
+            }
+    }
+
+    // A reading of this frame alone: the best candidate, then the best of what it leaves open, and so on.
+    void propose_fresh(int alive) {
+        int chosen[kMaxVoices];
+        std::fill(chosen, chosen + kMaxVoices, kSilent);
+        for (int v = 0; v < voices_; ++v) {
+            leave_open(chosen, kSilent);
+            float best = kSounding;
+            int choice = kSilent;
+            for (int c = 0; c < candidates_; ++c) {
+                bool apart = true;
+                for (int u = 0; u < v; ++u) apart = apart && std::abs(chosen[u] - c) > kApart;
+                if (!apart) continue;
+                const float g = gain(c);
+                if (g > best) {
+                    best = g;
+                    choice = c;
+                }
+            }
+            if (choice == kSilent) return;  // an incomplete reading says nothing about which voice is missing
+            chosen[v] = choice;
+        }
+        std::sort(chosen, chosen + voices_, [](int a, int b) { return a > b; });
+        for (int h = 0; h < std::min(alive, kReseeded); ++h) propose(chosen, h);
+    }
+
+    void evaluate(Hypothesis& h) {
+        const int* before = pitch_ + h.parent * voices_;
+        const int* heard = last_ + h.parent * voices_;
+        float evidence = 0.0f, price = 0.0f;
+        for (int v = 0; v < voices_; ++v) {
+            const int now = h.pitch[v];
+            if (now == kSilent) {
+                if (before[v] != kSilent) price += kToggle;
+                continue;
+            }
+            evidence -= kMissing * missing_[now] + kSounding;
+            if (before[v] != kSilent) {
+                price += std::min(kStep * static_cast<float>(std::abs(now - before[v])), kJump);
+            } else {
+                price += kToggle;
+                if (heard[v] != kSilent)
+                    price += kReentry * std::min(1.0f, kReentryPerStep * static_cast<float>(std::abs(now - heard[v])));
+            }
+        }
+        leave_open(h.pitch, kSilent);
+        for (int p = 0; p < used_; ++p) evidence += weight_[p] - open_[static_cast<size_t>(p)];
+        h.score = kMemory * score_[h.parent] + evidence - price;
+    }
+
+    bool alike(const int* a, const int* b) const {
+        for (int v = 0; v < voices_; ++v)
+            if ((a[v] == kSilent) != (b[v] == kSilent) || std::abs(a[v] - b[v]) > 1) return false;
+        return true;
+    }
+
+    void keep_best() {
+        order_.resize(proposals_.size());
+        for (size_t i = 0; i < order_.size(); ++i) order_[i] = static_cast<int>(i);
+        std::sort(order_.begin(), order_.end(), [this](int a, int b) {
+            const float x = proposals_[static_cast<size_t>(a)].score, y = proposals_[static_cast<size_t>(b)].score;
+            return x > y || (x == y && a < b);
+        });
+        int heard[kBeam * kMaxVoices];
+        std::copy(last_, last_ + kBeam * voices_, heard);
+        int kept = 0;
+        float top = 0.0f;
+        for (size_t i = 0; i < order_.size() && kept < kBeam; ++i) {
+            const Hypothesis& h = proposals_[static_cast<size_t>(order_[i])];
+            bool known = false;
+            for (int k = 0; k < kept; ++k) known = known || alike(pitch_ + k * voices_, h.pitch);
+            if (known) continue;
+            if (kept == 0) top = h.score;
+            for (int v = 0; v < voices_; ++v) {
+                pitch_[kept * voices_ + v] = h.pitch[v];
+                last_[kept * voices_ + v] = h.pitch[v] != kSilent ? h.pitch[v] : heard[h.parent * voices_ + v];
+            }
+            score_[kept++] = h.score - top;
+        }
+        for (int k = kept; k < kBeam; ++k) {
+            std::fill(pitch_ + k * voices_, pitch_ + (k + 1) * voices_, kSilent);
+            std::fill(last_ + k * voices_, last_ + (k + 1) * voices_, kSilent);
+            score_[k] = -INFINITY;
+        }
+    }
+
+    int voices_, candidates_, max_peaks_, used_ = 0;
+    const float *weight_ = nullptr, *covered_ = nullptr, *missing_ = nullptr;
+    int *pitch_ = nullptr, *last_ = nullptr;
+    float* score_ = nullptr;
+    std::vector<Hypothesis> proposals_;
+    std::vector<int> order_;
+    std::vector<float> open_, gain_;
+};
+
+// Pitch between the candidates: the mean of peak / partial number over a voice's peaks, weighted by how much each peak
+// is its own and by the partial number (a high partial tells the pitch more finely).
+constexpr int kRefinedPartials = 10;
+constexpr float kRefineSigmaBins = 0.25f, kRefineSigma = 0.006f;  // 10 cents of the partial
+constexpr float kRefineReach = 1.0175f;                           // 30 cents: beyond lies another candidate
+
+void refine_f0(f32 peak_hz, f32 weight, int peaks, f32 covered, i32 pitch, f32 candidates_hz, float bin_hz, f32 f0_hz) {
+    const auto voices = f0_hz.shape(0);
+    require(pitch.ndim() == 1 && pitch.shape(0) == voices && covered.ndim() == 2 && peaks >= 0 &&
+                peaks <= weight.shape(0) && weight.shape(0) == peak_hz.shape(0) && covered.shape(1) == weight.shape(0) &&
+                covered.shape(0) == candidates_hz.shape(0),
+            "refine_f0: peak_hz [P], weight [P], covered [G, P], pitch [V], candidates_hz [G], f0_hz [V]");
+    const float *hz = peak_hz.data(), *w = weight.data(), *c = covered.data(), *grid = candidates_hz.data();
+    const int* chosen = pitch.data();
+    float* out = f0_hz.mutable_data();
+    const auto stride = weight.shape(0);
+    py::gil_scoped_release nogil;
+    for (py::ssize_t v = 0; v < voices; ++v) {
+        out[v] = 0.0f;
+        if (chosen[v] == kSilent) continue;
+        const float start = grid[chosen[v]];
+        float f0 = start;
+        for (int round = 0; round < 2; ++round) {
+            float sum = 0.0f, total = 0.0f;
+            for (int p = 0; p < peaks; ++p) {
+                const float k = std::round(hz[p] / f0);
+                if (k < 1.0f || k > kRefinedPartials) continue;
+                const float fixed = kRefineSigmaBins * bin_hz, relative = kRefineSigma * k * f0;
+                const float d = (hz[p] - k * f0) / std::sqrt(fixed * fixed + relative * relative);
+                if (std::fabs(d) >= 2.5f) continue;
+                float own = 1.0f;
+                for (py::ssize_t u = 0; u < voices; ++u)
+                    if (u != v && chosen[u] != kSilent) own *= 1.0f - c[chosen[u] * stride + p];
+                const float g = w[p] * std::exp(-0.5f * d * d) * (own * own + 1e-4f) * k;
+                sum += g * hz[p] / k;
+                total += g;
+            }
+            if (total > 0.0f) f0 = sum / total;
+        }
+        out[v] = std::min(std::max(f0, start / kRefineReach), start * kRefineReach);
+    }
+}
+
+}  // namespace
+
+void bind_beam(py::module_& m) {
+    py::class_<PitchBeam>(m, "PitchBeam")
+        .def(py::init<int, int, int>(), py::arg("voices"), py::arg("candidates"), py::arg("max_peaks"))
+        .def("step", &PitchBeam::step, py::arg("weight").noconvert(), py::arg("covered").noconvert(),
+             py::arg("missing").noconvert(), py::arg("pitch").noconvert(), py::arg("last").noconvert(),
+             py::arg("score").noconvert())
+        .def_property_readonly_static("SIZE", [](const py::object&) { return kBeam; })
+        .def_property_readonly_static("SILENT", [](const py::object&) { return kSilent; });
+    m.def("refine_f0", &refine_f0, py::arg("peak_hz").noconvert(), py::arg("weight").noconvert(), py::arg("peaks"),
+          py::arg("covered").noconvert(), py::arg("pitch").noconvert(), py::arg("candidates_hz").noconvert(),
+          py::arg("bin_hz"), py::arg("f0_hz").noconvert());
+}
