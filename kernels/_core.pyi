@@ -1,5 +1,7 @@
-"""Types of the C++ kernels. Shapes and meaning: the functions of the same names in
-rtsep.kernels.reference."""
+"""Types of the C++ kernels. Shapes and meaning: the names' twins in rtsep.kernels.reference.
+
+Objects hold their scratch: one instance is for one thread. The GIL is released inside every call.
+"""
 
 from typing import TypedDict
 

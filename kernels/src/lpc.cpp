@@ -1,5 +1,6 @@
 // Line spectral frequencies to an all-pole filter: its coefficients, its envelope on STFT bins, and the frame-wise
 // time-domain filter of Schulze-Forster et al., arXiv 2201.09592.
+#include <algorithm>
 #include <cmath>
 #include <vector>
 

@@ -3,6 +3,7 @@
 // The fundamental's phase is an unsigned 64-bit number of 2^-64 turns: addition wraps exactly at a turn, the phase of
 // partial k is k times it, and hours of accumulation lose nothing. Sines: sine and cosine of the first partial of every
 // sixteen come from a polynomial, the next fifteen by rotating with the fundamental (error under 2e-6).
+#include <algorithm>
 #include <cmath>
 #include <vector>
 

@@ -3,6 +3,7 @@
 //   |S_j(f)| = (a_j c_j sum_k lobe(f - k F0_j) rolloff(k F0_j) + g_j noise_j(f)) / |A_j(f)|
 //
 // the model of Schulze-Forster et al. (arXiv 2201.09592) drawn where masks are made, without its oscillators and noise.
+#include <algorithm>
 #include <cmath>
 #include <vector>
 

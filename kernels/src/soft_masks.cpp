@@ -1,4 +1,5 @@
 // Soft masks: every source's share of every bin.
+#include <algorithm>
 #include <cstring>
 
 #include "checks.hpp"

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -18,7 +18,6 @@ def f32(*values: float) -> F32:
     return np.array(values, np.float32)
 
 
-@settings(deadline=None)
 @given(
     voices=st.integers(1, 4),
     partials=st.integers(1, 70),

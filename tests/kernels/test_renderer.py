@@ -3,7 +3,7 @@ physics."""
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import signal
@@ -118,7 +118,6 @@ def test_noise_is_the_rms_of_filtered_uniform_noise() -> None:
     assert np.abs(error_db).max() < 0.8
 
 
-@settings(deadline=None)
 @given(
     voices=st.integers(1, 4),
     window=st.sampled_from([analysis_window(256, 64), analysis_window(500, 100), hann(1024)]),
@@ -156,7 +155,8 @@ def test_matches_reference(
     reference.SourceFilterRenderer(*shared).render(f0, a, lines, g, m, expected)
     assert np.isfinite(out).all()
     # Out of order lines may meet: the envelope is bounded, but what it is there is rounding.
-    ordered = ~(np.diff(np.nan_to_num(lines), axis=1) <= 0).any(axis=1) & (lines[:, 0] != 0)
+    flat = ~np.isfinite(lines).all(axis=1)
+    ordered = flat | ((lines[:, 0] > 0) & (lines[:, :-1] < lines[:, 1:]).all(axis=1))
     np.testing.assert_allclose(out[ordered], expected[ordered], rtol=3e-4, atol=1e-6)
 
 
