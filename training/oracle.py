@@ -1,0 +1,101 @@
+"""Ideal ratio masks: what masking can reach at best, on the engine's own frames and on the paper's.
+
+M_j = |S_j| / sum_i |S_i|, applied to the mixture with its own phase (Schulze-Forster et al. 2022, section
+III-C, with true stems in place of synthesised ones).
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtsep.kernels.windows import analysis_window
+from rtsep.models.base import State
+from rtsep.models.framing import Framing
+from rtsep.models.report import VoiceReport
+from rtsep.training.protocol import Audio
+
+# Keeps 0/0 at zero; far below the rounding of float32 audio.
+FLOOR = 1e-12
+# The published separators mask on this STFT (at 16 kHz), centred and so 128 ms ahead.
+CENTRED_WINDOW_SAMPLES = 2048
+CENTRED_HOP = 256
+
+
+class IdealMasks:
+    """A `MaskModel` that knows the stems of the stream it is asked to separate.
+
+    It windows each stem exactly as the engine windows the mixture, so that only the masks are ideal: frame,
+    overlap and latency are those of every other model. Frame n covers the N samples that end with hop n;
+    before the first and after the last sample there is silence.
+
+    Args:
+        stems: float32 [voices, samples], the voices of the mixture that will be processed from its first
+        sample. framing: frame sizes.
+    """
+
+    def __init__(self, stems: Audio, framing: Framing) -> None:
+        voices, samples = stems.shape
+        n, hop = framing.window_samples, framing.hop
+        self._names = tuple(f"voice-{i + 1}" for i in range(voices))
+        self._framing = framing
+        self._window = analysis_window(n, framing.half_overlap)
+        # silence for the frames that begin before the stream, and for those that flushing adds after it
+        self._padded = np.concatenate(
+            [np.zeros((voices, n - hop), np.float32), stems, np.zeros((voices, n), np.float32)], axis=1
+        )
+        self._last_hop = (samples + n) // hop
+        self._hops = 0
+        self._report = VoiceReport.empty(voices)
+
+    @property
+    def stems(self) -> tuple[str, ...]:
+        return self._names
+
+    @property
+    def report(self) -> VoiceReport:
+        return self._report
+
+    def step(self, spectrum: NDArray[np.complex64], masks: NDArray[np.float32]) -> None:
+        start = min(self._hops, self._last_hop) * self._framing.hop
+        frame = self._padded[:, start : start + self._framing.window_samples]
+        if frame.shape[1] < self._framing.window_samples:
+            masks[...] = 0  # beyond the known stems
+        else:
+            magnitude = np.abs(np.fft.rfft(frame * self._window))
+            np.divide(magnitude, magnitude.sum(axis=0) + FLOOR, out=masks, casting="same_kind")
+        self._hops += 1
+
+    def reset(self) -> None:
+        self._hops = 0
+
+    def state_dict(self) -> State:
+        return {"hops": np.array(self._hops, np.int64)}
+
+    def load_state_dict(self, state: State) -> None:
+        self._hops = int(state["hops"])
+
+
+def centred_ideal_masks(stems: Audio) -> Audio:
+    """Ideal ratio masks on the published 2048/256 Hann STFT, frames centred, edges reflected.
+
+    Shape:
+        stems: float32 [voices, samples], at least 1025 samples.
+        returns float32 [voices, samples], which sum to the mixture.
+    """
+    n, hop = CENTRED_WINDOW_SAMPLES, CENTRED_HOP
+    samples = stems.shape[1]
+    window = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(n) / n)
+    frames = 1 + samples // hop
+    padded = np.pad(stems.astype(np.float64), ((0, 0), (n // 2, n // 2)), mode="reflect")
+    cut = np.lib.stride_tricks.sliding_window_view(padded, n, axis=1)[:, : frames * hop : hop]
+    spectra = np.fft.rfft(cut * window)
+    magnitude = np.abs(spectra)
+    masks = magnitude / (magnitude.sum(axis=0) + FLOOR)
+    estimates = np.fft.irfft(masks * spectra.sum(axis=0), n=n) * window
+    summed = np.zeros_like(padded)
+    weight = np.zeros(padded.shape[1])
+    for frame in range(frames):
+        span = slice(frame * hop, frame * hop + n)
+        summed[:, span] += estimates[:, frame]
+        weight[span] += window * window
+    inner = slice(n // 2, n // 2 + samples)
+    return (summed[:, inner] / weight[inner]).astype(np.float32)
