@@ -142,7 +142,7 @@ def _seeds(asked: int) -> Report:
     return {
         "asked": asked,
         "run": 1,
-        "why": "the published systems draw noise and average over seeds; none of these draws a random number, "
+        "why": "the published systems draw noise and average over seeds; none of these draws any number, "
         "so every seed gives the same samples and one run stands for all",
     }
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import click
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -125,20 +126,19 @@ def show(report: Report, console: Console) -> None:
         ms = latency["latency_ms"]
         table = Table(
             title=f"--latency {ms}: {latency['latency_samples']} samples, {latency['exact_ms']:.1f} ms",
-            caption="SI-SDR in dB, mean / median",
+            caption="SI-SDR in dB, mean/median; given: F0 of the stems; centred: 2048/256, 128 ms ahead",
+            box=SIMPLE,
         )
         table.add_column("system")
         for label in (*labels, "all"):
-            table.add_column(label, justify="right")
+            table.add_column(label, justify="right", no_wrap=True)
         for row in report["results"]:
             if row["latency_ms"] in (ms, None):
                 table.add_row(row["title"], *(_decibels(s) for s in (*row["voices"], row["overall"])))
         console.print(table)
-    kept = report["results"][0]
-    counts = ", ".join(f"{label} {s['frames']}" for label, s in zip(labels, kept["voices"], strict=True))
-    console.print(
-        f"{len(report['mixtures'])} mixtures, {kept['overall']['frames']} frames of 1 s above the energy floor ({counts})"
-    )
+    first = report["results"][0]
+    counts = ", ".join(f"{label} {s['frames']}" for label, s in zip(labels, first["voices"], strict=True))
+    console.print(f"mixtures: {len(report['mixtures'])}; frames of 1 s above the energy floor: {counts}")
     for row in report["results"]:
         if row["overall"]["nan_frames"]:
             at = f" at {row['latency_ms']} ms" if row["latency_ms"] else ""
@@ -148,30 +148,35 @@ def show(report: Report, console: Console) -> None:
 
 
 def _f0_table(report: Report) -> Table:
-    table = Table(
-        title="tracked F0", caption="against swift-f0 on every stem; within 50 cents; multi-pitch: any order"
-    )
-    for heading in ("ms", "system", "voice", "recall", "median error", "false voicing", "wrong voice"):
-        table.add_column(heading, justify="left" if heading in ("system", "voice") else "right")
+    table = Table(title="tracked F0", caption="against swift-f0 on every stem, within 50 cents", box=SIMPLE)
+    for heading in ("latency", "voice"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("recall", "median error", "false voicing", "wrong voice", "precision", "accuracy"):
+        table.add_column(heading, justify="right")
+    shown: list[Report] = []
     for row in report["f0"]:
+        scores = {key: value for key, value in row.items() if key != "system"}
+        if scores in shown:  # models that share their tracker
+            continue
+        shown.append(scores)
         for label, voice in zip(report["voices"], row["voices"], strict=True):
             error_hz = voice["median_error_hz"]
             table.add_row(
-                str(row["latency_ms"]), row["system"], label, _percent(voice["recall"]),
+                f"{row['latency_ms']} ms",
+                label,
+                _percent(voice["recall"]),
                 "-" if error_hz is None else f"{error_hz:.2f} Hz",
-                _percent(voice["false_voicing"]), _percent(voice["wrong_voice"]),
-            )  # fmt: skip
-        precision, accuracy = row["multipitch_precision"], row["multipitch_accuracy"]
-        table.add_row(
-            str(row["latency_ms"]), row["system"], "multi-pitch", _percent(row["multipitch_recall"]), "",
-            f"precision {_percent(precision)}", f"accuracy {_percent(accuracy)}",
-            end_section=True,
-        )  # fmt: skip
+                _percent(voice["false_voicing"]),
+                _percent(voice["wrong_voice"]),
+            )
+        multipitch = [_percent(row[f"multipitch_{key}"]) for key in ("recall", "precision", "accuracy")]
+        table.add_row(f"{row['latency_ms']} ms", "any order", multipitch[0], "", "", "", *multipitch[1:])
+        table.add_section()
     return table
 
 
 def _decibels(summary: Report) -> str:
-    return " / ".join("-" if summary[k] is None else f"{summary[k]:.1f}" for k in ("mean_db", "median_db"))
+    return "/".join("-" if summary[k] is None else f"{summary[k]:.1f}" for k in ("mean_db", "median_db"))
 
 
 def _percent(share: float | None) -> str:

@@ -27,7 +27,7 @@ class System:
     """A row of the table.
 
     Attributes:
-        title: what the table calls it; `ideal mask` works at the latency of the table, `centred` as published.
+        title: what the table calls it; `ideal mask` works at the table's latency, `centred` as published.
         model: name for `Separator.load`, or None where no trained or tracked model takes part.
         f0: "given", "tracked", or None where pitch takes no part.
         streaming: whether it depends on the latency preset.
