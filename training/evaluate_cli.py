@@ -128,6 +128,7 @@ def show(report: Report, console: Console) -> None:
             title=f"--latency {ms}: {latency['latency_samples']} samples, {latency['exact_ms']:.1f} ms",
             caption="SI-SDR in dB, mean/median; given: F0 of the stems; centred: 2048/256, 128 ms ahead",
             box=SIMPLE,
+            padding=(0, 0, 0, 1),
         )
         table.add_column("system")
         for label in (*labels, "all"):
@@ -148,7 +149,12 @@ def show(report: Report, console: Console) -> None:
 
 
 def _f0_table(report: Report) -> Table:
-    table = Table(title="tracked F0", caption="against swift-f0 on every stem, within 50 cents", box=SIMPLE)
+    table = Table(
+        title="tracked F0",
+        caption="against swift-f0 on every stem, within 50 cents",
+        box=SIMPLE,
+        padding=(0, 0, 0, 1),
+    )
     for heading in ("latency", "voice"):
         table.add_column(heading, no_wrap=True)
     for heading in ("recall", "median error", "false voicing", "wrong voice", "precision", "accuracy"):

@@ -17,10 +17,10 @@ class VoiceF0Score:
 
     Attributes:
         recall: share of the stem's voiced points at which the tracked F0 is within 50 cents.
-        median_error_hz: median of |tracked - true| over points voiced in both. false_voicing: share of the
-        stem's unvoiced points at which the tracker reports a pitch. wrong_voice: share of the stem's voiced
-        points at which the tracked F0 misses this stem's, but is within 50
-            cents of another stem's: a swap, or two tracked voices on one singer.
+        median_error_hz: median of |tracked - true| over points voiced in both.
+        false_voicing: share of the stem's unvoiced points at which the tracker reports a pitch.
+        wrong_voice: share of the stem's voiced points at which the tracked F0 misses this stem's, but is
+            within 50 cents of another stem's: a swap, or two tracked voices on one singer.
     """
 
     recall: float | None

@@ -28,21 +28,22 @@ class IdealMasks:
     before the first and after the last sample there is silence.
 
     Args:
-        stems: float32 [voices, samples], the voices of the mixture that will be processed from its first
-        sample. framing: frame sizes.
+        stems: float32 [voices, samples], voices of a mixture that is processed from its first sample on.
+        framing: frame sizes.
+        power: masks are |S_j|^power / sum_i |S_i|^power; 1 as published, 2 as in a Wiener filter.
     """
 
-    def __init__(self, stems: Audio, framing: Framing) -> None:
-        voices, samples = stems.shape
+    def __init__(self, stems: Audio, framing: Framing, power: int = 1) -> None:
+        voices = len(stems)
         n, hop = framing.window_samples, framing.hop
         self._names = tuple(f"voice-{i + 1}" for i in range(voices))
         self._framing = framing
+        self._power = power
         self._window = analysis_window(n, framing.half_overlap)
         # silence for the frames that begin before the stream, and for those that flushing adds after it
         self._padded = np.concatenate(
             [np.zeros((voices, n - hop), np.float32), stems, np.zeros((voices, n), np.float32)], axis=1
         )
-        self._last_hop = (samples + n) // hop
         self._hops = 0
         self._report = VoiceReport.empty(voices)
 
@@ -55,13 +56,13 @@ class IdealMasks:
         return self._report
 
     def step(self, spectrum: NDArray[np.complex64], masks: NDArray[np.float32]) -> None:
-        start = min(self._hops, self._last_hop) * self._framing.hop
+        start = self._hops * self._framing.hop
         frame = self._padded[:, start : start + self._framing.window_samples]
         if frame.shape[1] < self._framing.window_samples:
             masks[...] = 0  # beyond the known stems
         else:
-            magnitude = np.abs(np.fft.rfft(frame * self._window))
-            np.divide(magnitude, magnitude.sum(axis=0) + FLOOR, out=masks, casting="same_kind")
+            weight = np.abs(np.fft.rfft(frame * self._window)) ** self._power
+            np.divide(weight, weight.sum(axis=0) + FLOOR, out=masks, casting="same_kind")
         self._hops += 1
 
     def reset(self) -> None:

@@ -46,8 +46,13 @@ SYSTEMS = {
     "fixed-tracked": System("fixed comb, tracked", "choir-fixed", "tracked", True),
     "adaptive-tracked": System("adaptive comb, tracked", "choir", "tracked", True),
     "ideal": System("ideal mask", None, None, True),
+    "ideal-power": System("ideal mask, squared", None, None, True),
     "ideal-centred": System("ideal mask, centred", None, None, False),
 }
+
+
+# exponent of the magnitudes that make the mask
+IDEAL_POWERS = {"ideal": 1, "ideal-power": 2}
 
 
 @dataclass(frozen=True)
@@ -147,8 +152,9 @@ def _separate_stream(name: str, stems: Audio, latency_ms: int, given: Contours |
     if name == "mixture":
         return Estimate(np.broadcast_to(mixture, stems.shape).copy(), None)
     preset = Preset(SAMPLERATE, latency_ms)
-    if name == "ideal":
-        return Estimate(stream(Separator(IdealMasks(stems, preset.framing), preset), mixture)[0], None)
+    if name in IDEAL_POWERS:
+        model = IdealMasks(stems, preset.framing, IDEAL_POWERS[name])
+        return Estimate(stream(Separator(model, preset), mixture)[0], None)
     system = SYSTEMS[name]
     assert system.model is not None
     track = None

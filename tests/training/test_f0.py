@@ -1,0 +1,70 @@
+"""F0 of stems and scores of tracked F0."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rtsep.training import f0_truth
+from rtsep.training.f0_scores import score_f0
+from rtsep.training.f0_truth import F0_HOP_S, mixture_f0, stem_f0
+from rtsep.training.protocol import SAMPLERATE
+
+
+def sung(f0_hz: np.ndarray) -> np.ndarray:
+    phase = 2 * np.pi * np.cumsum(f0_hz) / SAMPLERATE
+    return (0.1 * sum(np.sin(k * phase) / k for k in range(1, 12))).astype(np.float32)
+
+
+def test_a_known_vibrato_is_found_within_ten_cents(tmp_path: Path) -> None:
+    t = np.arange(2 * SAMPLERATE) / SAMPLERATE
+    f0_hz = 220.0 * 2 ** (30 / 1200 * np.sin(2 * np.pi * 5.5 * t))
+    found = stem_f0(sung(f0_hz), tmp_path)
+    true = f0_hz[(np.arange(len(found)) * F0_HOP_S * SAMPLERATE).astype(int)]
+    inner = slice(8, -8)
+    assert (found[inner] > 0).all()
+    assert np.median(1200 * np.abs(np.log2(found[inner] / true[inner]))) < 10
+
+
+def test_silence_has_no_pitch(tmp_path: Path) -> None:
+    assert not stem_f0(np.zeros(SAMPLERATE, np.float32), tmp_path).any()
+
+
+def test_contours_are_detected_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stems = np.stack([sung(np.full(SAMPLERATE, f0)) for f0 in (220.0, 110.0)])
+    times_s, first = mixture_f0(stems, tmp_path)
+    assert len(list(tmp_path.glob("*.csv"))) == 2
+    monkeypatch.setattr(f0_truth, "_detect", lambda _: pytest.fail("detected again"))
+    np.testing.assert_array_equal(mixture_f0(stems, tmp_path)[1], first)
+    assert first.shape == (len(times_s), 2)
+    assert np.median(first, axis=0) == pytest.approx([220.0, 110.0], rel=0.01)
+
+
+def test_scores_by_hand() -> None:
+    true = np.array([[400.0, 200.0], [400.0, 200.0], [400.0, 0.0], [0.0, 200.0]])
+    tracked = np.array(
+        [
+            [404.0, 202.0],  # both right: 17 cents, 4 and 2 Hz
+            [200.0, 400.0],  # swapped
+            [0.0, 200.0],  # first missed, second voiced where its stem is silent
+            [0.0, 230.0],  # first rightly silent, second wrong by more than two semitones
+        ]
+    )
+    score = score_f0(true, tracked)
+    upper, lower = score.voices
+    assert (upper.recall, lower.recall) == pytest.approx((1 / 3, 1 / 3))
+    assert (upper.wrong_voice, lower.wrong_voice) == pytest.approx((1 / 3, 1 / 3))
+    assert (upper.false_voicing, lower.false_voicing) == (0.0, 1.0)
+    assert upper.median_error_hz == pytest.approx(np.median([4, 200]))
+    assert lower.median_error_hz == pytest.approx(np.median([2, 200, 30]))
+    # as a set of pitches the swap is right: 4 of 6 true ones found, 4 of 6 reported ones true
+    assert score.multipitch_recall == pytest.approx(4 / 6)
+    assert score.multipitch_precision == pytest.approx(4 / 6)
+    assert score.multipitch_accuracy == pytest.approx(4 / 8)
+
+
+def test_nothing_tracked_is_a_score_without_warnings() -> None:
+    score = score_f0(np.full((5, 1), 200.0), np.zeros((5, 1)))
+    assert score.voices[0].recall == 0.0
+    assert score.voices[0].median_error_hz is None
+    assert score.voices[0].false_voicing is None

@@ -1,0 +1,105 @@
+"""The ways from a mixture to estimates: alignment, ideal masks, given and tracked pitches."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rtsep.rt.presets import OVERLAP_AT_48K, Preset
+from rtsep.rt.separator import Separator
+from rtsep.training.oracle import IdealMasks, centred_ideal_masks
+from rtsep.training.protocol import EXCERPT_SAMPLES, SAMPLERATE, score, summarise
+from rtsep.training.systems import Contours, separate, stream
+
+
+def voices(seconds: float, f0s_hz: tuple[float, ...] = (440.0, 330.0, 196.0, 110.0)) -> np.ndarray:
+    """Sustained voices with a 1/k roll-off, one chord."""
+    t = np.arange(int(seconds * SAMPLERATE)) / SAMPLERATE
+    stems = [sum(np.sin(2 * np.pi * k * f0 * t + k) / k for k in range(1, 15)) for f0 in f0s_hz]
+    return (0.05 * np.stack(stems)).astype(np.float32)
+
+
+def contours(seconds: float, f0s_hz: tuple[float, ...] = (440.0, 330.0, 196.0, 110.0)) -> Contours:
+    times_s = np.arange(0.0, seconds, 0.016)
+    return Contours(times_s, np.tile(f0s_hz, (len(times_s), 1)))
+
+
+@pytest.mark.parametrize("latency_ms", sorted(OVERLAP_AT_48K))
+def test_one_voice_alone_comes_back_whole_and_in_place(latency_ms: int) -> None:
+    # Its ideal mask is one in every bin: the estimate is the input if windows and latency are the engine's.
+    stem = np.random.default_rng(0).standard_normal((1, 8000)).astype(np.float32)
+    preset = Preset(SAMPLERATE, latency_ms)
+    estimate, _ = stream(Separator(IdealMasks(stem, preset.framing), preset), stem[0])
+    np.testing.assert_allclose(estimate, stem, atol=2e-5)
+
+
+@pytest.mark.parametrize("latency_ms", sorted(OVERLAP_AT_48K))
+def test_ideal_masks_look_at_the_frame_the_engine_looks_at(latency_ms: int) -> None:
+    # Voices that never sound together: masks taken from any other frame would let one leak into the other.
+    preset = Preset(SAMPLERATE, latency_ms)
+    noise = np.random.default_rng(1).standard_normal((2, 16000)).astype(np.float32)
+    noise[0, 8000 + preset.window_samples :] = 0
+    noise[1, :8000] = 0
+    noise[:, 8000 : 8000 + preset.window_samples] = 0
+    estimate, _ = stream(Separator(IdealMasks(noise, preset.framing), preset), noise.sum(axis=0))
+    np.testing.assert_allclose(estimate, noise, atol=2e-5)
+
+
+@settings(max_examples=20, deadline=None)
+@given(block_samples=st.integers(1, 3000), latency_ms=st.sampled_from(sorted(OVERLAP_AT_48K)))
+def test_alignment_does_not_depend_on_block_sizes(block_samples: int, latency_ms: int) -> None:
+    stems = voices(0.2)
+    preset = Preset(SAMPLERATE, latency_ms)
+    expected, _ = stream(Separator(IdealMasks(stems, preset.framing), preset), stems.sum(axis=0))
+    found, _ = stream(Separator(IdealMasks(stems, preset.framing), preset), stems.sum(axis=0), block_samples)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_centred_masks_sum_to_the_mixture() -> None:
+    stems = voices(0.5)
+    np.testing.assert_allclose(centred_ideal_masks(stems).sum(axis=0), stems.sum(axis=0), atol=1e-6)
+
+
+def test_systems_rank_as_they_must() -> None:
+    seconds = 8.0
+    stems, f0 = voices(seconds), contours(seconds)
+
+    def mean_db(name: str) -> float:
+        mean = summarise(score(stems, separate(name, stems, 21, f0).voices)).mean_db
+        assert mean is not None
+        return mean
+
+    assert mean_db("mixture") == pytest.approx(-5, abs=2)  # four voices of like level: 1/3 is -4.8 dB
+    assert mean_db("mixture") + 5 < mean_db("fixed-given") < min(mean_db("ideal"), mean_db("ideal-power"))
+    assert mean_db("mixture") + 10 < mean_db("ideal-centred")
+
+
+def test_strict_variant_separates_excerpts_by_themselves() -> None:
+    seconds = 12.0
+    stems, f0 = voices(seconds), contours(seconds)
+    whole = separate("fixed-given", stems, 43, f0, strict=True).voices
+    assert not whole[:, :EXCERPT_SAMPLES].any()  # the first excerpt is not scored
+    alone = separate("fixed-given", stems[:, : 8 * SAMPLERATE], 43, f0, strict=True).voices
+    np.testing.assert_array_equal(whole[:, EXCERPT_SAMPLES : 2 * EXCERPT_SAMPLES], alone[:, EXCERPT_SAMPLES:])
+    assert whole[:, 2 * EXCERPT_SAMPLES :].any()
+
+
+def test_tracked_pitch_is_dated_to_the_samples_it_shaped() -> None:
+    # The model reports the F0 it was given, so `stream` must note the given contour at its times.
+    from rtsep.models.f0_track import F0Track
+
+    times_s = np.arange(0.0, 2.0, 0.001)
+    f0_hz = 200.0 * 2.0 ** (times_s / 4.0)
+    separator = Separator.load(
+        "choir-fixed", voices=1, samplerate=SAMPLERATE, latency_ms=43, f0=F0Track(times_s, f0_hz[:, None])
+    )
+    _, noted = stream(separator, voices(1.5, (200.0,))[0])
+    inside = (noted.times_s > 0.1) & (noted.times_s < 1.4)
+    expected = np.interp(noted.times_s[inside], times_s, f0_hz)
+    np.testing.assert_allclose(noted.f0_hz[inside, 0], expected, rtol=3e-4)
+
+
+def test_contours_take_the_nearest_point() -> None:
+    f0 = Contours(np.array([0.0, 1.0, 2.0]), np.array([[100.0], [0.0], [300.0]]))
+    assert f0.at(np.array([-1.0, 0.4, 0.6, 1.6, 9.0]))[:, 0].tolist() == [100.0, 100.0, 0.0, 300.0, 300.0]
+    assert f0.shifted(1.0).between(1.0, 3.0).times_s.tolist() == [1.0, 2.0]
