@@ -1,0 +1,159 @@
+"""`rtsep bench`: times the engine on this machine in a process of its own, and says what the times mean."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+from rtsep.bench.hop_timing import histogram_lines
+from rtsep.bench.machine import MEBIBYTE
+from rtsep.kernels.errors import RtsepError
+from rtsep.models.build import MODELS
+
+FORMAT = "rtsep-bench/1"
+# A second thread gains nothing on one hop and costs tail latency: NumPy's libraries must not start any.
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+MAX_SECONDS = 24 * 3600.0
+
+
+@click.command("bench")
+@click.option("--model", default=MODELS[0], show_default=True, help="Model by name.")
+@click.option("--voices", type=int, default=4, show_default=True, help="Voices, 1..4.")
+@click.option("--latency", type=int, default=11, show_default=True, help="Preset in ms: 5, 11, 21 or 43.")
+@click.option("--samplerate", type=int, default=48000, show_default=True, help="Hz.")
+@click.option("--channels", type=int, default=1, show_default=True, help="Input channels.")
+@click.option("--seconds", type=float, default=30.0, show_default=True, help="Length of the timed run.")
+@click.option(
+    "--unpaced", is_flag=True, help="Back to back instead of paced: the machine's limit, not a show."
+)
+@click.option(
+    "--kernels", is_flag=True, help="Instead: C++ kernels against their NumPy references, as ratios."
+)
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the report here as well.")
+def command(
+    model: str,
+    voices: int,
+    latency: int,
+    samplerate: int,
+    channels: int,
+    seconds: float,
+    unpaced: bool,
+    kernels: bool,
+    json_file: Path | None,
+) -> None:
+    """Times every hop at the pace of a device: percentiles, late hops, memory, start-up."""
+    console = Console()
+    if json_file is not None and not json_file.absolute().parent.is_dir():
+        raise RtsepError(f"--json {json_file}: {json_file.parent} is not a folder", "create it first")
+    if kernels:
+        report = _kernel_report(console)
+    else:
+        if not 0.0 < seconds <= MAX_SECONDS:
+            raise RtsepError(
+                f"--seconds {seconds:g} is outside 0..{MAX_SECONDS:g} s",
+                "30 s give a steady 99.9th percentile",
+            )
+        settings = {
+            "model": model,
+            "voices": voices,
+            "latency_ms": latency,
+            "samplerate": samplerate,
+            "channels": channels,
+            "seconds": seconds,
+            "paced": not unpaced,
+        }
+        with Console(stderr=True).status(f"timing {seconds:g} s of a synthetic choir"):
+            report = {"format": FORMAT, "settings": settings} | run_worker(settings)
+        show(report, console)
+    if json_file is not None:
+        try:
+            json_file.write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        except OSError as error:
+            problem = f"--json {json_file} cannot be written ({error.strerror})"
+            raise RtsepError(problem, "choose another path") from None
+
+
+def run_worker(settings: dict[str, Any]) -> dict[str, Any]:
+    """Runs `rtsep.bench.worker` with these settings in a fresh, single-threaded process.
+
+    Raises:
+        RtsepError: what the separator objects to.
+    """
+    arguments = settings | {"spawned_at": time.monotonic()}
+    done = subprocess.run(
+        [sys.executable, "-m", "rtsep.bench.worker", json.dumps(arguments)],
+        env=os.environ | ONE_THREAD,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if done.returncode not in (0, 2) or not done.stdout:
+        raise RuntimeError(f"the timed process ended with code {done.returncode}")
+    report: dict[str, Any] = json.loads(done.stdout)
+    if "error" in report:
+        raise RtsepError(*report["error"])
+    return report
+
+
+def show(report: dict[str, Any], console: Console) -> None:
+    """Prints a report."""
+    settings, hops, machine = report["settings"], report["hops"], report["machine"]
+    usable = f"{machine['usable_cores']} of {machine['cores']} cores"
+    governor = machine["governor"] or "governor not told"
+    load = "/".join(f"{x:.2f}" for x in machine["load_average"])
+    console.print(f"{machine['cpu']}, {usable}, {governor}, {machine['system']}")
+    console.print(
+        f"rtsep {machine['rtsep']}, python {machine['python']}, numpy {machine['numpy']}, "
+        f"{machine['scheduling']}, load {load}"
+    )
+    pace = "paced" if hops["paced"] else "back to back"
+    table = Table(
+        title=f"{settings['model']}, {settings['voices']} voices, {settings['samplerate']} Hz, "
+        f"{hops['hops']} hops of {hops['hop_us']:.0f} us, {pace}",
+        box=SIMPLE,
+    )
+    table.add_column("")
+    for name in hops["compute"]:
+        table.add_column(name, justify="right")
+    for row in ("compute", "response") if hops["paced"] else ("compute",):
+        table.add_row(f"{row}, us", *(f"{v['us']:.0f}" for v in hops[row].values()))
+        table.add_row(f"{row}, % of hop", *(f"{100 * v['share']:.1f}" for v in hops[row].values()))
+    console.print(table)
+    console.print("compute time as share of the hop:")
+    for line in histogram_lines(hops):
+        console.print(line, highlight=False)
+    if hops["paced"]:
+        console.print(
+            f"late hops: {hops['late_hops']} (worst by {hops['lateness_max_us']:.0f} us), "
+            f"fallback samples: {hops['fallback_samples']}"
+        )
+    console.print(
+        f"latency {report['separator']['latency_samples']} samples; "
+        f"real-time factor {hops['real_time_factor']:.3f}; "
+        f"start to first output {report['startup_to_first_output_s']:.2f} s; "
+        f"memory {report['resident_bytes'] / MEBIBYTE:.0f} MiB "
+        f"({report['resident_after_start_bytes'] / MEBIBYTE:.0f} MiB after start)"
+    )
+
+
+def _kernel_report(console: Console) -> dict[str, Any]:
+    from rtsep.bench.kernel_ratios import kernel_ratios
+    from rtsep.bench.machine import machine_facts
+
+    rows = kernel_ratios()
+    table = Table(title="C++ kernels: how many times faster than their NumPy references", box=SIMPLE)
+    table.add_column("kernel")
+    table.add_column("ratio", justify="right")
+    for row in rows:
+        table.add_row(str(row[0]), f"{row[1]:.1f}")
+    console.print(table)
+    ratios = {str(row[0]): float(row[1]) for row in rows}
+    return {"format": FORMAT, "kernel_ratios": ratios, "machine": machine_facts()}

@@ -1,0 +1,77 @@
+"""The process that `rtsep bench` times: it runs nothing else, and prints one JSON object.
+
+python -m rtsep.bench.worker '{"voices": 4, ..., "spawned_at": seconds of the monotonic clock}'
+"""
+
+import json
+import sys
+import time
+
+from rtsep.kernels.errors import RtsepError
+from rtsep.rt.separator import Separator
+
+# Longest window is 8192 samples and shortest hop 64: after this many hops all memories hold signal.
+WARM_UP_HOPS = 200
+# The choir repeats after one round of its chords.
+SIGNAL_S = 6.0
+
+
+def main() -> int:
+    """Exit code 2 and an `error` for settings that cannot be."""
+    settings = json.loads(sys.argv[1])
+    try:
+        separator = Separator.load(
+            settings["model"],
+            voices=settings["voices"],
+            samplerate=settings["samplerate"],
+            latency_ms=settings["latency_ms"],
+            channels=settings["channels"],
+        )
+    except RtsepError as error:
+        print(json.dumps({"error": [error.problem, error.remedy]}))
+        return 2
+    import numpy as np
+
+    hop = np.zeros((separator.hop, separator.channels), np.float32)
+    stems = np.zeros((len(separator.stems), *hop.shape), np.float32)
+    separator.process_hop(hop, stems)
+    startup_s = time.monotonic() - settings["spawned_at"]
+
+    # only now: none of this is needed on stage, so none of it belongs to the start
+    import gc
+
+    from rtsep.bench.hop_timing import measure, summarise
+    from rtsep.bench.machine import machine_facts, peak_resident_bytes, resident_bytes, scheduling
+    from rtsep.bench.signals import synthetic_choir
+
+    started_bytes = resident_bytes()
+    signal = synthetic_choir(
+        separator.samplerate, min(SIGNAL_S, settings["seconds"] + 1.0), separator.channels, settings["voices"]
+    )
+    facts = machine_facts() | {"scheduling": scheduling()}
+    hops = max(1, round(settings["seconds"] * separator.samplerate / separator.hop))
+    measure(separator, signal, WARM_UP_HOPS, paced=False)
+    separator.reset()
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    times = measure(separator, signal, hops, settings["paced"])
+    report = {
+        "separator": {
+            "stems": list(separator.stems),
+            "latency_samples": separator.latency_samples,
+            "hop_samples": separator.hop,
+        },
+        "startup_to_first_output_s": startup_s,
+        "resident_after_start_bytes": started_bytes,
+        "resident_bytes": resident_bytes(),
+        "resident_peak_bytes": peak_resident_bytes(),
+        "hops": summarise(times),
+        "machine": facts,
+    }
+    print(json.dumps(report, allow_nan=False))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
