@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -145,15 +146,10 @@ def show(report: dict[str, Any], console: Console) -> None:
 
 
 def _kernel_report(console: Console) -> dict[str, Any]:
-    from rtsep.bench.kernel_ratios import kernel_ratios
+    from rtsep.bench.kernel_ratios import kernel_ratios, ratio_table
     from rtsep.bench.machine import machine_facts
 
-    rows = kernel_ratios()
-    table = Table(title="C++ kernels: how many times faster than their NumPy references", box=SIMPLE)
-    table.add_column("kernel")
-    table.add_column("ratio", justify="right")
-    for row in rows:
-        table.add_row(str(row[0]), f"{row[1]:.1f}")
-    console.print(table)
-    ratios = {str(row[0]): float(row[1]) for row in rows}
-    return {"format": FORMAT, "kernel_ratios": ratios, "machine": machine_facts()}
+    ratios = kernel_ratios()
+    console.print(ratio_table(ratios), highlight=False, soft_wrap=True)
+    rows = [asdict(row) | {"ratio": row.ratio} for row in ratios]
+    return {"format": FORMAT, "kernels": rows, "machine": machine_facts()}

@@ -3,8 +3,8 @@
     python -m rtsep.bench.latency
 
 Two ways through the separator are probed. An *open* model, whose only voice has a mask of one in every bin,
-sends the impulse through analysis, mask and overlap-add: it must come out of that voice, whole. The choir model
-answers for the sum of all stems, the residual included.
+sends the impulse through analysis, mask and overlap-add: it must come out of that voice, whole. The choir
+model answers for the sum of all stems, the residual included.
 """
 
 import sys

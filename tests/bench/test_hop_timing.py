@@ -1,4 +1,4 @@
-"""What times of hops mean: lateness, fallback, percentiles, histogram. Nothing on how fast this machine is."""
+"""What times of hops mean: lateness, fallback, percentiles, histogram. Nothing here times this machine."""
 
 import numpy as np
 import pytest
