@@ -84,19 +84,22 @@ def test_strict_variant_separates_excerpts_by_themselves() -> None:
     assert whole[:, 2 * EXCERPT_SAMPLES :].any()
 
 
-def test_tracked_pitch_is_dated_to_the_samples_it_shaped() -> None:
-    # The model reports the F0 it was given, so `stream` must note the given contour at its times.
-    from rtsep.models.f0_track import F0Track
+class CountsHops(IdealMasks):
+    """Reports the number of hops it has seen as its F0."""
 
-    times_s = np.arange(0.0, 2.0, 0.001)
-    f0_hz = 200.0 * 2.0 ** (times_s / 4.0)
-    separator = Separator.load(
-        "choir-fixed", voices=1, samplerate=SAMPLERATE, latency_ms=43, f0=F0Track(times_s, f0_hz[:, None])
-    )
-    _, noted = stream(separator, voices(1.5, (200.0,))[0])
-    inside = (noted.times_s > 0.1) & (noted.times_s < 1.4)
-    expected = np.interp(noted.times_s[inside], times_s, f0_hz)
-    np.testing.assert_allclose(noted.f0_hz[inside, 0], expected, rtol=3e-4)
+    def step(self, spectrum: np.ndarray, masks: np.ndarray) -> None:
+        super().step(spectrum, masks)
+        self.report.f0_hz += 1
+
+
+def test_reported_pitch_is_dated_to_the_middle_of_the_samples_it_shaped() -> None:
+    # Hop h ends at h H and its frame is synthesised over the 2M samples before: its middle is h H - M.
+    preset = Preset(SAMPLERATE, 43)
+    stem = voices(1.0, (200.0,))
+    _, noted = stream(Separator(CountsHops(stem, preset.framing), preset), stem[0])
+    hops = noted.f0_hz[:, 0]
+    assert hops[-1] == (len(stem[0]) + preset.latency_samples) // preset.hop
+    np.testing.assert_allclose(noted.times_s, (hops * preset.hop - preset.half_overlap) / SAMPLERATE)
 
 
 def test_contours_take_the_nearest_point() -> None:
