@@ -40,6 +40,17 @@ def test_report(tmp_path: Path, pace: list[str]) -> None:
     assert {"cpu", "cores", "governor", "system", "python", "numpy", "scheduling"} <= report["machine"].keys()
 
 
+@pytest.mark.slow
+def test_kernel_ratios(tmp_path: Path) -> None:
+    file = tmp_path / "kernels.json"
+    result = run("--kernels", "--json", str(file))
+    assert result.exit_code == 0, result.output
+    kernels = json.loads(file.read_text())["kernels"]
+    assert {"overlap_add", "oscillator"} <= {row["name"] for row in kernels}
+    assert all(row["name"] in result.output for row in kernels)
+    assert all(row["ratio"] == pytest.approx(row["numpy_us"] / row["cpp_us"]) for row in kernels)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
