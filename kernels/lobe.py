@@ -36,7 +36,8 @@ def window_response(window: F32, *, reach_bins: int, phases: int) -> F32:
     if not 1 <= reach_bins <= window.size // 2:
         raise ValueError(f"reach_bins is {reach_bins}, expected 1 to {window.size // 2}")
     magnitude = np.abs(np.fft.rfft(window.astype(np.float64), window.size * phases))
-    return (magnitude[: reach_bins * phases + 1] / magnitude[0]).astype(np.float32)
+    response: F32 = (magnitude[: reach_bins * phases + 1] / magnitude[0]).astype(np.float32)
+    return response
 
 
 def window_lobe(window: F32, *, reach_bins: int = 7, phases: int = 64) -> Lobe:

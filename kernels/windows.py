@@ -1,8 +1,8 @@
 """Asymmetric analysis and synthesis windows whose product is a Hann window at the end of the frame.
 
-A long analysis window resolves neighbouring partials; a short synthesis window keeps latency low. Mauler and Martin,
-"A low delay, variable resolution, perfect reconstruction spectral analysis-synthesis system" (EUSIPCO 2007), give
-the construction for square-root Hann slopes.
+A long analysis window resolves neighbouring partials; a short synthesis window keeps latency low. Mauler
+and Martin, "A low delay, variable resolution, perfect reconstruction spectral analysis-synthesis system"
+(EUSIPCO 2007), give the construction for square-root Hann slopes.
 """
 
 import numpy as np

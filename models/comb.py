@@ -1,4 +1,5 @@
-"""Masks from pitches: the adaptive comb reads each voice's levels off the mixture, the fixed comb assumes them equal."""
+"""Masks from pitches: the adaptive comb reads each voice's levels off the mixture, the fixed comb assumes
+them equal."""
 
 from typing import Protocol
 
@@ -93,7 +94,8 @@ class AdaptiveCombMasks:
 
 
 class FixedCombMasks:
-    """Equal voices with all partials, flat to 200 Hz, then -6 dB per octave: the baseline of papers on F0-steered masks."""
+    """Equal voices with all partials, flat to 200 Hz, then -6 dB per octave: the baseline of papers on
+    F0-steered masks."""
 
     def __init__(self, voices: int, framing: Framing) -> None:
         lobe = window_lobe(analysis_window(framing.window_samples, framing.half_overlap))

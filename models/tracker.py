@@ -1,7 +1,7 @@
 """Streaming multi-F0 tracker without training: spectral peaks -> candidate pitches -> a beam over all voices.
 
-Causal, on the engine's own spectrum: the pitch of a hop is known when the hop is. Joint decoding (one hypothesis holds
-all voices, in pitch order) is what keeps voices from swapping.
+Causal, on the engine's own spectrum: the pitch of a hop is known when the hop is. Joint decoding (one
+hypothesis holds all voices, in pitch order) is what keeps voices from swapping.
 """
 
 import numpy as np
@@ -29,7 +29,8 @@ def candidate_grid() -> NDArray[np.float32]:
 
 
 def leakage_table(framing: Framing) -> NDArray[np.float32]:
-    """Amplitude that a sinusoid may leak at 0, 1/8, 2/8, ... bins: the window's response, made non-increasing."""
+    """Amplitude that a sinusoid may leak at 0, 1/8, 2/8, ... bins: the window's response, made non-
+    increasing."""
     window = analysis_window(framing.window_samples, framing.half_overlap)
     response = window_response(window, reach_bins=LEAKAGE_BINS, phases=LEAKAGE_PHASES)
     return np.maximum.accumulate(response[::-1])[::-1].copy()

@@ -43,10 +43,10 @@ class HopPipeline:
             hop: float32 [H, channels]; out: float32 [stems + 1, H, channels], the residual last.
         """
         self.nonfinite_samples += _core.push_frame(self._history, hop, self._analysis, self._frame)
-        np.fft.rfft(self._frame, out=self._spectrum)
+        np.fft.rfft(self._frame, out=self._spectrum)  # type: ignore[arg-type]  # stubs know float64 only
         self.model.step(self._spectrum, self._masks)
         _core.apply_masks(self._spectrum, self._masks, self._masked)
-        np.fft.irfft(self._masked, n=self._frame.shape[1], out=self._frames)
+        np.fft.irfft(self._masked, n=self._frame.shape[1], out=self._frames)  # type: ignore[arg-type]
         _core.overlap_add(self._frames, self._synthesis, self._tail, self._history, out)
 
     def reset(self) -> None:

@@ -7,15 +7,17 @@ from rtsep.models.framing import Framing
 
 # 2M in samples at 48 kHz: synthesis windows of 5.3, 10.7, 21.3 and 42.7 ms (DESIGN.md, measured table).
 OVERLAP_AT_48K = {5: 256, 11: 512, 21: 1024, 43: 2048}
-# 64 ms. Measured against 85 ms on a real quartet with given F0: +0.4 dB of SI-SDR at 5 and 11 ms, +0.2 at 21, -0.1 at 43,
-# and the tracker finds 6 to 10 % more of the pitches: in a longer window vibrato and note changes blur the partials.
+# 64 ms. Measured against 85 ms on a real quartet with given F0: +0.4 dB of SI-SDR at 5 and 11 ms, +0.2 at
+# 21, -0.1 at 43, and the tracker finds 6 to 10 % more of the pitches: in a longer window vibrato and note
+# changes blur the partials.
 WINDOW_AT_48K = 3072
 REFERENCE_RATE = 48000
 MIN_SAMPLERATE, MAX_SAMPLERATE = 8000, 192000
 
 
 def _scale(samplerate: int) -> float:
-    """Rates near 48 kHz times a power of two share its block sizes, so that device buffers of 64, 128, ... still divide a hop."""
+    """Rates near 48 kHz times a power of two share its block sizes, so that device buffers of 64, 128, ...
+    still divide a hop."""
     exact = samplerate / REFERENCE_RATE
     for power in (0.25, 0.5, 1.0, 2.0, 4.0):
         if abs(exact / power - 1.0) < 0.1:

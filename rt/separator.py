@@ -23,13 +23,16 @@ MAX_CHANNELS = 64  # more than any interface on a stage; a bound on memory, not 
 class Separator:
     """Separates a stream block by block, with an exact and constant latency.
 
-    One instance serves one stream and one thread. `process` gives the same samples for any cutting of the same input
-    into blocks; the sum over stems (the residual included) is the input delayed by `latency_samples`, to rounding.
+    One instance serves one stream and one thread. `process` gives the same samples for any cutting of the
+    same input into blocks; the sum over stems (the residual included) is the input delayed by
+    `latency_samples`, to rounding.
     """
 
     def __init__(self, model: MaskModel, preset: Preset, channels: int = 1) -> None:
         if not 1 <= channels <= MAX_CHANNELS:
-            raise RtsepError(f"{channels} channels is outside 1..{MAX_CHANNELS}", "select fewer input channels")
+            raise RtsepError(
+                f"{channels} channels is outside 1..{MAX_CHANNELS}", "select fewer input channels"
+            )
         self._preset = preset
         self._channels = channels
         self._stems = (*model.stems, RESIDUAL)
@@ -109,12 +112,14 @@ class Separator:
         """Pitch, level and `merged` flag of every voice after the last hop."""
         return self._pipeline.model.report
 
-    def process(self, block: NDArray[np.float32], out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+    def process(
+        self, block: NDArray[np.float32], out: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
         """Separates a block of any length, including 0 and 1.
 
         Shape:
             block: float32 [frames, channels], or [frames] for one channel.
-            returns float32 [stems, frames, channels], delayed by `latency_samples`; `out` itself where it is given.
+            returns float32 [stems, frames, channels], delayed by `latency_samples`; `out` itself if given.
 
         Raises:
             ValueError: wrong shapes.

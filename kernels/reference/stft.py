@@ -8,7 +8,10 @@ C64 = NDArray[np.complex64]
 
 
 def push_frame(history: F32, hop: F32, window: F32, frame: F32) -> int:
-    """Shifts `hop` [H, C] into `history` [C, N] (NaN/Inf become 0), writes the windowed `frame` [C, N]; returns how many were zeroed."""
+    """Shifts `hop` [H, C] into `history` [C, N], NaN/Inf as 0, and writes the windowed `frame` [C, N].
+
+    Returns how many samples were zeroed.
+    """
     bad = ~np.isfinite(hop)
     count = hop.shape[0]
     history[:, :-count] = history[:, count:].copy()
@@ -23,8 +26,11 @@ def apply_masks(spectrum: C64, masks: F32, out: C64) -> None:
 
 
 def overlap_add(frames: F32, window: F32, tail: F32, history: F32, out: F32) -> None:
-    """Adds the last 2M samples of `frames` [S, C, N] times `window` [2M] to `tail` [S, C, 2M]; the first H samples are
-    finished and go to out[:S] (out is [S + 1, H, C]); out[S] is the residual: delayed input minus the sum of stems."""
+    """Adds the last 2M samples of `frames` [S, C, N] times `window` [2M] to `tail` [S, C, 2M].
+
+    The first H samples are finished and go to out[:S] (out is [S + 1, H, C]); out[S] is the residual, the
+    delayed input minus the sum of stems.
+    """
     stems, _, n = frames.shape
     span, hop = window.size, out.shape[1]
     tail += frames[..., n - span :] * window
