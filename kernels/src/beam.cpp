@@ -34,6 +34,10 @@ struct Hypothesis {
     float score;
 };
 
+struct Range {
+    int low, high;  // inclusive; empty where high < low
+};
+
 class PitchBeam {
    public:
     PitchBeam(int voices, int candidates, int max_peaks)
@@ -44,6 +48,7 @@ class PitchBeam {
         order_.reserve(proposals_.capacity());
         open_.resize(static_cast<size_t>(max_peaks));
         gain_.resize(static_cast<size_t>(candidates));
+        transposed_.resize(gain_.size() * open_.size());
     }
 
     // weight [P], covered [G, P], missing [G]; state, best first: pitch [beam, V], last [beam, V] (candidate or -1),
@@ -65,6 +70,7 @@ class PitchBeam {
         used_ = 0;  // trailing peaks of weight zero change nothing
         for (int p = 0; p < max_peaks_; ++p)
             if (weight_[p] > 0.0f) used_ = p + 1;
+        transpose();
         proposals_.clear();
         int alive = 0;
         while (alive < kBeam && std::isfinite(score_[alive])) ++alive;
@@ -90,26 +96,43 @@ class PitchBeam {
         }
     }
 
-    // What `candidate` would add to the peaks left open. Four running sums: a fixed order of additions that vectorises.
-    RTSEP_CLONES float gain(int candidate) const {
-        const float* c = row(candidate);
-        const float* open = open_.data();
-        float sum[16] = {};
-        int p = 0;
-        for (; p + 16 <= used_; p += 16)
-            for (int i = 0; i < 16; ++i) sum[i] += open[p + i] * c[p + i];
-        for (; p < used_; ++p) sum[p % 16] += open[p] * c[p];
-        float total = 0.0f;
-        for (float s : sum) total += s;
-        return total - kMissing * missing_[candidate];
+    // What each candidate would add to the peaks left open, into gain_: peak by peak over the transposed coverage, so
+    // that the inner loop runs along candidates.
+    RTSEP_CLONES void find_gains(Range range) {
+        float* gain = gain_.data();
+        for (int c = range.low; c <= range.high; ++c) gain[c] = -kMissing * missing_[c];
+        for (int p = 0; p < used_; ++p) {
+            const float open = open_[static_cast<size_t>(p)];
+            const float* by_peak = transposed_.data() + static_cast<size_t>(p) * gain_.size();
+            for (int c = range.low; c <= range.high; ++c) gain[c] += open * by_peak[c];
+        }
     }
 
-    bool in_order(const int* pitch, int voice, int candidate) const {
+    // The same for one candidate.
+    float gain(int candidate) const {
+        const float* c = row(candidate);
+        float sum = -kMissing * missing_[candidate];
+        for (int p = 0; p < used_; ++p) sum += open_[static_cast<size_t>(p)] * c[p];
+        return sum;
+    }
+
+    void transpose() {
+        for (int c = 0; c < candidates_; ++c)
+            for (int p = 0; p < used_; ++p)
+                transposed_[static_cast<size_t>(p) * gain_.size() + static_cast<size_t>(c)] = row(c)[p];
+    }
+
+    // Candidates a voice may take without crossing or touching another sounding voice.
+    Range room(const int* pitch, int voice) const {
+        Range range{0, candidates_ - 1};
         for (int u = 0; u < voices_; ++u) {
             if (u == voice || pitch[u] == kSilent) continue;
-            if (u < voice ? pitch[u] <= candidate + kApart : pitch[u] >= candidate - kApart) return false;
+            if (u < voice)
+                range.high = std::min(range.high, pitch[u] - kApart - 1);
+            else
+                range.low = std::max(range.low, pitch[u] + kApart + 1);
         }
-        return true;
+        return range;
     }
 
     void propose(const int* pitch, int parent) {
@@ -128,11 +151,13 @@ class PitchBeam {
         for (int v = 0; v < voices_; ++v) {
             leave_open(base, v);
             int best = kSilent, second = kSilent;
-            for (int c = 0; c < candidates_; ++c)
-                gain_[static_cast<size_t>(c)] = in_order(base, v, c) ? gain(c) : -1e9f;
-            for (int c = 1; c + 1 < candidates_; ++c) {
+            const Range range = room(base, v);
+            find_gains(range);
+            for (int c = std::max(range.low, 1); c <= std::min(range.high, candidates_ - 2); ++c) {
                 const float g = gain_[static_cast<size_t>(c)];
-                if (g <= gain_[static_cast<size_t>(c - 1)] || g < gain_[static_cast<size_t>(c + 1)]) continue;
+                if ((c > range.low && g <= gain_[static_cast<size_t>(c - 1)]) ||
+                    (c < range.high && g < gain_[static_cast<size_t>(c + 1)]))
+                    continue;
                 if (best == kSilent || g > gain_[static_cast<size_t>(best)]) {
                     second = best;
                     best = c;
@@ -160,9 +185,9 @@ class PitchBeam {
                 leave_open(base, v);
                 float best = -1e9f;
                 int choice = base[v];
-                const int low = std::max(0, start[v] - kGlide), high = std::min(candidates_ - 1, start[v] + kGlide);
+                const Range range = room(base, v);
+                const int low = std::max(range.low, start[v] - kGlide), high = std::min(range.high, start[v] + kGlide);
                 for (int c = low; c <= high; ++c) {
-                    if (!in_order(base, v, c)) continue;
                     const float g = gain(c) - kStep * static_cast<float>(std::abs(c - start[v]));
                     if (g > best) {
                         best = g;
@@ -181,11 +206,12 @@ class PitchBeam {
             leave_open(chosen, kSilent);
             float best = kSounding;
             int choice = kSilent;
+            find_gains({0, candidates_ - 1});
             for (int c = 0; c < candidates_; ++c) {
                 bool apart = true;
                 for (int u = 0; u < v; ++u) apart = apart && std::abs(chosen[u] - c) > kApart;
                 if (!apart) continue;
-                const float g = gain(c);
+                const float g = gain_[static_cast<size_t>(c)];
                 if (g > best) {
                     best = g;
                     choice = c;
@@ -264,7 +290,7 @@ class PitchBeam {
     float* score_ = nullptr;
     std::vector<Hypothesis> proposals_;
     std::vector<int> order_;
-    std::vector<float> open_, gain_;
+    std::vector<float> open_, gain_, transposed_;  // transposed_ [P, G]
 };
 
 // Pitch between the candidates: the mean of peak / partial number over a voice's peaks, weighted by how much each peak

@@ -9,6 +9,7 @@
 namespace {
 
 constexpr int kMaxPartials = 24;
+constexpr float kReach = 3.3f;            // a peak farther than this many sigmas from a partial is not its
 constexpr float kPeakSigmaBins = 0.25f;   // scatter of an interpolated peak
 constexpr float kPitchSigma = 0.015f;     // 26 cents of the partial: half a grid step, vibrato inside the window
 constexpr float kPartialFade = 0.35f;     // a peak is better explained as a low partial: weight k^-0.35
@@ -19,11 +20,16 @@ constexpr float kSmoothness = 0.9f;       // a partial far above its neighbours 
 class Coverage {
    public:
     Coverage(f32 candidates_hz, float bin_hz, float top_hz, int max_peaks)
-        : bin_hz_(bin_hz), top_hz_(top_hz), max_peaks_(max_peaks) {
+        : top_hz_(top_hz), max_peaks_(max_peaks) {
         require(candidates_hz.ndim() == 1 && candidates_hz.shape(0) >= 1 && bin_hz > 0.0f && max_peaks >= 1,
                 "Coverage: needs candidates_hz [G], bin_hz > 0 and max_peaks >= 1");
         candidates_.assign(candidates_hz.data(), candidates_hz.data() + candidates_hz.shape(0));
         order_.resize(static_cast<size_t>(max_peaks));
+        for (float f0 : candidates_)
+            for (int k = 1; k <= kMaxPartials; ++k) {
+                const float hz = static_cast<float>(k) * f0, fixed = kPeakSigmaBins * bin_hz, relative = kPitchSigma * hz;
+                partials_.push_back({hz, kReach * std::sqrt(fixed * fixed + relative * relative)});
+            }
         for (int k = 0; k <= kMaxPartials; ++k) {
             fade_[k] = std::pow(static_cast<float>(std::max(k, 1)), -kPartialFade);
             count_[k] = k >= 1 && k <= kCountedPartials ? 1.0f / std::sqrt(static_cast<float>(k)) : 0.0f;
@@ -46,21 +52,26 @@ class Coverage {
         std::iota(order_.begin(), order_.begin() + peaks, 0);
         std::sort(order_.begin(), order_.begin() + peaks, [hz](int a, int b) { return hz[a] < hz[b]; });
         for (size_t g = 0; g < candidates_.size(); ++g)
-            m[g] = row(candidates_[g], hz, w, peaks, c + g * static_cast<size_t>(max_peaks_));
+            m[g] = row(g, hz, w, peaks, c + g * static_cast<size_t>(max_peaks_));
     }
 
    private:
+    struct Partial {
+        float hz, reach_hz;
+    };
+
     struct Match {
         float weight = 0.0f, closeness = 0.0f;
         int peak = -1;
     };
 
-    float row(float f0, const float* hz, const float* w, int peaks, float* covered) {
+    float row(size_t candidate, const float* hz, const float* w, int peaks, float* covered) {
         std::fill(covered, covered + max_peaks_, 0.0f);
-        const int partials = std::min(kMaxPartials, static_cast<int>(top_hz_ / f0));
+        const int partials = std::min(kMaxPartials, static_cast<int>(top_hz_ / candidates_[candidate]));
+        const Partial* partial = partials_.data() + candidate * kMaxPartials;
         Match match[kMaxPartials + 2];
         int from = 0;
-        for (int k = 1; k <= partials; ++k) match[k] = strongest_near(static_cast<float>(k) * f0, hz, w, peaks, from);
+        for (int k = 1; k <= partials; ++k) match[k] = strongest_near(partial[k - 1], hz, w, peaks, from);
         match[0] = match[1];
         match[partials + 1] = match[partials];
         float absent = 0.0f, counted = 0.0f;
@@ -76,24 +87,26 @@ class Coverage {
         return counted > 0.0f ? absent / counted : 1.0f;
     }
 
-    Match strongest_near(float partial_hz, const float* hz, const float* w, int peaks, int& from) const {
-        const float fixed = kPeakSigmaBins * bin_hz_, relative = kPitchSigma * partial_hz;
-        const float sigma = std::sqrt(fixed * fixed + relative * relative);
-        while (from < peaks && hz[order_[static_cast<size_t>(from)]] < partial_hz - 3.0f * sigma) ++from;
+    // Closeness falls like a Gaussian of the stated sigma but ends at kReach: (1 - x^2)^4 needs no exponential.
+    Match strongest_near(const Partial& partial, const float* hz, const float* w, int peaks, int& from) const {
+        while (from < peaks && hz[order_[static_cast<size_t>(from)]] <= partial.hz - partial.reach_hz) ++from;
         Match best;
+        const float scale = 1.0f / partial.reach_hz;
         for (int i = from; i < peaks; ++i) {
             const int peak = order_[static_cast<size_t>(i)];
-            const float d = (hz[peak] - partial_hz) / sigma;
-            if (d >= 3.0f) break;
-            const float closeness = std::exp(-0.5f * d * d);
+            const float x = (hz[peak] - partial.hz) * scale;
+            if (x >= 1.0f) break;
+            const float square = (1.0f - x * x) * (1.0f - x * x);
+            const float closeness = square * square;
             if (closeness * w[peak] > best.weight) best = {closeness * w[peak], closeness, peak};
         }
         return best;
     }
 
-    float bin_hz_, top_hz_;
+    float top_hz_;
     int max_peaks_;
     std::vector<float> candidates_;
+    std::vector<Partial> partials_;  // [G, kMaxPartials]
     std::vector<int> order_;
     float fade_[kMaxPartials + 1], count_[kMaxPartials + 1];
 };
