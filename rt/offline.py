@@ -1,0 +1,170 @@
+"""One source through one separator into one sink, aligned sample by sample, in constant memory."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtsep.kernels.errors import RtsepError
+from rtsep.rt.separator import Separator
+from rtsep.rt.stop import Stopped, StopSignals
+
+# The largest positive 16-bit sample: converters that clip stop here.
+FULL_SCALE = 32767 / 32768
+SILENCE_DBFS = -120.0
+
+
+class Source(Protocol):
+    """Audio that arrives in blocks."""
+
+    samplerate: int
+    channels: int
+    frames: int | None  # None where nobody knows, as in a pipe
+    notes: list[str]  # what the user should know about this input
+
+    def read(self) -> NDArray[np.float32]:
+        """Next block [frames, channels]; none at the end. Raises RtsepError where the input breaks off."""
+        ...
+
+
+class Sink(Protocol):
+    """Where stems go."""
+
+    may_block: bool  # true where a slow reader may stall `write`, which may then be cut
+
+    def write(self, stems: NDArray[np.float32]) -> None:
+        """Appends [stems, frames, channels]. Raises OSError."""
+        ...
+
+
+@dataclass(frozen=True)
+class StemLevel:
+    """Level of one output over the whole run."""
+
+    name: str
+    peak_dbfs: float
+    rms_dbfs: float
+    clipped: bool
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run did. The real-time factor is `elapsed_s / duration_s`: below 1 is faster than real time."""
+
+    samplerate: int
+    channels: int
+    frames: int
+    duration_s: float
+    elapsed_s: float
+    real_time_factor: float
+    latency_samples: int
+    latency_ms: float
+    latency_kept: bool
+    nonfinite_samples: int
+    full_scale_samples: int
+    stems: list[StemLevel]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain types, for JSON."""
+        return asdict(self)
+
+
+class _Levels:
+    """Running peak and power of every stem."""
+
+    def __init__(self, stems: int) -> None:
+        self.peak = np.zeros(stems)
+        self.energy = np.zeros(stems)
+        self.samples = 0
+
+    def add(self, stems: NDArray[np.float32]) -> None:
+        if not stems.shape[1]:
+            return
+        self.peak = np.maximum(self.peak, np.abs(stems).max(axis=(1, 2)))
+        self.energy += np.einsum("sfc,sfc->s", stems, stems, dtype=np.float64)
+        self.samples += stems.shape[1] * stems.shape[2]
+
+    def report(self, names: tuple[str, ...]) -> list[StemLevel]:
+        rms = np.sqrt(self.energy / max(1, self.samples))
+        rows = zip(names, self.peak, rms, strict=True)
+        return [StemLevel(name, dbfs(peak), dbfs(level), bool(peak > 1.0)) for name, peak, level in rows]
+
+
+def dbfs(amplitude: float) -> float:
+    """Amplitude in dB relative to full scale, -120 at least."""
+    return round(max(SILENCE_DBFS, 20.0 * float(np.log10(max(amplitude, 1e-12)))), 2)
+
+
+def separate(
+    source: Source,
+    sink: Sink,
+    separator: Separator,
+    *,
+    signals: StopSignals,
+    keep_latency: bool = False,
+    on_progress: Callable[[int], None] = lambda frames: None,
+) -> tuple[Report, Stopped | RtsepError | None]:
+    """Runs until the source ends, breaks off or is stopped; the sink then has every frame that came in.
+
+    By default output frame n belongs to input frame n and there are as many frames out as in. With
+    `keep_latency` output frame n + latency_samples belongs to input frame n, and there are that many more.
+
+    Returns:
+        What was done, and why it ended early (None at the end of the input).
+
+    Raises:
+        OSError: from the sink.
+    """
+    skip = 0 if keep_latency else separator.latency_samples
+    levels = _Levels(len(separator.stems))
+    frames = full_scale = 0
+    early: Stopped | RtsepError | None = None
+    started = time.perf_counter()
+
+    def emit(stems: NDArray[np.float32]) -> None:
+        nonlocal skip
+        dropped = min(skip, stems.shape[1])
+        skip -= dropped
+        kept = stems[:, dropped:]
+        levels.add(kept)
+        if sink.may_block:
+            with signals.interruptible():
+                sink.write(kept)
+        else:
+            sink.write(kept)
+
+    try:
+        while True:
+            with signals.interruptible():
+                block = source.read()
+            if not len(block):
+                break
+            full_scale += int(np.count_nonzero(np.abs(block) >= FULL_SCALE))
+            emit(separator.process(block))
+            frames += len(block)
+            on_progress(frames)
+    except (Stopped, RtsepError) as reason:
+        early = reason
+    nonfinite = separator.nonfinite_samples
+    if frames and not (early and sink.may_block):
+        emit(separator.flush())
+    elapsed = time.perf_counter() - started
+    duration = frames / separator.samplerate
+    report = Report(
+        samplerate=separator.samplerate,
+        channels=separator.channels,
+        frames=frames,
+        duration_s=round(duration, 6),
+        elapsed_s=round(elapsed, 4),
+        real_time_factor=round(elapsed / duration, 4) if duration else 0.0,
+        latency_samples=separator.latency_samples,
+        latency_ms=round(1000.0 * separator.latency_samples / separator.samplerate, 4),
+        latency_kept=keep_latency,
+        nonfinite_samples=nonfinite,
+        full_scale_samples=full_scale,
+        stems=levels.report(separator.stems),
+    )
+    return report, early

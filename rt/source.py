@@ -1,0 +1,99 @@
+"""What `--input X` means: a pipe, a device or a file, decided by the text and the disk alone."""
+
+import difflib
+import os
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from rtsep.kernels.errors import RtsepError
+
+# What people call audio files. Some are beyond libsndfile: they get an error about the format, not a device.
+AUDIO_SUFFIXES = frozenset(
+    f".{suffix}"
+    for suffix in (
+        *("wav", "wave", "w64", "rf64", "bwf", "flac", "ogg", "oga", "opus", "mp3", "aif", "aiff", "aifc"),
+        *("au", "snd", "caf", "m4a", "mp4", "aac", "wma", "mka", "webm", "ape", "wv", "raw", "pcm"),
+    )
+)
+MIC = "mic"
+PIPE = "-"
+
+
+class Kind(Enum):
+    """Where the sound comes from."""
+
+    PIPE = "pipe"
+    DEVICE = "device"
+    FILE = "file"
+
+
+@dataclass(frozen=True)
+class Source:
+    """One input as the user named it."""
+
+    kind: Kind
+    text: str
+
+
+def classify(text: str) -> Source:
+    """Decides by the first rule that fits.
+
+    1. `-` is standard input.
+    2. `mic` is the default device, digits are a device index (a file of such a name: `./5`).
+    3. A file that exists.
+    4. Text with a `/` or a known audio suffix is a file, and it must exist.
+    5. A device name or part of one.
+
+    Raises:
+        RtsepError: an empty text, a folder, or a file that is not there (with the names that come close).
+    """
+    if not text.strip():
+        raise RtsepError(
+            "--input is empty", "give mic, a device name or index, a file, or - for standard input"
+        )
+    if text == PIPE:
+        return Source(Kind.PIPE, text)
+    if text == MIC or text.isdecimal():
+        return Source(Kind.DEVICE, text)
+    path = Path(text).expanduser()
+    if path.is_dir():
+        raise RtsepError(
+            f"input {text} is a folder, one audio file is needed", f"name a file in it{_some(path)}"
+        )
+    if path.exists():
+        return Source(Kind.FILE, str(path))
+    if os.sep in text or path.suffix.lower() in AUDIO_SUFFIXES:
+        raise RtsepError(f"input file {text} does not exist", _closest(path))
+    return Source(Kind.DEVICE, text)
+
+
+def file_hint(text: str) -> str:
+    """For a device that was not found: the file the user may have meant, as the end of an error message."""
+    near = [name for name in _audio_names(Path()) if Path(name).stem == text or name.startswith(text)]
+    near = near or difflib.get_close_matches(text, _audio_names(Path()), n=1)
+    return f", or the file {near[0]}" if near else ""
+
+
+def _audio_names(folder: Path) -> list[str]:
+    try:
+        return sorted(p.name for p in folder.iterdir() if p.suffix.lower() in AUDIO_SUFFIXES)
+    except OSError:
+        return []
+
+
+def _some(folder: Path) -> str:
+    names = _audio_names(folder)
+    return f", such as {folder / names[0]}" if names else ""
+
+
+def _closest(path: Path) -> str:
+    folder = path.parent
+    if not folder.is_dir():
+        return f"there is no folder {folder}: check the path"
+    near = difflib.get_close_matches(path.name, _audio_names(folder), n=1, cutoff=0.5)
+    return (
+        f"did you mean {folder / near[0]}?"
+        if near
+        else f"check the name; {folder.resolve()} has no such file"
+    )

@@ -1,0 +1,104 @@
+"""A float32 WAV file that can be read at any moment, however its writing ends.
+
+libsndfile writes its header on close and chooses RF64 before the first sample; a separation may be killed,
+may fill the disk, and does not know how long a pipe lasts. Here the header is renewed every second and
+becomes RF64 when the data passes 4 GiB (EBU Tech 3306: a `JUNK` chunk keeps the place of `ds64`).
+"""
+
+import os
+import struct
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+IEEE_FLOAT, EXTENSIBLE = 0x0003, 0xFFFE
+# KSDATAFORMAT_SUBTYPE_IEEE_FLOAT, for more than two channels
+FLOAT_GUID = bytes.fromhex("0300000000001000800000aa00389b71")
+MAX_RIFF_BYTES = 0xFFFFFFFF
+BYTES_PER_SAMPLE = 4
+PART_SUFFIX = ".part"
+
+
+class WavWriter:
+    """Writes `path.part`, which takes the name `path` on `close`: a run that fails leaves old files whole.
+
+    Args:
+        path: file to become; an existing one is replaced on `close`.
+        samplerate: Hz.
+        channels: interleaved channels.
+        riff_limit: bytes from which on the file is RF64; the format's own bound unless a test says less.
+
+    Raises:
+        OSError: as the system says.
+    """
+
+    def __init__(self, path: Path, samplerate: int, channels: int, riff_limit: int = MAX_RIFF_BYTES) -> None:
+        self.path = path
+        self.frames = 0
+        self._part = path.with_name(path.name + PART_SUFFIX)
+        self._samplerate = samplerate
+        self._frame_bytes = channels * BYTES_PER_SAMPLE
+        self._channels = channels
+        self._riff_limit = riff_limit
+        self._frames_in_header = 0
+        self._file = open(self._part, "wb", buffering=0)  # noqa: SIM115 - lives as long as the writer
+        self._file.write(self._header(0))
+
+    def write(self, block: NDArray[np.float32]) -> None:
+        """Appends float32 [frames, channels].
+
+        Raises:
+            OSError: a full disk among others; what was written before stays readable.
+        """
+        data = np.ascontiguousarray(block, "<f4").reshape(-1).view(np.uint8).data
+        while data:
+            data = data[self._file.write(data) :]
+        self.frames += len(block)
+        if self.frames - self._frames_in_header >= self._samplerate:
+            self._renew_header()
+
+    def truncate(self, frames: int) -> None:
+        """Keeps the first `frames` frames: drops a block that a full disk has cut."""
+        self.frames = min(frames, self.frames)
+        self._file.truncate(len(self._header(0)) + self.frames * self._frame_bytes)
+
+    def close(self) -> None:
+        """Finishes the file and gives it its name."""
+        if self._file.closed:
+            return
+        self._renew_header()
+        self._file.close()
+        os.replace(self._part, self.path)
+
+    def discard(self) -> None:
+        """Removes what was written; a file that had the name before stays as it was."""
+        self._file.close()
+        self._part.unlink(missing_ok=True)
+
+    def _renew_header(self) -> None:
+        os.pwrite(self._file.fileno(), self._header(self.frames), 0)
+        self._frames_in_header = self.frames
+
+    def _header(self, frames: int) -> bytes:
+        data_bytes = frames * self._frame_bytes
+        tag = IEEE_FLOAT if self._channels <= 2 else EXTENSIBLE
+        rate, width = self._samplerate, self._frame_bytes
+        fmt = struct.pack("<HHIIHH", tag, self._channels, rate, rate * width, width, 8 * BYTES_PER_SAMPLE)
+        fmt += struct.pack("<H", 0) if tag == IEEE_FLOAT else struct.pack("<HHI", 22, 32, 0) + FLOAT_GUID
+        body = b"fmt " + struct.pack("<I", len(fmt)) + fmt
+        body += b"fact" + struct.pack("<II", 4, min(frames, MAX_RIFF_BYTES)) + b"data"
+        riff_bytes = 4 + 36 + len(body) + 4 + data_bytes
+        if riff_bytes > self._riff_limit:
+            ds64 = struct.pack("<QQQI", riff_bytes, data_bytes, frames, 0)
+            size = struct.pack("<I", MAX_RIFF_BYTES)
+            return b"RF64" + size + b"WAVEds64" + struct.pack("<I", len(ds64)) + ds64 + body + size
+        return (
+            b"RIFF"
+            + struct.pack("<I", riff_bytes)
+            + b"WAVEJUNK"
+            + struct.pack("<I", 28)
+            + bytes(28)
+            + body
+            + struct.pack("<I", data_bytes)
+        )

@@ -1,0 +1,36 @@
+"""Separation of music while it is being played.
+
+Public names load on first use, so that `import rtsep` and `rtsep --version` cost nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rtsep.kernels.errors import RtsepError as RtsepError
+    from rtsep.rt.separator import Separator as Separator
+    from rtsep.rt.session import Session as Session
+
+    __version__: str
+
+__all__ = ["RtsepError", "Separator", "Session", "__version__"]
+
+_HOMES = {
+    "RtsepError": "rtsep.kernels.errors",
+    "Separator": "rtsep.rt.separator",
+    "Session": "rtsep.rt.session",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("rtsep")
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__
