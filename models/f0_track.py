@@ -32,8 +32,8 @@ class F0Track:
         self.f0_hz = np.asarray(f0_hz, np.float64)
         steps = np.diff(self.times_s)
         self._step_s = float(np.median(steps)) if steps.size else LONE_ROW_S
-        with np.errstate(divide="ignore"):
-            self._octaves = np.log2(self.f0_hz)
+        # NaN where unvoiced: every comparison with it is false
+        self._octaves = np.log2(np.where(self.f0_hz > 0, self.f0_hz, np.nan))
 
     @property
     def voices(self) -> int:
@@ -97,7 +97,7 @@ class F0Track:
         octaves = self._octaves
         for voice in range(self.voices):
             low, high = octaves[before, voice], octaves[after, voice]
-            if abs(high - low) <= MAX_GLIDE_OCTAVES:  # false for -inf, an unvoiced row
+            if abs(high - low) <= MAX_GLIDE_OCTAVES:
                 out[voice] = 2.0 ** (low + share * (high - low))
             else:
                 out[voice] = self.f0_hz[nearest, voice]

@@ -100,5 +100,5 @@ def read_card(path: Path) -> ModelCard:
 @cache
 def cards() -> dict[str, ModelCard]:
     """All cards by name, in the order of their names."""
-    found = [read_card(path) for path in sorted(CARD_FOLDER.glob("*.json"))]
+    found = [read_card(path) for path in sorted(CARD_FOLDER.glob("*.json"), key=lambda path: path.stem)]
     return {card.name: card for card in found}

@@ -11,7 +11,6 @@ from rtsep.rt.command_group import RootGroup, SectionOption
 from rtsep.rt.option_types import CHANNEL_LIST, LATENCY_MS, POSITIVE, VOICES
 
 EXIT_USER = 2
-EXIT_BROKEN_PIPE = 141  # as a shell reports a command that SIGPIPE ended
 
 EPILOG = """\b
 Examples:
@@ -161,11 +160,6 @@ def run(arguments: list[str] | None = None) -> int:
         return _fail(error.format_message())
     except click.Abort:  # Ctrl-C before or after a run
         return 130
-    except BrokenPipeError:
-        from rtsep.rt.run import silence_stdout
-
-        silence_stdout()
-        return EXIT_BROKEN_PIPE
 
 
 def _fail(message: str) -> int:

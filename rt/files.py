@@ -36,7 +36,8 @@ class FileSource:
         self.name = "standard input" if path == 0 else str(path)
         self.notes: list[str] = []
         try:
-            self._file = soundfile.SoundFile(path)
+            # descriptor 0 is not ours to close
+            self._file = soundfile.SoundFile(path, closefd=path != 0)
         except (soundfile.LibsndfileError, OSError, TypeError) as error:
             raise self._unreadable(error) from error
         self.samplerate = int(self._file.samplerate)

@@ -10,11 +10,13 @@ from rtsep.kernels.errors import RtsepError
 from rtsep.models.f0_track import F0Track
 from rtsep.rt.files import FileSource, FolderSink
 from rtsep.rt.offline import Report, separate
-from rtsep.rt.pipes import RawFormat, RawSource, StdoutSink, refuse_terminal
+from rtsep.rt.pipes import STDOUT, RawFormat, RawSource, StdoutSink, refuse_terminal
 from rtsep.rt.progress import Progress, summary_lines
 from rtsep.rt.separator import Separator
 from rtsep.rt.source import PIPE, Kind, Source
 from rtsep.rt.stop import Stopped, StopSignals
+
+EXIT_BROKEN_PIPE = 141  # as a shell reports a command that SIGPIPE ended
 
 
 @dataclass(frozen=True)
@@ -84,9 +86,15 @@ def run_offline(source: Source, options: RunOptions) -> int:
 
     Raises:
         RtsepError: a user's mistake or broken input; what was separated before stays.
-        BrokenPipeError: nobody reads standard output any more.
     """
-    assert options.output is not None  # check_conflicts
+    try:
+        return _run_offline(source, options)
+    except BrokenPipeError:  # whoever read standard output has left: nothing to complain about
+        os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)  # nor for Python's own flush at exit
+        return EXIT_BROKEN_PIPE
+
+
+def _run_offline(source: Source, options: RunOptions) -> int:
     to_pipe = options.output == PIPE
     with StopSignals() as signals:
         reader = _open(source, options)
@@ -195,8 +203,3 @@ def _tell(
     messages.flush()
     for note in notes:
         print(f"rtsep: note: {note}", file=sys.stderr)
-
-
-def silence_stdout() -> None:
-    """After a broken pipe: Python's own flush at exit has nothing to complain about."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

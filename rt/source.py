@@ -91,9 +91,8 @@ def _closest(path: Path) -> str:
     folder = path.parent
     if not folder.is_dir():
         return f"there is no folder {folder}: check the path"
-    near = difflib.get_close_matches(path.name, _audio_names(folder), n=1, cutoff=0.5)
-    return (
-        f"did you mean {folder / near[0]}?"
-        if near
-        else f"check the name; {folder.resolve()} has no such file"
-    )
+    by_stem = {Path(name).stem: name for name in _audio_names(folder)}
+    near = difflib.get_close_matches(path.stem, by_stem, n=1)
+    if near:
+        return f"did you mean {folder / by_stem[near[0]]}?"
+    return f"check the name; {folder.resolve()} has no such file"
