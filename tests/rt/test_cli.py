@@ -66,7 +66,8 @@ def test_a_command_of_another_package_runs(
     capfd: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "extra_command.py").write_text(
-        "import click\n@click.command()\n@click.option('--n', type=int)\ndef command(n):\n    click.echo(n + 1)\n"
+        "import click\n@click.command()\n@click.option('--n', type=int)\n"
+        "def command(n):\n    click.echo(n + 1)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     entry = EntryPoint("extra", "extra_command:command", "rtsep.commands")

@@ -1,0 +1,60 @@
+# make demo    separate a choir clip and compare with the truth
+# make test    run all tests
+# make lint    formatting, types, import rules
+# Each works on a bare machine with Python 3.11 or newer: it makes .venv and installs what is missing.
+
+PYTHON ?= python3
+BIN := .venv/bin
+SYSTEM_PACKAGES := python3-venv python3-dev g++ libportaudio2 jackd2
+# the package is built again when any of these changes
+BUILD_INPUTS := pyproject.toml CMakeLists.txt $(wildcard kernels/src/*)
+
+.PHONY: demo test lint clean
+.DELETE_ON_ERROR:
+
+demo: .venv/.installed
+	$(BIN)/python -m rtsep.bench.demo
+
+test: .venv/.installed-test
+	$(BIN)/python -m pytest
+
+lint: .venv/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf .venv build demo-out
+
+# System packages: installed by root where apt is; otherwise the missing ones are named and the run goes on,
+# for files and pipes need no PortAudio and tests that need jackd say so and are skipped.
+.venv/.system:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed: make PYTHON=python3.11"; exit 1; }
+	@missing=""; \
+	if command -v dpkg-query >/dev/null; then \
+		for package in $(SYSTEM_PACKAGES); do \
+			dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q "ok installed" || missing="$$missing $$package"; \
+		done; \
+	fi; \
+	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ]; then \
+		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing; \
+	elif [ -n "$$missing" ]; then \
+		echo "not installed (install with: sudo apt install$$missing)"; \
+	fi
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@touch $@
+
+# Build tools live in .venv, so that a later build finds them where the first one did.
+.venv/.build-tools: .venv/.system
+	$(BIN)/python -m pip install -q --disable-pip-version-check "scikit-build-core>=1.0" "pybind11>=3.0" cmake ninja
+	@touch $@
+
+.venv/.installed: .venv/.build-tools $(BUILD_INPUTS)
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation -e .
+	@touch $@
+
+.venv/.installed-test: .venv/.build-tools $(BUILD_INPUTS)
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation -e ".[test]"
+	@touch $@ .venv/.installed

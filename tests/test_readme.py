@@ -1,0 +1,45 @@
+"""The README's numbers are those of the code."""
+
+import re
+from pathlib import Path
+
+from rtsep.rt.cli import root
+from rtsep.rt.presets import OVERLAP_AT_48K, Preset
+from rtsep.rt.separator import MAX_CHANNELS
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+
+
+def test_latency_table() -> None:
+    header = re.search(r"^\| `--latency` \|(.*)\|$", README, re.MULTILINE)
+    assert header
+    presets = [int(cell) for cell in header[1].split("|")]
+    assert presets == list(OVERLAP_AT_48K)
+    rows = re.findall(r"^\| ([\d.]+) kHz \|(.*)\|$", README, re.MULTILINE)
+    assert {"44.1", "48", "96"} <= {rate for rate, _ in rows}
+    for rate_khz, cells in rows:
+        rate = round(float(rate_khz) * 1000)
+        for latency_ms, cell in zip(presets, cells.split("|"), strict=True):
+            samples = Preset(rate, latency_ms).latency_samples
+            assert cell.strip() == f"{samples} ({1000 * samples / rate:.2f} ms)"
+
+
+def test_options_that_are_named_exist() -> None:
+    known = {name for parameter in root.params for name in parameter.opts} | {"--help"}
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", README)) <= known
+
+
+def test_channel_bound() -> None:
+    assert f"up to {MAX_CHANNELS} channels" in README
+
+
+def test_embedding_example_runs() -> None:
+    import numpy as np
+
+    code = re.search(r"```python\n(.*?)```", README, re.DOTALL)
+    assert code
+    names: dict[str, object] = {"block": np.zeros(100, np.float32)}
+    exec(code[1], names)
+    stems = names["stems"]
+    assert isinstance(stems, np.ndarray)
+    assert stems.shape == (5, 100, 1)
