@@ -1,12 +1,12 @@
 """A live run from the command line: a session, and a view of its status until someone ends it."""
 
-from rtsep.rt.session import Session
-
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.f0_track import F0Track
 from rtsep.rt.run import RunOptions
-from rtsep.rt.screen import choose_view
+from rtsep.rt.screen import choose_view, counters_text
+from rtsep.rt.session import Session
 from rtsep.rt.source import MIC, Source, file_hint
+from rtsep.rt.status import Status
 from rtsep.rt.stop import Stopped, StopSignals
 
 
@@ -40,6 +40,7 @@ def run_live(source: Source, options: RunOptions) -> int:
             raise RtsepError(error.problem, error.remedy + hint) from error
         except Stopped as stopped:
             return stopped.exit_code
+        code = 0
         try:
             with choose_view(quiet=options.quiet, as_json=options.as_json) as view:
                 ended = False
@@ -48,11 +49,25 @@ def run_live(source: Source, options: RunOptions) -> int:
                         ended = session.wait(view.period_s)
                     view.update(session.status())
         except Stopped as stopped:
-            return stopped.exit_code
+            code = stopped.exit_code
         finally:
             session.stop()
     status = session.status()
-    if status.last_error:
+    if code == 0 and status.last_error:
         problem, _, remedy = status.last_error.partition("; ")
         raise RtsepError(problem, remedy or "start again")
-    return 0
+    if not (options.quiet or options.as_json):
+        for line in last_words(status, options.record):
+            print(line)
+    return code
+
+
+def last_words(status: Status, record: str | None) -> list[str]:
+    """How a run went, and where its take is."""
+    seconds = status.frames / status.samplerate if status.samplerate else 0.0
+    lines = [f"{seconds:.1f} s, {counters_text(status)}", *status.notes]
+    if record is not None and status.samplerate:
+        lines.append(
+            f"take of {status.record_frames / status.samplerate:.1f} s in {record}: {status.record_state}"
+        )
+    return lines

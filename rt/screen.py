@@ -53,8 +53,8 @@ def latency_text(status: Status) -> str:
     total = status.live_latency_samples + device
     return (
         f"latency {total * ms:.1f} ms = algorithmic {status.algorithmic_samples * ms:.2f} "
-        f"+ buffering {status.buffering_samples * ms:.2f} + device {device * ms:.1f} "
-        f"(rtsep: {status.live_latency_samples} samples, exact)"
+        f"+ buffering {status.buffering_samples * ms:.2f} + device {device * ms:.1f}\n"
+        f"rtsep's part: {status.live_latency_samples} samples, exact; the device's: as its driver says"
     )
 
 

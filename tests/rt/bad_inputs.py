@@ -223,6 +223,8 @@ CASES: list[tuple[str, Make, tuple[str, ...]]] = [
         ("--keep-latency", "'mic'", "leave it out"),
     ),
     ("raw microphone", plain("--input", "mic", "--raw", "f32le:48000:1"), ("--raw", "mic", "--input -")),
+    ("unknown device", plain("--input", "No Such Mic"), ("input device",)),
+    ("device index not there", plain("--input", 9999), ("device",)),
     ("live block of 0", plain("--input", "mic", "--blocksize", 0), ("--blocksize 0", "1..", "leave")),
     (
         "live rate as a word",
