@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 Audio = NDArray[np.float32]
 
 CHORD_S = 2.0
-# Soprano to bass, MIDI numbers: four parts in their ranges. No chord doubles a note at the octave: no mask can
-# part octaves (README, Limits).
+# Soprano to bass, MIDI numbers: four parts in their ranges. No chord doubles a note at the octave: no mask
+# can part octaves (README, Limits).
 CHORDS = ((71, 64, 55, 48), (72, 64, 55, 45), (72, 65, 57, 50), (72, 66, 57, 50), (71, 64, 55, 48))
 CONTROL_HZ = 200.0  # envelopes move slowly
 TOP_HZ = 8000.0
