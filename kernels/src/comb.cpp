@@ -23,6 +23,7 @@ constexpr float kWiden = 0.4f;            // lobe widening per bin of partial mo
 constexpr float kMaxWiden = 2.0f;
 constexpr float kPriorShare = 0.8f;       // of the envelope against the fitted level, in log power
 constexpr float kSkirt = 1e-3f;           // -30 dB: breath and consonants of a voice between its partials
+constexpr float kUnexplained = 30.0f;     // 15 dB over all voices: at 10 dB vibrato already fell into the residual
 constexpr float kFloorShare = 1e-3f;      // of the mean bin power, added to the model so that ratios stay bounded
 constexpr float kTiny = 1e-14f;           // power of one bin at about -140 dBFS
 constexpr float kUnseen = -100.0f;        // log power of a band that never held a partial
@@ -228,12 +229,18 @@ class AdaptiveComb {
         }
     }
 
-    // Wiener masks: exponent 2 on magnitudes. What lies under the absolute floor is nobody's and stays in the residual.
+    // Wiener masks: exponent 2 on magnitudes. What lies under the absolute floor is nobody's and stays in the residual,
+    // and so does what exceeds all voices together by far: a drum, a piano, applause.
     RTSEP_CLONES void write_masks(float* masks) {
         for (int b = 0; b < bins_; ++b) model_[static_cast<size_t>(b)] = floor_;
         for (int v = 0; v < voices_; ++v) {
             const float* s = source(v) + half_;
             for (int b = 0; b < bins_; ++b) model_[static_cast<size_t>(b)] += s[b];
+        }
+        for (int b = 0; b < bins_; ++b) {
+            const float voices = model_[static_cast<size_t>(b)];
+            const float excess = power_[static_cast<size_t>(b + half_)] - kUnexplained * voices;
+            model_[static_cast<size_t>(b)] = voices + std::max(0.0f, excess);
         }
         for (int v = 0; v < voices_; ++v) {
             const float* s = source(v) + half_;
