@@ -158,7 +158,7 @@ def _f0_table(report: Report) -> Table:
     for heading in ("latency", "voice"):
         table.add_column(heading, no_wrap=True)
     for heading in ("recall", "median error", "false voicing", "wrong voice", "precision", "accuracy"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", min_width=max(map(len, heading.split())))
     shown: list[Report] = []
     for row in report["f0"]:
         scores = {key: value for key, value in row.items() if key != "system"}
