@@ -30,6 +30,10 @@ class MaskModel(Protocol):
         """Writes masks [stems, bins], columns summing to at most 1, for spectrum [channels, bins]."""
         ...
 
+    def skip(self) -> None:
+        """One hop passes unseen: time moves on by a hop, everything else stays."""
+        ...
+
     def reset(self) -> None:
         """Back to the state before the first hop."""
         ...

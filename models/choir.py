@@ -91,6 +91,9 @@ class ChoirModel:
         """Stream time at the centre of the synthesis window: there a given F0 separates best (measured)."""
         return (self._hops * self._framing.hop - self._framing.half_overlap) / self._framing.samplerate
 
+    def skip(self) -> None:
+        self._hops += 1
+
     def reset(self) -> None:
         """Back to before the first hop."""
         self._hops = 0

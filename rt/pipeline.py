@@ -49,6 +49,13 @@ class HopPipeline:
         np.fft.irfft(self._masked, n=self._frame.shape[1], out=self._frames)  # type: ignore[arg-type]
         _core.overlap_add(self._frames, self._synthesis, self._tail, self._history, out)
 
+    def skip(self, hop: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+        """Like `step`, without model and FFT: the stems run out with the frames before, the residual takes over."""
+        self.nonfinite_samples += _core.push_frame(self._history, hop, self._analysis, self._frame)
+        self.model.skip()
+        self._frames[...] = 0
+        _core.overlap_add(self._frames, self._synthesis, self._tail, self._history, out)
+
     def reset(self) -> None:
         """Silence in all memories."""
         self._history[...] = 0

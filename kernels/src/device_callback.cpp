@@ -1,0 +1,325 @@
+// The PortAudio callback and its overload rule.
+#include "device_callback.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <thread>
+
+#include <pybind11/stl.h>
+
+#include "module.hpp"
+
+namespace rtsep {
+
+namespace {
+
+// PaStreamCallbackFlags (PortAudio's API documentation): input underflow 1, input overflow 2, output underflow 4, output
+// overflow 8; 16 says that output is being primed and is no fault.
+constexpr unsigned long kXrunFlags = 1 | 2 | 4 | 8;
+
+std::size_t power_of_two_at_least(std::size_t n) {
+    std::size_t p = 1;
+    while (p < n) p *= 2;
+    return p;
+}
+
+void count(std::atomic<std::uint64_t>& counter, std::uint64_t by) { counter.fetch_add(by, std::memory_order_relaxed); }
+
+}  // namespace
+
+DeviceCallback::DeviceCallback(std::vector<std::size_t> picks, std::size_t device_inputs, const float* gains,
+                               std::size_t device_outputs, std::size_t stems, std::size_t hop, std::size_t latency,
+                               std::size_t hop_latency, std::size_t input_capacity)
+    : picks_(std::move(picks)),
+      device_inputs_(device_inputs),
+      device_outputs_(device_outputs),
+      stems_(stems),
+      hop_(hop),
+      latency_(latency),
+      delivery_offset_(latency - hop_latency),
+      clean_(new float[kChunk * picks_.size()]()),
+      input_peak_(new std::atomic<float>[picks_.size()]),
+      slot_count_((delivery_offset_ + kMaxHostBlock) / hop + 4),
+      slots_(slot_count_ * stems * hop * picks_.size()),
+      tags_(new std::atomic<std::uint64_t>[slot_count_]),
+      delay_(power_of_two_at_least(latency + kChunk) * picks_.size()),
+      delay_mask_(power_of_two_at_least(latency + kChunk) - 1),
+      played_(stems * picks_.size()),
+      history_(kFade * (stems - 1) * picks_.size()),
+      tail_(kFade * (stems - 1) * picks_.size()) {
+    const std::size_t c = channels(), sources = stems_ * c;
+    for (std::size_t i = 0; i < c; ++i) input_peak_[i].store(0.0f);
+    for (std::size_t i = 0; i < slot_count_; ++i) tags_[i].store(0);
+    for (std::size_t o = 0; o < device_outputs_; ++o)
+        for (std::size_t s = 0; s < sources; ++s)
+            if (gains[o * sources + s] != 0.0f) routes_.push_back({o, s, gains[o * sources + s]});
+    const std::size_t capacity = power_of_two_at_least(input_capacity);
+    const std::size_t bytes = SampleRing::bytes(capacity, c);
+    input_memory_.reset(new unsigned char[bytes + 64]);
+    void* memory = input_memory_.get();
+    std::size_t room = bytes + 64;
+    input_ = SampleRing(std::align(64, bytes, memory, room), capacity, c, 0);
+}
+
+void DeviceCallback::process(const float* in, float* out, std::size_t frames, unsigned long flags) {
+    if (flags & kXrunFlags) count(counters.xruns, 1);
+    count(counters.callbacks, 1);
+    if (frames > counters.max_block.load(std::memory_order_relaxed))
+        counters.max_block.store(frames, std::memory_order_relaxed);
+    std::uint64_t first = position_.load(std::memory_order_relaxed);
+    for (std::size_t done = 0; done < frames;) {
+        const std::size_t n = std::min(kChunk, frames - done);
+        take_chunk(in ? in + done * device_inputs_ : nullptr, n);
+        push_input(n);
+        play_chunk(out + done * device_outputs_, first, n);
+        done += n;
+        first += n;
+        position_.store(first, std::memory_order_release);
+    }
+}
+
+// Picks channels, replaces NaN and Inf by zero, keeps peaks.
+void DeviceCallback::take_chunk(const float* in, std::size_t frames) {
+    const std::size_t c = channels();
+    if (!in) {
+        std::fill_n(clean_.get(), frames * c, 0.0f);
+        return;
+    }
+    for (std::size_t i = 0; i < c; ++i) {
+        float peak = 0.0f;
+        std::uint64_t bad = 0;
+        for (std::size_t f = 0; f < frames; ++f) {
+            const float x = in[f * device_inputs_ + picks_[i]];
+            const bool finite = std::fabs(x) <= std::numeric_limits<float>::max();  // false for NaN too
+            clean_[f * c + i] = finite ? x : 0.0f;
+            bad += !finite;
+            if (finite) peak = std::max(peak, std::fabs(x));
+        }
+        if (bad) count(counters.nonfinite_samples, bad);
+        if (peak > input_peak_[i].load(std::memory_order_relaxed)) input_peak_[i].store(peak, std::memory_order_relaxed);
+    }
+}
+
+// Into the input ring. When the engine has stalled for so long that the ring is full, input is lost until the ring has
+// been emptied; only then may the offset between ring positions and absolute frames change, so the reader never sees an
+// offset that does not belong to the frames it reads.
+void DeviceCallback::push_input(std::size_t frames) {
+    if (losing_ != 0 && input_.available() == 0) {
+        lost_before_.store(lost_before_.load(std::memory_order_relaxed) + losing_, std::memory_order_relaxed);
+        losing_ = 0;
+    }
+    if (losing_ == 0 && input_.space() >= frames) {
+        input_.write(clean_.get(), frames);
+        return;
+    }
+    losing_ += frames;
+    count(counters.input_lost_frames, frames);
+}
+
+const float* DeviceCallback::delivered(std::uint64_t hop_index) const {
+    const std::size_t slot = static_cast<std::size_t>(hop_index % slot_count_);
+    if (tags_[slot].load(std::memory_order_acquire) != hop_index + 1) return nullptr;
+    return slots_.data() + slot * stems_ * hop_ * channels();
+}
+
+void DeviceCallback::play_chunk(float* out, std::uint64_t first, std::size_t frames) {
+    const std::size_t c = channels();
+    std::fill_n(out, frames * device_outputs_, 0.0f);
+    std::uint64_t hop_index = ~std::uint64_t{0};
+    const float* stems = nullptr;
+    for (std::size_t f = 0; f < frames; ++f) {
+        const std::uint64_t frame = first + f;
+        float* slot = delay_.data() + (static_cast<std::size_t>(frame) & delay_mask_) * c;
+        std::copy_n(clean_.get() + f * c, c, slot);
+        if (frame < delivery_offset_) continue;  // nothing has been sung yet: silence, and no fault
+        const std::uint64_t k = (frame - delivery_offset_) / hop_;
+        if (k != hop_index) {
+            hop_index = k;
+            stems = delivered(k);
+            if (!stems && k != last_late_hop_) {
+                last_late_hop_ = k;
+                count(counters.late_hops, 1);
+            }
+        }
+        if (!stems) {
+            if (playing_) lose_stems();
+            count(counters.fallback_samples, 1);
+        }
+        // before `latency` frames have passed this reads what the line was filled with: zeros
+        const float* delayed = delay_.data() + (static_cast<std::size_t>(frame - latency_) & delay_mask_) * c;
+        play_frame(stems, static_cast<std::size_t>((frame - delivery_offset_) % hop_), delayed);
+        float* y = out + f * device_outputs_;
+        for (const Route& route : routes_) y[route.output] += route.gain * played_[route.source];
+    }
+}
+
+// From here on there is nothing to fade out *with*: what was played last is played backwards, so that the signal stays
+// continuous, and fades.
+void DeviceCallback::lose_stems() {
+    const std::size_t width = (stems_ - 1) * channels();
+    for (std::size_t i = 0; i < kFade; ++i) {
+        const std::size_t from = (history_at_ + kFade - 1 - i) % kFade;
+        const float gain = static_cast<float>(kFade - i) / static_cast<float>(kFade + 1);
+        for (std::size_t j = 0; j < width; ++j) tail_[i * width + j] = history_[from * width + j] * gain;
+    }
+    tail_at_ = 0;
+    fade_step_ = 0;
+    playing_ = false;
+}
+
+// One frame of every stem into played_. In a fade or in fallback the residual is the delayed mixture less what the other
+// stems really play, so the sum of all stems stays the delayed mixture.
+void DeviceCallback::play_frame(const float* stems, std::size_t index, const float* delayed) {
+    const std::size_t c = channels(), voices = stems_ - 1, width = voices * c;
+    if (stems) {
+        playing_ = true;
+        if (fade_step_ < kFade) ++fade_step_;
+    }
+    const float gain = stems ? static_cast<float>(fade_step_) / static_cast<float>(kFade) : 0.0f;
+    const float* tail = tail_at_ < kFade ? tail_.data() + tail_at_ * width : nullptr;
+    for (std::size_t s = 0; s < voices; ++s)
+        for (std::size_t i = 0; i < c; ++i) {
+            float y = stems ? gain * stems[(s * hop_ + index) * c + i] : 0.0f;
+            if (tail) y += tail[s * c + i];
+            played_[s * c + i] = y;
+        }
+    for (std::size_t i = 0; i < c; ++i) {
+        if (stems && fade_step_ == kFade && !tail) {
+            played_[width + i] = stems[(voices * hop_ + index) * c + i];
+            continue;
+        }
+        float rest = delayed[i];
+        for (std::size_t s = 0; s < voices; ++s) rest -= played_[s * c + i];
+        played_[width + i] = rest;
+    }
+    std::copy_n(played_.data(), width, history_.data() + history_at_ * width);
+    history_at_ = (history_at_ + 1) % kFade;
+    if (tail) ++tail_at_;
+}
+
+bool DeviceCallback::whole_hop_in(std::uint64_t hop_index) const {
+    const std::uint64_t end = input_.write_position();  // acquire: the offset read next belongs to it
+    if (end == input_.read_position()) return false;
+    return end + lost_before_.load(std::memory_order_relaxed) >= (hop_index + 1) * hop_;
+}
+
+bool DeviceCallback::wait_input(std::uint64_t hop_index, double timeout_s) const {
+    // A sleep as short as the scheduler's own grain costs little and takes little from the hop's time.
+    constexpr auto grain = std::chrono::microseconds(100);
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::duration<double>(timeout_s);
+    while (!whole_hop_in(hop_index)) {
+        if (std::chrono::steady_clock::now() >= deadline) return false;
+        std::this_thread::sleep_for(grain);
+    }
+    return true;
+}
+
+std::size_t DeviceCallback::read_hop(std::uint64_t hop_index, float* hop) {
+    const std::uint64_t start = hop_index * hop_;
+    const std::uint64_t next = input_.read_position() + lost_before_.load(std::memory_order_relaxed);
+    const std::size_t lost = next > start ? static_cast<std::size_t>(std::min<std::uint64_t>(next - start, hop_)) : 0;
+    std::fill_n(hop, lost * channels(), 0.0f);
+    input_.read(hop + lost * channels(), hop_ - lost);
+    return lost;
+}
+
+void DeviceCallback::deliver(std::uint64_t hop_index, const float* stems) {
+    const std::size_t slot = static_cast<std::size_t>(hop_index % slot_count_);
+    const std::size_t size = stems_ * hop_ * channels();
+    std::copy_n(stems, size, slots_.data() + slot * size);
+    tags_[slot].store(hop_index + 1, std::memory_order_release);
+}
+
+}  // namespace rtsep
+
+namespace {
+
+using rtsep::DeviceCallback;
+
+// PaStreamCallback, as PortAudio's API documentation declares it; 0 is paContinue.
+extern "C" int rtsep_device_callback(const void* in, void* out, unsigned long frames, const void* /*time_info*/,
+                                     unsigned long flags, void* user) {
+    static_cast<DeviceCallback*>(user)->process(static_cast<const float*>(in), static_cast<float*>(out), frames, flags);
+    return 0;
+}
+
+std::unique_ptr<DeviceCallback> create(std::vector<std::size_t> picks, std::size_t device_inputs, const f32& gains,
+                                       std::size_t stems, std::size_t hop, std::size_t latency, std::size_t hop_latency,
+                                       std::size_t input_capacity) {
+    require(!picks.empty(), "DeviceCallback: picks must name at least one input channel");
+    for (const std::size_t pick : picks) require(pick < device_inputs, "DeviceCallback: a pick is not a device channel");
+    require(stems >= 2 && hop >= 1, "DeviceCallback: at least one stem and the residual, and a hop of at least 1");
+    require(latency >= hop_latency + hop, "DeviceCallback: latency must be at least hop_latency + hop");
+    require(gains.ndim() == 2 && static_cast<std::size_t>(gains.shape(1)) == stems * picks.size(),
+            "DeviceCallback: gains must be [device outputs, stems * channels]");
+    return std::make_unique<DeviceCallback>(std::move(picks), device_inputs, gains.data(),
+                                            static_cast<std::size_t>(gains.shape(0)), stems, hop, latency, hop_latency,
+                                            input_capacity);
+}
+
+void process(DeviceCallback& self, const f32& in, f32& out, unsigned long flags) {
+    require(in.ndim() == 2 && out.ndim() == 2 && in.shape(0) == out.shape(0) &&
+                static_cast<std::size_t>(in.shape(1)) == self.device_inputs() &&
+                static_cast<std::size_t>(out.shape(1)) == self.device_outputs(),
+            "DeviceCallback: in must be [frames, device inputs], out [frames, device outputs]");
+    const float* x = in.data();
+    float* y = out.mutable_data();
+    const auto frames = static_cast<std::size_t>(in.shape(0));
+    py::gil_scoped_release nogil;
+    self.process(x, y, frames, flags);
+}
+
+std::size_t read_hop(DeviceCallback& self, std::uint64_t hop_index, f32& hop) {
+    require(hop.ndim() == 2 && static_cast<std::size_t>(hop.shape(0)) == self.hop() &&
+                static_cast<std::size_t>(hop.shape(1)) == self.channels(),
+            "DeviceCallback: hop must be [H, C]");
+    return self.read_hop(hop_index, hop.mutable_data());
+}
+
+void deliver(DeviceCallback& self, std::uint64_t hop_index, const f32& stems) {
+    require(stems.ndim() == 3 && static_cast<std::size_t>(stems.shape(0)) == self.stems() &&
+                static_cast<std::size_t>(stems.shape(1)) == self.hop() &&
+                static_cast<std::size_t>(stems.shape(2)) == self.channels(),
+            "DeviceCallback: stems must be [S, H, C]");
+    self.deliver(hop_index, stems.data());
+}
+
+std::uint64_t value(const std::atomic<std::uint64_t>& counter) { return counter.load(std::memory_order_relaxed); }
+
+}  // namespace
+
+void bind_device_callback(py::module_& m) {
+    py::class_<DeviceCallback>(m, "DeviceCallback")
+        .def(py::init(&create), py::arg("picks"), py::arg("device_inputs"), py::arg("gains").noconvert(),
+             py::arg("stems"), py::arg("hop"), py::arg("latency"), py::arg("hop_latency"), py::arg("input_capacity"))
+        .def("process", &process, py::arg("indata").noconvert(), py::arg("out").noconvert(), py::arg("flags") = 0)
+        .def("wait_input", &DeviceCallback::wait_input, py::arg("hop_index"), py::arg("timeout_s"),
+             py::call_guard<py::gil_scoped_release>())
+        .def("read_hop", &read_hop, py::arg("hop_index"), py::arg("hop").noconvert())
+        .def("deliver", &deliver, py::arg("hop_index"), py::arg("stems").noconvert())
+        .def("first_frame", &DeviceCallback::first_frame, py::arg("hop_index"))
+        .def("take_input_peak", [](DeviceCallback& s, std::size_t channel) {
+            require(channel < s.channels(), "DeviceCallback: no such channel");
+            return s.take_input_peak(channel);
+        }, py::arg("channel"))
+        .def_property_readonly("position", &DeviceCallback::position)
+        .def_property_readonly("xruns", [](const DeviceCallback& s) { return value(s.counters.xruns); })
+        .def_property_readonly("late_hops", [](const DeviceCallback& s) { return value(s.counters.late_hops); })
+        .def_property_readonly("fallback_samples",
+                               [](const DeviceCallback& s) { return value(s.counters.fallback_samples); })
+        .def_property_readonly("nonfinite_samples",
+                               [](const DeviceCallback& s) { return value(s.counters.nonfinite_samples); })
+        .def_property_readonly("input_lost_frames",
+                               [](const DeviceCallback& s) { return value(s.counters.input_lost_frames); })
+        .def_property_readonly("callbacks", [](const DeviceCallback& s) { return value(s.counters.callbacks); })
+        .def_property_readonly("max_block", [](const DeviceCallback& s) { return value(s.counters.max_block); })
+        .def_property_readonly_static("FADE_SAMPLES", [](const py::object&) { return DeviceCallback::kFade; })
+        // addresses for Pa_OpenStream: the function and its userdata
+        .def_property_readonly_static("function_address", [](const py::object&) {
+            return reinterpret_cast<std::uintptr_t>(&rtsep_device_callback);
+        })
+        .def_property_readonly("address", [](const DeviceCallback& s) { return reinterpret_cast<std::uintptr_t>(&s); });
+}

@@ -1,0 +1,92 @@
+// What the audio device's own thread runs: samples in, stems out, the overload rule. No lock, no memory, no log, no GIL.
+#pragma once
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "ring.hpp"
+
+namespace rtsep {
+
+// A connection of the routing matrix: played[source] * gain is added to device output channel `output`.
+struct Route {
+    std::size_t output, source;
+    float gain;
+};
+
+struct Counters {
+    std::atomic<std::uint64_t> xruns{0}, late_hops{0}, fallback_samples{0}, nonfinite_samples{0}, input_lost_frames{0},
+        callbacks{0}, max_block{0};
+};
+
+// All lengths in frames. Hop k holds input frames [kH, (k+1)H); its stems belong to device frames
+// [kH + delivery_offset, ...+H), where delivery_offset = latency - hop_latency.
+class DeviceCallback {
+   public:
+    static constexpr std::size_t kFade = 64;           // 1.3 ms at 48 kHz: no click, hardly any smear
+    static constexpr std::size_t kChunk = 256;         // host blocks of any length go through scratch of this length
+    static constexpr std::size_t kMaxHostBlock = 8192; // longest block for which hop slots are never reused in use
+
+    DeviceCallback(std::vector<std::size_t> picks, std::size_t device_inputs, const float* gains,
+                   std::size_t device_outputs, std::size_t stems, std::size_t hop, std::size_t latency,
+                   std::size_t hop_latency, std::size_t input_capacity);
+
+    // Device thread: interleaved blocks; `in` may be null (silence). `flags` are PaStreamCallbackFlags.
+    void process(const float* in, float* out, std::size_t frames, unsigned long flags);
+
+    // Engine thread.
+    bool wait_input(std::uint64_t hop_index, double timeout_s) const;  // true when the whole hop has come in
+    std::size_t read_hop(std::uint64_t hop_index, float* hop);         // returns how many of its frames were lost
+    void deliver(std::uint64_t hop_index, const float* stems);         // [S, H, C]
+    float take_input_peak(std::size_t channel) { return input_peak_[channel].exchange(0.0f); }
+
+    std::uint64_t position() const { return position_.load(std::memory_order_acquire); }
+    std::uint64_t first_frame(std::uint64_t hop_index) const { return hop_index * hop_ + delivery_offset_; }
+    std::size_t hop() const { return hop_; }
+    std::size_t stems() const { return stems_; }
+    std::size_t channels() const { return picks_.size(); }
+    std::size_t device_inputs() const { return device_inputs_; }
+    std::size_t device_outputs() const { return device_outputs_; }
+    Counters counters;
+
+   private:
+    void take_chunk(const float* in, std::size_t frames);
+    void push_input(std::size_t frames);
+    void play_chunk(float* out, std::uint64_t first, std::size_t frames);
+    void play_frame(const float* stems, std::size_t index, const float* delayed);
+    void lose_stems();
+    bool whole_hop_in(std::uint64_t hop_index) const;
+    const float* delivered(std::uint64_t hop_index) const;
+
+    const std::vector<std::size_t> picks_;
+    const std::size_t device_inputs_, device_outputs_, stems_, hop_, latency_, delivery_offset_;
+    std::vector<Route> routes_;
+
+    // device thread -> engine
+    std::unique_ptr<float[]> clean_;  // [kChunk, C]
+    std::unique_ptr<unsigned char[]> input_memory_;
+    SampleRing input_;
+    std::atomic<std::uint64_t> lost_before_{0};  // absolute frame = ring position + this
+    std::uint64_t losing_ = 0;                   // frames lost since the ring ran full, 0 when it runs
+    std::unique_ptr<std::atomic<float>[]> input_peak_;
+    std::atomic<std::uint64_t> position_{0};
+
+    // engine -> device thread: one slot per hop in flight, tagged with hop number + 1 once it is whole
+    std::size_t slot_count_;
+    std::vector<float> slots_;
+    std::unique_ptr<std::atomic<std::uint64_t>[]> tags_;
+
+    // device thread alone
+    std::vector<float> delay_;  // the mixture, for the residual in fallback
+    std::size_t delay_mask_;
+    std::vector<float> played_;   // [S * C], one frame
+    std::vector<float> history_;  // [kFade, (S-1) * C], what was played last, to fade out from
+    std::vector<float> tail_;     // [kFade, (S-1) * C]
+    std::size_t history_at_ = 0, tail_at_ = kFade, fade_step_ = kFade;
+    bool playing_ = true;
+    std::uint64_t last_late_hop_ = ~std::uint64_t{0};
+};
+
+}  // namespace rtsep

@@ -1,0 +1,278 @@
+"""Start, watch and stop a live separation: an engine process, and a recorder process where a take is
+wanted.
+"""
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from rtsep.kernels import _core
+from rtsep.kernels.errors import RtsepError
+from rtsep.models.f0_track import F0Track
+from rtsep.rt.devices import DEFAULT_INPUT, DeviceSpec
+from rtsep.rt.live_settings import LiveSettings
+from rtsep.rt.record import RecordPlan, prepare_folder
+from rtsep.rt.shared_memory import SharedMemory
+from rtsep.rt.status import Block, Status
+
+START_TIMEOUT_S = 30.0  # a trained model may take seconds to load from a cold disk
+STOP_TIMEOUT_S = 5.0
+POLL_S = 0.01
+RECORD_RING_FRAMES = 1 << 18  # 5 s at 48 kHz: a disk may pause for so long
+# One thread for every numeric library: more give tail spikes of milliseconds (DESIGN.md, Backends).
+ONE_THREAD = dict.fromkeys(
+    (
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "NUMEXPR_NUM_THREADS",
+        "VECLIB_MAXIMUM_THREADS",
+    ),
+    "1",
+)
+
+
+class Session:
+    """A live separation from an input device to an output device.
+
+    Args:
+        voices: 1..4, sorted from the highest down.
+        model: name as `rtsep models` lists it.
+        latency_ms: preset 5, 11, 21 or 43.
+        input: device index, part of its name, or "mic" for the default.
+        input_channels: 1-based channel or channels to separate; the first where left out.
+        output: device index or part of its name; the default of the input's host API where left out.
+        output_channels: 1-based outputs to play on, in order; as many as there is something to play where
+            left out.
+        samplerate: Hz; the input device's own where left out.
+        blocksize: frames of a device block; the largest power of two up to 128 that divides the hop where
+            left out.
+        record: folder for a take (`input.wav`, `voice-1.wav`, ..., `residual.wav`).
+        f0: pitches to follow instead of tracking them.
+        backend: "auto" or "cpu".
+
+    Raises:
+        RtsepError: on `start`, for anything that cannot be had.
+    """
+
+    def __init__(
+        self,
+        *,
+        voices: int = 4,
+        model: str = "choir",
+        latency_ms: int = 11,
+        input: DeviceSpec = DEFAULT_INPUT,
+        input_channels: int | list[int] | tuple[int, ...] | None = None,
+        output: DeviceSpec = None,
+        output_channels: int | list[int] | tuple[int, ...] | None = None,
+        samplerate: int | None = None,
+        blocksize: int | None = None,
+        record: str | os.PathLike[str] | None = None,
+        f0: F0Track | None = None,
+        backend: str = "auto",
+    ) -> None:
+        self._settings = LiveSettings(
+            voices=voices,
+            model=model,
+            latency_ms=latency_ms,
+            input=input,
+            input_channels=list(input_channels) if isinstance(input_channels, tuple) else input_channels,
+            output=output,
+            output_channels=list(output_channels) if isinstance(output_channels, tuple) else output_channels,
+            samplerate=samplerate,
+            blocksize=blocksize,
+            backend=backend,
+            f0_times_s=None if f0 is None else f0.times_s.tolist(),
+            f0_hz=None if f0 is None else f0.f0_hz.tolist(),
+        )
+        self._folder = None if record is None else Path(record)
+        self._status_block: Block | None = None
+        self._record_block: Block | None = None
+        self._engine: subprocess.Popen[str] | None = None
+        self._recorder: subprocess.Popen[str] | None = None
+        self._log: IO[bytes] | None = None
+        self._last = Status()
+
+    def start(self) -> None:
+        """Returns once sound is running.
+
+        Raises:
+            RtsepError: devices, channels, rate, model or folder that cannot be had.
+        """
+        if self._engine is not None:
+            raise RtsepError("this session has been started already", "make a new Session")
+        if self._folder is not None:
+            prepare_folder(self._folder)
+        self._status_block = Block.create()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
+        ring = None
+        if self._folder is not None:
+            # one channel count for the ring: input and every stem, as the engine will find them
+            inputs = self._settings.input_channels
+            channels = len(inputs) if isinstance(inputs, list) else 1
+            width = (self._settings.voices + 2) * channels
+            ring = SharedMemory.create(_core.SampleRing.bytes_needed(RECORD_RING_FRAMES, width))
+            _core.SampleRing(RECORD_RING_FRAMES, width, ring.memory)
+        try:
+            self._engine = self._spawn(
+                "rtsep.rt.engine", [self._status_block.shared, ring], self._settings.to_json()
+            )
+            self._await_running()
+            if ring is not None and self._folder is not None:
+                self._start_recorder(ring, self._folder)
+        except BaseException:
+            self.stop()
+            raise
+        finally:
+            if ring is not None:
+                ring.close()
+
+    def _spawn(
+        self, module: str, shared: list[SharedMemory | None], first_line: str
+    ) -> subprocess.Popen[str]:
+        fds = [memory.fd for memory in shared if memory is not None]
+        process = subprocess.Popen(
+            [sys.executable, "-m", module, *(str(-1 if m is None else m.fd) for m in shared)],
+            stdin=subprocess.PIPE,
+            stdout=self._log,
+            stderr=self._log,
+            pass_fds=fds,
+            env={**os.environ, **ONE_THREAD},
+            text=True,
+        )
+        assert process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it died at once: its exit code is looked at next
+            process.stdin.write(first_line + "\n")
+            process.stdin.flush()
+        return process
+
+    def _await_running(self) -> None:
+        assert self._engine is not None
+        assert self._status_block is not None
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while True:
+            ended = self._engine.poll() is not None  # before reading: its last words are then there
+            values = self._status_block.read()
+            if "error" in values:
+                raise RtsepError(*values["error"])
+            if values.get("state") in ("running", "device-lost"):
+                return
+            if ended:
+                raise RuntimeError(
+                    f"the engine ended with code {self._engine.returncode}:\n{self._log_tail()}"
+                )
+            if time.monotonic() > deadline:
+                raise RtsepError(
+                    f"the engine did not start within {START_TIMEOUT_S:.0f} s", "try another device"
+                )
+            time.sleep(POLL_S)
+
+    def _start_recorder(self, ring: SharedMemory, folder: Path) -> None:
+        status = self.status()
+        self._record_block = Block.create()
+        plan = RecordPlan(
+            folder=str(folder.resolve()),
+            names=["input", *status.stems],
+            samplerate=status.samplerate,
+            skip_frames=status.algorithmic_samples - status.hop,
+        )
+        self._recorder = self._spawn("rtsep.rt.record", [self._record_block.shared, ring], plan.to_json())
+
+    def _log_tail(self) -> str:
+        if self._log is None:
+            return ""
+        self._log.seek(0)
+        return self._log.read()[-2000:].decode(errors="replace")
+
+    def status(self) -> Status:
+        """Snapshot of now; levels are those since the last call."""
+        values = self._last.as_dict()
+        if self._status_block is not None:
+            values |= self._status_block.read()
+        if self._record_block is not None:
+            values |= self._record_values(str(values.get("last_error", "")))
+        if (
+            self._engine is not None
+            and self._engine.poll() is not None
+            and values["state"] not in ("stopped", "failed")
+        ):
+            values["state"] = "failed"
+            values["last_error"] = f"the engine ended with code {self._engine.returncode}; see its log"
+        self._last = Status.from_dict(values)
+        return self._last
+
+    def _record_values(self, last_error: str) -> dict[str, object]:
+        assert self._record_block is not None
+        values: dict[str, object] = dict(self._record_block.read())
+        error = values.pop("error", "")
+        return values | {"last_error": last_error or error}
+
+    @property
+    def latency_samples(self) -> int:
+        """Exact delay from the device's input buffer to its output buffer: algorithmic and buffering. After
+        `start`.
+
+        Raises:
+            RtsepError: not started yet; buffering depends on the device.
+        """
+        latency = self.status().live_latency_samples
+        if latency == 0:
+            raise RtsepError("the latency of a session is known once it runs", "call start() first")
+        return latency
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Waits for the end of the engine; True when it has ended, False after `timeout` seconds."""
+        if self._engine is None:
+            return True
+        try:
+            self._engine.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def stop(self) -> None:
+        """Ends engine and recorder; files are complete when it returns. Harmless when there is nothing to
+        stop.
+        """
+        for process in (self._engine, self._recorder):
+            if process is not None:
+                _end(process)
+        if self._status_block is not None:
+            self.status()  # the last word, for whoever asks later
+            self._status_block.shared.close()
+            self._status_block = None
+        if self._record_block is not None:
+            self._record_block.shared.close()
+            self._record_block = None
+        if self._log is not None:
+            self._log.close()
+            self._log = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Closing stdin asks; SIGTERM and SIGKILL insist."""
+    if process.stdin is not None:
+        with contextlib.suppress(OSError):
+            process.stdin.close()
+    for insist in (process.terminate, process.kill, None):
+        try:
+            process.wait(STOP_TIMEOUT_S)
+            return
+        except subprocess.TimeoutExpired:
+            if insist is not None:
+                insist()
