@@ -1,9 +1,8 @@
-"""A PortAudio stream whose callback is the C++ one: opened, watched, closed, opened again."""
+"""A PortAudio stream whose callback is the C++ one: opened, watched, closed."""
 
 import math
 import time
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -11,8 +10,6 @@ from rtsep.kernels import _core
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.devices import Device, portaudio
 
-# More adds latency where the hop is longer, less costs CPU: 2.7 ms at 48 kHz.
-LARGEST_DEFAULT_BLOCK = 128
 PROBE_CALLBACKS = 4
 PROBE_TIMEOUT_S = 3.0
 
@@ -28,25 +25,10 @@ class StreamFormat:
     inputs: int
     outputs: int
 
-
-def default_blocksize(hop: int) -> int:
-    """Largest power of two up to 128 that divides the hop, so that no buffering is added; 128 if that is
-    under 16.
-    """
-    divisor = math.gcd(hop, LARGEST_DEFAULT_BLOCK)
-    return divisor if divisor >= 16 else LARGEST_DEFAULT_BLOCK
-
-
-def buffering_samples(blocksize: int, hop: int) -> int:
-    """B - gcd(B, H): what blocks that do not divide the hop add to the algorithmic latency (ARCHITECTURE.md,
-    Live).
-    """
-    return blocksize - math.gcd(blocksize, hop)
-
-
-def is_jack(device: Device) -> bool:
-    """JACK alone decides the block size."""
-    return "jack" in device.host_api.lower()
+    @property
+    def is_jack(self) -> bool:
+        """JACK alone decides the block size."""
+        return "jack" in self.input.host_api.lower()
 
 
 class DeviceStream:
@@ -66,7 +48,9 @@ class DeviceStream:
                 device=(fmt.input.index, fmt.output.index),
                 channels=(fmt.inputs, fmt.outputs),
                 samplerate=fmt.samplerate,
-                blocksize=fmt.blocksize,
+                # PortAudio delays JACK by a whole block where a block size is named, even the server's own
+                # (measured)
+                blocksize=0 if fmt.is_jack else fmt.blocksize,
                 dtype="float32",
                 latency="low",
                 callback=sd._ffi.cast("PaStreamCallback *", _core.DeviceCallback.function_address),
@@ -89,9 +73,7 @@ class DeviceStream:
         self._moved_at = time.monotonic()
 
     def stalled_s(self) -> float:
-        """Seconds since the callback last advanced, as far as calls of this method can tell; inf once it is
-        inactive.
-        """
+        """Seconds since the callback last advanced, as seen by calls of this method; inf once inactive."""
         position, now = self._callback.position, time.monotonic()
         if position != self._last_position:
             self._last_position, self._moved_at = position, now
@@ -120,53 +102,42 @@ class DeviceStream:
 
 
 def _refusal(error: Exception, fmt: StreamFormat) -> RtsepError:
-    text = str(error)
-    if "sample rate" in text.lower() or "samplerate" in text.lower():
+    pair = f"{fmt.input.name!r} -> {fmt.output.name!r}"
+    if "sample rate" in str(error).lower() or "samplerate" in str(error).lower():
         own = sorted({round(fmt.input.samplerate), round(fmt.output.samplerate)})
         return RtsepError(
-            f"{fmt.input.name!r} -> {fmt.output.name!r} does not run at {fmt.samplerate} Hz",
+            f"{pair} does not run at {fmt.samplerate} Hz",
             f"use its own rate, {' or '.join(map(str, own))} Hz",
         )
     if fmt.input.host_api != fmt.output.host_api:
         return RtsepError(
-            f"input {fmt.input.name!r} is of {fmt.input.host_api}, output {fmt.output.name!r} of {fmt.output.host_api}",
+            f"{pair} mixes {fmt.input.host_api} and {fmt.output.host_api}",
             "choose two devices of one host API; see `rtsep devices`",
         )
     return RtsepError(
-        f"{fmt.input.name!r} -> {fmt.output.name!r} cannot be opened with {fmt.inputs} in, {fmt.outputs} out ({text})",
+        f"{pair} cannot be opened with {fmt.inputs} in and {fmt.outputs} out ({error})",
         "choose other channels or devices; see `rtsep devices`",
     )
 
 
-def host_block(fmt: StreamFormat) -> int:
-    """Frames per block that the host uses by itself, found by running a silent stream for some blocks.
+def jack_period(fmt: StreamFormat) -> int:
+    """Frames per block of the JACK server, found by running a silent stream for some blocks.
 
     Raises:
         RtsepError: the device cannot be opened or delivers nothing.
     """
     gains = np.zeros((fmt.outputs, 2), np.float32)
     silent = _core.DeviceCallback([0], fmt.inputs, gains, 2, 1, 2, 1, 1)
-    stream = DeviceStream(
-        StreamFormat(fmt.input, fmt.output, fmt.samplerate, 0, fmt.inputs, fmt.outputs), silent
-    )
+    stream = DeviceStream(fmt, silent)
     stream.start()
     try:
         deadline = time.monotonic() + PROBE_TIMEOUT_S
         while silent.callbacks < PROBE_CALLBACKS:
             if time.monotonic() > deadline:
                 raise RtsepError(
-                    f"{fmt.input.name!r} delivers no audio",
-                    "check that the device or the JACK server is running",
+                    f"{fmt.input.name!r} delivers no audio", "check that the JACK server is running"
                 )
             time.sleep(0.005)
     finally:
         stream.close()
     return silent.max_block
-
-
-def restart_portaudio() -> None:
-    """Makes PortAudio look for devices again: it lists them only when it starts."""
-    sd: Any = portaudio()
-    while sd._initialized:
-        sd._terminate()
-    sd._initialize()

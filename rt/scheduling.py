@@ -1,4 +1,4 @@
-"""Asking the operating system to run a process before others."""
+"""Asking the operating system to run the calling thread, and all it starts later, before others."""
 
 import os
 
@@ -8,9 +8,7 @@ NICENESS = -11
 
 
 def raise_priority() -> str:
-    """Real-time scheduling where permitted, else a better nice value, else nothing; returns what was
-    granted.
-    """
+    """Real-time scheduling where permitted, else a better nice value; returns what was granted."""
     if hasattr(os, "sched_setscheduler"):
         try:
             os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(FIFO_PRIORITY))

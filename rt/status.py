@@ -113,7 +113,7 @@ class Block:
 
     def __init__(self, shared: SharedMemory) -> None:
         self.shared = shared
-        self._sequence = 0
+        self._sequence: int = HEADER.unpack_from(shared.memory)[0]  # a second writer goes on from the first
 
     @classmethod
     def create(cls) -> Self:
@@ -133,6 +133,13 @@ class Block:
 
     def read(self) -> dict[str, Any]:
         """The newest snapshot, empty before the first; tells the writer that it has been seen."""
+        return self._snapshot(mark_seen=True)
+
+    def peek(self) -> dict[str, Any]:
+        """`read` without telling."""
+        return self._snapshot(mark_seen=False)
+
+    def _snapshot(self, *, mark_seen: bool) -> dict[str, Any]:
         memory = self.shared.memory
         for _ in range(READ_ATTEMPTS):
             sequence, checksum, length, _ = HEADER.unpack_from(memory)
@@ -140,7 +147,8 @@ class Block:
             if sequence == 0:
                 return {}
             if zlib.crc32(payload) == checksum:
-                memory[SEEN_OFFSET : HEADER.size] = SEEN.pack(sequence)
+                if mark_seen:
+                    memory[SEEN_OFFSET : HEADER.size] = SEEN.pack(sequence)
                 return dict(json.loads(payload))
         return {}
 

@@ -1,0 +1,225 @@
+"""A JACK server of its own, and two clients that play into a running rtsep and record what comes out.
+
+Player and recorder are two clients, so that the graph is a chain (player -> rtsep -> recorder) and one JACK
+cycle carries
+a sample through all of it: every delay found is rtsep's own.
+"""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from types import TracebackType
+from typing import IO, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtsep.kernels.errors import RtsepError
+
+START_TIMEOUT_S = 10.0
+RTSEP_CLIENT = "PortAudio"  # the name PortAudio gives its JACK client
+SERVER_PRIORITY = 10  # JACK's default; its clients run at 5, above rtsep's engine
+
+
+class JackServer:
+    """jackd with the dummy driver, under a name of its own so that it disturbs no other server.
+
+    While it runs, JACK_DEFAULT_SERVER of this process names it.
+
+    Raises:
+        RtsepError: jackd is not installed or does not start.
+    """
+
+    def __init__(
+        self, *, samplerate: int = 48000, period: int = 128, inputs: int = 2, outputs: int = 8
+    ) -> None:
+        self.name = f"rtsep-{os.getpid()}-{time.monotonic_ns() % 10**9}"
+        self.samplerate, self.period, self.inputs, self.outputs = samplerate, period, inputs, outputs
+        self._process: subprocess.Popen[bytes] | None = None
+        self._before: dict[str, str | None] = {}
+        self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the server
+
+    @property
+    def pid(self) -> int:
+        """Of the running server."""
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> None:
+        """Returns once clients can connect."""
+        jackd = shutil.which("jackd")
+        if jackd is None:
+            raise RtsepError("jackd is not installed", "apt install jackd2")
+        settings = {
+            "JACK_DEFAULT_SERVER": self.name,
+            "JACK_NO_START_SERVER": "1",
+            "JACK_NO_AUDIO_RESERVATION": "1",
+        }
+        self._before = self._before or {key: os.environ.get(key) for key in settings}
+        os.environ.update(settings)
+        # -S: a cycle waits for its clients, so a slow recorder shows as an xrun, never as a shifted sample
+        mode = f"--realtime -P {SERVER_PRIORITY} --no-mlock" if _may_run_realtime() else "--no-realtime"
+        command = f"{jackd} {mode} -S -n {self.name} -d dummy -r {self.samplerate} -p {self.period}"
+        self._process = subprocess.Popen(
+            [*command.split(), "-C", str(self.inputs), "-P", str(self.outputs)],
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+        )
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline and self._process.poll() is None:
+            with contextlib.suppress(Exception):
+                _client("probe").close()
+                return
+            time.sleep(0.05)
+        self.stop()
+        raise RtsepError("jackd does not start", "run it by hand to see why")
+
+    def stop(self) -> None:
+        """Ends the server; clients see it vanish."""
+        if self._process is not None:
+            self._process.terminate()
+            try:
+                self._process.wait(5)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            self._process = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        self._log.close()
+        for key, value in self._before.items():
+            if value is None:
+                os.environ.pop(key, None)
+            else:
+                os.environ[key] = value
+
+
+def _may_run_realtime() -> bool:
+    before = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(SERVER_PRIORITY))
+        os.sched_setscheduler(0, *before)
+    except OSError:
+        return False
+    return True
+
+
+def _client(name: str) -> Any:
+    import jack
+
+    jack.set_error_function(lambda message: None)
+    jack.set_info_function(lambda message: None)
+    return jack.Client(name, no_start_server=True)
+
+
+class Rig:
+    """Plays a signal into rtsep's first input and records its outputs, sample by sample on JACK's own clock.
+
+    Args:
+        outputs: how many of rtsep's outputs to record.
+        seconds: longest recording.
+        rtsep_client: JACK name of the client under test.
+
+    Attributes:
+        recording: float32 [frames, 1 + outputs]; column 0 is what was played.
+    """
+
+    def __init__(self, outputs: int, seconds: float, rtsep_client: str = RTSEP_CLIENT) -> None:
+        self._player, self._recorder = _client("rig-player"), _client("rig-recorder")
+        self._target, self._outputs = rtsep_client, outputs
+        frames = round(seconds * self._player.samplerate)
+        self.recording = np.full((frames, 1 + outputs), 0, np.float32)  # every page touched before it matters
+        self.xruns = 0
+        self._signal = np.zeros(0, np.float32)
+        self._start: int | None = None
+        self._origin: int | None = None
+        self._source = self._player.outports.register("out")
+        self._sinks = [self._recorder.inports.register(f"in_{i}") for i in range(1 + outputs)]
+        self._player.set_process_callback(self._play)
+        self._recorder.set_process_callback(self._record)
+        self._recorder.set_xrun_callback(self._count_xrun)
+
+    def _count_xrun(self, delayed_usecs: float) -> None:
+        self.xruns += 1
+
+    def _play(self, frames: int) -> None:
+        out = self._source.get_array()
+        out[:] = 0
+        if self._start is None:
+            if not len(self._signal):
+                return
+            self._start = self._player.last_frame_time
+        at = self._player.last_frame_time - self._start
+        part = self._signal[at : at + frames]
+        out[: len(part)] = part
+
+    def _record(self, frames: int) -> None:
+        now = self._recorder.last_frame_time
+        if self._origin is None:
+            self._origin = now
+        at = now - self._origin
+        if at + frames <= len(self.recording):
+            for column, port in enumerate(self._sinks):
+                self.recording[at : at + frames, column] = port.get_array()
+
+    def connect(self, timeout_s: float = 5.0) -> None:
+        """Joins the chain; rtsep must be running.
+
+        Raises:
+            RtsepError: no client of that name has the ports.
+        """
+        self._recorder.activate()
+        self._player.activate()
+        deadline = time.monotonic() + timeout_s
+        while True:
+            inputs = self._player.get_ports(f"^{self._target}.*:in", is_input=True)
+            outputs = self._player.get_ports(f"^{self._target}.*:out", is_output=True)
+            if inputs and len(outputs) >= self._outputs:
+                break
+            if time.monotonic() > deadline:
+                raise RtsepError(f"JACK has no client {self._target!r} with such ports", "start rtsep first")
+            time.sleep(0.02)
+        self._player.connect(self._source, inputs[0])
+        self._player.connect(self._source, self._sinks[0])
+        for port, sink in zip(outputs, self._sinks[1:], strict=False):
+            self._player.connect(port, sink)
+
+    def play(self, signal: NDArray[np.float32], settle_s: float = 0.3, tail_s: float = 0.5) -> None:
+        """Plays float32 [frames] from the next cycle on and returns when it has been recorded to its end."""
+        time.sleep(settle_s)
+        self._signal = np.ascontiguousarray(signal, np.float32)
+        time.sleep(len(signal) / self._player.samplerate + tail_s)
+
+    def close(self) -> None:
+        """Leaves the graph."""
+        for client in (self._player, self._recorder):
+            with contextlib.suppress(Exception):
+                client.deactivate()
+                client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def delay_samples(played: NDArray[np.float32], heard: NDArray[np.float32]) -> int:
+    """Delay of `heard` against `played` (both [frames]) at the maximum of their cross-correlation."""
+    size = 1 << (2 * len(played) - 1).bit_length()
+    product = np.fft.irfft(np.conj(np.fft.rfft(played, size)) * np.fft.rfft(heard, size), size)
+    lag = int(np.argmax(product))
+    return lag if lag < size // 2 else lag - size
