@@ -198,7 +198,10 @@ class LiveEngine:
             ring.write(self._frame)
         else:
             self._record_lost_frames += hop
-            self._last_error = f"the disk is too slow: {self._record_lost_frames} frames are missing in the take; use another disk"
+            lost = self._record_lost_frames
+            self._last_error = (
+                f"the disk is too slow: {lost} frames are missing in the take; use another disk"
+            )
 
     def publish(self, state: str, last_error: str | None = None, device_losses: int = 0) -> None:
         """A snapshot for everyone who watches."""
