@@ -144,6 +144,7 @@ class Session:
             stderr=self._log,
             pass_fds=fds,
             env={**os.environ, **ONE_THREAD},
+            process_group=0,  # a terminal's Ctrl-C reaches the parent alone, which then ends them in order
             text=True,
         )
         assert process.stdin is not None
@@ -183,6 +184,9 @@ class Session:
             skip_frames=status.algorithmic_samples - status.hop,
         )
         self._recorder = self._spawn("rtsep.rt.record", [self._record_block.shared, ring], plan.to_json())
+        deadline = time.monotonic() + STOP_TIMEOUT_S
+        while not self._record_block.peek() and self._recorder.poll() is None and time.monotonic() < deadline:
+            time.sleep(POLL_S)
 
     def _log_tail(self) -> str:
         if self._log is None:
