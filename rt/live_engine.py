@@ -123,6 +123,11 @@ class LiveEngine:
         gc.freeze()
         gc.disable()
 
+    @property
+    def callback(self) -> _core.DeviceCallback:
+        """What the device runs."""
+        return self._callback
+
     def state_dict(self) -> State:
         """What a later engine needs to go on where this one stopped."""
         return {"aligned": self._aligned.copy(), **self._separator.state_dict()}
@@ -149,7 +154,7 @@ class LiveEngine:
         next_housekeeping = time.monotonic()
         while True:
             if self._callback.wait_input(self._hop_index, HOUSEKEEPING_S):
-                self._run_hop()
+                self.run_hop()
             now = time.monotonic()
             if now < next_housekeeping:
                 continue
@@ -171,7 +176,7 @@ class LiveEngine:
             self._record.close()
         self.publish("stopped")
 
-    def _run_hop(self) -> None:
+    def run_hop(self) -> None:
         """Separates the next hop, or lets it pass where its stems could not be played any more."""
         started = time.perf_counter()
         lost = self._callback.read_hop(self._hop_index, self._hop)
