@@ -9,6 +9,7 @@ import contextlib
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from types import TracebackType
@@ -209,12 +210,17 @@ class Rig:
                 client.close()
 
     def __enter__(self) -> Self:
+        # the two process callbacks and the main thread share one interpreter lock: hand it over at once, not
+        # after 5 ms
+        self._switch_interval = sys.getswitchinterval()
+        sys.setswitchinterval(1e-4)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+        sys.setswitchinterval(self._switch_interval)
 
 
 def delay_samples(played: NDArray[np.float32], heard: NDArray[np.float32]) -> int:

@@ -21,6 +21,8 @@ from rtsep.rt.stream_choice import StreamChoice, buffering_samples
 HOUSEKEEPING_S = 0.05  # a screen refreshes 20 times a second at most
 DEVICE_TIMEOUT_S = 1.0  # ten times the longest block of any device
 INPUT_RING_S = 2.0  # stalls shorter than this lose no input
+# Waiting for input: each sleep takes up to its own length from the hop's time, and each waking costs CPU.
+SLEEPS_PER_HOP, LONGEST_SLEEP_S = 20, 5e-4
 WARM_UP_HOPS = 24  # past every first call: FFT plans, page faults, branch predictors
 COUNTERS = (
     "frames",
@@ -90,6 +92,7 @@ class LiveEngine:
         self._aligned = np.zeros((separator.hop_latency_samples + hop, channels), np.float32)
         self._meters, self._hop_times = LevelMeters(stems, hop, channels), HopTimes(hop / fmt.samplerate)
         self._input_peak = np.zeros(channels)
+        self._grain_s = min(LONGEST_SLEEP_S, hop / fmt.samplerate / SLEEPS_PER_HOP)
         self._load, self._load_at = 0.0, (time.monotonic(), time.process_time())
         before = block.peek()
         self._before = {name: int(before.get(name, 0)) for name in COUNTERS}
@@ -153,7 +156,7 @@ class LiveEngine:
         """
         next_housekeeping = time.monotonic()
         while True:
-            if self._callback.wait_input(self._hop_index, HOUSEKEEPING_S):
+            if self._callback.wait_input(self._hop_index, HOUSEKEEPING_S, self._grain_s):
                 self.run_hop()
             now = time.monotonic()
             if now < next_housekeeping:

@@ -159,10 +159,10 @@ class Separator:
         self._pipeline.step(hop, out)
 
     def skip_hop(self, hop: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-        """In place of `process_hop` where there is no time for it: positions and the sum of all stems stay right.
+        """In place of `process_hop` where there is no time for it: positions and the sum of stems stay right.
 
-        The stems fade out with the synthesis window of the frames before and fade in again after the skipped hop;
-        the residual is the rest. Costs a few percent of `process_hop`.
+        The stems fade out with the synthesis window of the frames before and fade in again after the
+        skipped hop; the residual is the rest. Costs a few percent of `process_hop`.
 
         Shape:
             as `process_hop`.

@@ -95,7 +95,7 @@ class DeviceCallback:
             self._late.add(hop_index)
             self.fallback_samples += 1
             if self._fade_step:
-                ramp = np.float32(FADE_SAMPLES - np.arange(FADE_SAMPLES)) / np.float32(FADE_SAMPLES + 1)
+                ramp = (FADE_SAMPLES - np.arange(FADE_SAMPLES, dtype=np.float32)) / np.float32(FADE_SAMPLES + 1)
                 self._tail = [h * g for h, g in zip(reversed(self._history), ramp, strict=True)]
             self._fade_step = 0
         else:
@@ -118,7 +118,7 @@ class DeviceCallback:
         result: F32 = self._gains @ played
         return result
 
-    def wait_input(self, hop_index: int, timeout_s: float) -> bool:
+    def wait_input(self, hop_index: int, timeout_s: float, grain_s: float = 1e-4) -> bool:
         """True when the whole hop has come in (nobody else runs here, so there is nothing to wait for)."""
         return bool(self._input) and max(self._input) + 1 >= (hop_index + 1) * self._hop
 

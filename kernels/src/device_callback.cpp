@@ -206,9 +206,8 @@ bool DeviceCallback::whole_hop_in(std::uint64_t hop_index) const {
     return end + lost_before_.load(std::memory_order_relaxed) >= (hop_index + 1) * hop_;
 }
 
-bool DeviceCallback::wait_input(std::uint64_t hop_index, double timeout_s) const {
-    // A sleep as short as the scheduler's own grain costs little and takes little from the hop's time.
-    constexpr auto grain = std::chrono::microseconds(100);
+bool DeviceCallback::wait_input(std::uint64_t hop_index, double timeout_s, double grain_s) const {
+    const std::chrono::duration<double> grain(grain_s);
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::duration<double>(timeout_s);
     while (!whole_hop_in(hop_index)) {
         if (std::chrono::steady_clock::now() >= deadline) return false;
@@ -297,7 +296,7 @@ void bind_device_callback(py::module_& m) {
              py::arg("stems"), py::arg("hop"), py::arg("latency"), py::arg("hop_latency"), py::arg("input_capacity"))
         .def("process", &process, py::arg("indata").noconvert(), py::arg("out").noconvert(), py::arg("flags") = 0)
         .def("wait_input", &DeviceCallback::wait_input, py::arg("hop_index"), py::arg("timeout_s"),
-             py::call_guard<py::gil_scoped_release>())
+             py::arg("grain_s") = 1e-4, py::call_guard<py::gil_scoped_release>())
         .def("read_hop", &read_hop, py::arg("hop_index"), py::arg("hop").noconvert())
         .def("deliver", &deliver, py::arg("hop_index"), py::arg("stems").noconvert())
         .def("first_frame", &DeviceCallback::first_frame, py::arg("hop_index"))

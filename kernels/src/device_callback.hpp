@@ -37,7 +37,8 @@ class DeviceCallback {
     void process(const float* in, float* out, std::size_t frames, unsigned long flags);
 
     // Engine thread.
-    bool wait_input(std::uint64_t hop_index, double timeout_s) const;  // true when the whole hop has come in
+    // Sleeps in steps of `grain_s` until the whole hop has come in: true, or false after `timeout_s`.
+    bool wait_input(std::uint64_t hop_index, double timeout_s, double grain_s) const;
     std::size_t read_hop(std::uint64_t hop_index, float* hop);         // returns how many of its frames were lost
     void deliver(std::uint64_t hop_index, const float* stems);         // [S, H, C]
     float take_input_peak(std::size_t channel) { return input_peak_[channel].exchange(0.0f); }

@@ -1,4 +1,6 @@
-"""The device callback without a device: latency, overload, fades, sums. The code is the one PortAudio calls."""
+"""The device callback without a device: latency, overload, fades, sums. The code is the one PortAudio
+calls.
+"""
 
 import threading
 from collections.abc import Callable, Iterable
@@ -170,7 +172,9 @@ def test_picks_and_gains() -> None:
 
 @pytest.mark.parametrize("kind", [_core.DeviceCallback, Reference])
 def test_a_stalled_engine_finds_its_place_again(kind: type) -> None:
-    """The ring overflows; after the stall the engine gets zeros for what was lost, and then the right frames."""
+    """The ring overflows; after the stall the engine gets zeros for what was lost, and then the right
+    frames.
+    """
     callback, mixture = build(kind, 2 * HOP, capacity=256), noise(60 * HOP)
     out, hop = np.zeros((HOP, STEMS), np.float32), np.zeros((HOP, 1), np.float32)
     total_lost, seen = 0, {}

@@ -26,7 +26,9 @@ def build(block: Block, record: _core.SampleRing | None = None) -> LiveEngine:
 
 
 def play(engine: LiveEngine, mixture: np.ndarray, delays: dict[int, int]) -> np.ndarray:
-    """Runs block by block; hop k is started `delays[k]` blocks after it could be. Returns float32 [frames, stems]."""
+    """Runs block by block; hop k is started `delays[k]` blocks after it could be. Returns float32 [frames,
+    stems].
+    """
     played, hop_index, waited = [], 0, 0
     for at in range(0, len(mixture), BLOCK):
         out = np.zeros((BLOCK, VOICES + 1), np.float32)
