@@ -19,8 +19,8 @@ def to_db(amplitude: NDArray[np.floating] | float) -> NDArray[np.floating]:
 class LevelMeters:
     """Peak and RMS of every stem since a reader last looked.
 
-    `publish(sequence, seen)` knows which snapshot was read: what came after it is kept apart, so that nothing
-    is missed however rarely somebody looks.
+    What came after the last snapshot is kept apart until it is known whether that one was read, so that
+    nothing is missed however rarely somebody looks.
     """
 
     def __init__(self, stems: int, hop: int, channels: int) -> None:

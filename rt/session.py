@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Any, Self
 
 from rtsep.kernels import _core
 from rtsep.kernels.errors import RtsepError
@@ -200,22 +200,29 @@ class Session:
         if self._status_block is not None:
             values |= self._status_block.read()
         if self._record_block is not None:
-            values |= self._record_values(str(values.get("last_error", "")))
-        if (
-            self._engine is not None
-            and self._engine.poll() is not None
-            and values["state"] not in ("stopped", "failed")
-        ):
-            values["state"] = "failed"
-            values["last_error"] = f"the engine ended with code {self._engine.returncode}; see its log"
+            record = self._record_block.read()
+            values["last_error"] = values["last_error"] or record.pop("error", "")
+            values |= record
+            self._note_death(self._recorder, values, "recorder", "record_state", ("finished", "failed"))
+        self._note_death(self._engine, values, "engine", "state", ("stopped", "failed"))
         self._last = Status.from_dict(values)
         return self._last
 
-    def _record_values(self, last_error: str) -> dict[str, object]:
-        assert self._record_block is not None
-        values: dict[str, object] = dict(self._record_block.read())
-        error = values.pop("error", "")
-        return values | {"last_error": last_error or error}
+    def _note_death(
+        self,
+        process: subprocess.Popen[str] | None,
+        values: dict[str, Any],
+        name: str,
+        key: str,
+        ends: tuple[str, ...],
+    ) -> None:
+        """A process that has gone without saying so has failed."""
+        if process is not None and process.poll() is not None and values[key] not in ends:
+            words = " ".join(self._log_tail().strip().splitlines()[-1:])
+            values[key] = "failed"
+            values["last_error"] = (
+                f"the {name} ended with code {process.returncode} {words}; start the session again"
+            )
 
     @property
     def latency_samples(self) -> int:

@@ -95,7 +95,8 @@ class DeviceCallback:
             self._late.add(hop_index)
             self.fallback_samples += 1
             if self._fade_step:
-                ramp = (FADE_SAMPLES - np.arange(FADE_SAMPLES, dtype=np.float32)) / np.float32(FADE_SAMPLES + 1)
+                falling = np.arange(FADE_SAMPLES, 0, -1, dtype=np.float32)
+                ramp = falling / np.float32(FADE_SAMPLES + 1)
                 self._tail = [h * g for h, g in zip(reversed(self._history), ramp, strict=True)]
             self._fade_step = 0
         else:
