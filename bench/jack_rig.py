@@ -184,8 +184,8 @@ class Rig:
         self._player.activate()
         deadline = time.monotonic() + timeout_s
         while True:
-            inputs = self._player.get_ports(f"^{self._target}.*:in", is_input=True)
-            outputs = self._player.get_ports(f"^{self._target}.*:out", is_output=True)
+            inputs = self._player.get_ports(f"^{self._target}[^:]*:", is_input=True)
+            outputs = self._player.get_ports(f"^{self._target}[^:]*:", is_output=True)
             if inputs and len(outputs) >= self._outputs:
                 break
             if time.monotonic() > deadline:

@@ -42,6 +42,9 @@ class OpenMasks:
     def step(self, spectrum: NDArray[np.complex64], masks: NDArray[np.float32]) -> None:
         masks[...] = 1.0
 
+    def skip(self) -> None:
+        """No time to keep."""
+
     def reset(self) -> None:
         """Nothing to forget."""
 

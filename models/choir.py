@@ -92,6 +92,7 @@ class ChoirModel:
         return (self._hops * self._framing.hop - self._framing.half_overlap) / self._framing.samplerate
 
     def skip(self) -> None:
+        """See `MaskModel.skip`."""
         self._hops += 1
 
     def reset(self) -> None:

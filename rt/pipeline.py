@@ -50,7 +50,7 @@ class HopPipeline:
         _core.overlap_add(self._frames, self._synthesis, self._tail, self._history, out)
 
     def skip(self, hop: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-        """Like `step`, without model and FFT: stems run out with the frames before, the residual takes over."""
+        """Like `step`, without model and FFT: stems run out, the residual takes over."""
         self.nonfinite_samples += _core.push_frame(self._history, hop, self._analysis, self._frame)
         self.model.skip()
         self._frames[...] = 0

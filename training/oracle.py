@@ -65,6 +65,9 @@ class IdealMasks:
             np.divide(weight, weight.sum(axis=0) + FLOOR, out=masks, casting="same_kind")
         self._hops += 1
 
+    def skip(self) -> None:
+        self._hops += 1
+
     def reset(self) -> None:
         self._hops = 0
 

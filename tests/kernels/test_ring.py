@@ -2,6 +2,7 @@
 
 import multiprocessing
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -62,13 +63,18 @@ def drain(ring: _core.SampleRing, total: int, cuts: np.random.Generator) -> np.n
         parts.append(out[:count])
         if closed and not count:
             break
+        if not count:
+            time.sleep(1e-4)  # two threads share one interpreter: let the other one run
     return np.concatenate(parts)
 
 
 def fill(ring: _core.SampleRing, total: int, cuts: np.random.Generator) -> None:
     sent = 0
     while sent < total:
-        sent += ring.write(ramp(sent, min(total - sent, int(cuts.integers(1, 100)))))
+        count = ring.write(ramp(sent, min(total - sent, int(cuts.integers(1, 100)))))
+        sent += count
+        if not count:
+            time.sleep(1e-4)
     ring.close()
 
 
