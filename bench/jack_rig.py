@@ -107,6 +107,8 @@ class JackServer:
 
 
 def _may_run_realtime() -> bool:
+    if not hasattr(os, "sched_setscheduler"):
+        return False
     before = os.sched_getscheduler(0), os.sched_getparam(0)
     try:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(SERVER_PRIORITY))

@@ -3,6 +3,7 @@ for.
 """
 
 import json
+import math
 import struct
 import zlib
 from collections.abc import Iterable
@@ -164,5 +165,5 @@ class Block:
 
 
 def rounded(values: Iterable[Any], digits: int = 2) -> list[float]:
-    """Short numbers for a snapshot."""
-    return [round(float(value), digits) for value in values]
+    """Short numbers for a snapshot. NaN and Inf, which JSON has not, must not end the show: the floor."""
+    return [round(float(v), digits) if math.isfinite(v) else FLOOR_DB for v in values]

@@ -9,7 +9,7 @@ import pytest
 
 from rtsep.rt.meters import HopTimes, LevelMeters
 from rtsep.rt.shared_memory import SharedMemory
-from rtsep.rt.status import Block, Status
+from rtsep.rt.status import Block, Status, rounded
 
 
 def test_status_survives_json() -> None:
@@ -17,6 +17,10 @@ def test_status_survives_json() -> None:
         state="running", stems=("voice-1", "residual"), peak_db=(-3.0, -60.5), clip=(True, False), xruns=3
     )
     assert Status.from_dict(json.loads(json.dumps(status.as_dict()))) == status
+
+
+def test_numbers_that_json_has_not_become_the_floor() -> None:
+    assert rounded([np.float32("nan"), np.inf, -np.inf, 1.234]) == [-120.0, -120.0, -120.0, 1.23]
 
 
 def test_nothing_before_the_first_snapshot() -> None:
