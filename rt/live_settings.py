@@ -32,7 +32,7 @@ class LiveSettings:
         """Given pitches, None to track them."""
         if self.f0_times_s is None or self.f0_hz is None:
             return None
-        return F0Track(np.array(self.f0_times_s), np.array(self.f0_hz, np.float32))
+        return F0Track(np.array(self.f0_times_s), np.array(self.f0_hz))
 
     def to_json(self) -> str:
         """One line."""
