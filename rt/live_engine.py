@@ -14,6 +14,7 @@ from rtsep.rt.device_stream import DeviceStream
 from rtsep.rt.live_settings import LiveSettings
 from rtsep.rt.meters import HopTimes, LevelMeters, to_db
 from rtsep.rt.routing import routing
+from rtsep.rt.scheduling import lock_memory
 from rtsep.rt.separator import Separator
 from rtsep.rt.status import Block, rounded
 from rtsep.rt.stream_choice import StreamChoice, buffering_samples
@@ -111,7 +112,7 @@ class LiveEngine:
             "blocksize": fmt.blocksize,
             "input_device": fmt.input.name,
             "output_device": fmt.output.name,
-            "scheduling": scheduling,
+            "scheduling": scheduling + (", memory locked" if lock_memory() else ""),
             "notes": notes,
         }
 
