@@ -20,22 +20,19 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 from rtsep.kernels import _core
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.shared_memory import SharedMemory
 from rtsep.rt.status import Block
+from rtsep.rt.wav import WavWriter
 
 CHUNK_S = 0.25  # what a crash may lose, and the longest stretch written at once
 POLL_S = 0.05
 # After the parent is gone the engine ends within its housekeeping interval; a ring silent for so long is
 # complete.
 GRACE_S = 1.0
-# libsndfile's commands (its API documentation): RF64 is plain WAV until it passes 4 GB; write the header now.
-SFC_RF64_AUTO_DOWNGRADE = 0x1210
-SFC_UPDATE_HEADER_NOW = 0x1060
 
 
 @dataclass(frozen=True)
@@ -87,37 +84,28 @@ class TakeWriter:
     def __init__(self, plan: RecordPlan, channels: int) -> None:
         self._channels = channels
         self.frames = 0
-        self._files = []
+        self._files: list[WavWriter] = []
         for name in plan.names:
             path = Path(plan.folder) / f"{name}.wav"
-            file = soundfile.SoundFile(path, "x", plan.samplerate, channels, subtype="FLOAT", format="RF64")
-            self._command(file, SFC_RF64_AUTO_DOWNGRADE, 1)
-            self._files.append(file)
-        self._update_headers()
-
-    @staticmethod
-    def _command(file: soundfile.SoundFile, command: int, value: int) -> None:
-        soundfile._snd.sf_command(file._file, command, soundfile._ffi.NULL, value)
-
-    def _update_headers(self) -> None:
-        for file in self._files:
-            self._command(file, SFC_UPDATE_HEADER_NOW, 0)
+            self._files.append(WavWriter(path, plan.samplerate, channels, growing=True))
 
     def write(self, frames: NDArray[np.float32]) -> None:
         """float32 [frames, names * channels].
 
         Raises:
-            OSError, soundfile.LibsndfileError: the disk does not take it.
+            OSError: the disk does not take it.
         """
         for i, file in enumerate(self._files):
             file.write(frames[:, i * self._channels : (i + 1) * self._channels])
-        self._update_headers()
+        for file in self._files:
+            file.renew_header()
         self.frames += len(frames)
 
     def close(self) -> None:
-        """Complete files, also after a failed write."""
+        """Complete files of one length, also after a failed write."""
         for file in self._files:
-            with contextlib.suppress(OSError, soundfile.LibsndfileError):
+            with contextlib.suppress(OSError):
+                file.truncate(self.frames)
                 file.close()
 
 
@@ -179,7 +167,7 @@ class Recorder:
         """
         try:
             action()
-        except (OSError, soundfile.LibsndfileError, AssertionError) as error:
+        except OSError as error:
             writer, self._writer = self._writer, None
             if writer is not None:
                 writer.close()

@@ -25,6 +25,8 @@ class WavWriter:
 
     Args:
         path: file to become; an existing one is replaced on `close`.
+        growing: write `path` itself from the start, which must not exist yet: a take is what it is, however
+            it ends.
         samplerate: Hz.
         channels: interleaved channels.
         riff_limit: bytes from which on the file is RF64; the format's own bound unless a test says less.
@@ -33,16 +35,25 @@ class WavWriter:
         OSError: as the system says.
     """
 
-    def __init__(self, path: Path, samplerate: int, channels: int, riff_limit: int = MAX_RIFF_BYTES) -> None:
+    def __init__(
+        self,
+        path: Path,
+        samplerate: int,
+        channels: int,
+        *,
+        growing: bool = False,
+        riff_limit: int = MAX_RIFF_BYTES,
+    ) -> None:
         self.path = path
         self.frames = 0
-        self._part = path.with_name(path.name + PART_SUFFIX)
+        self._part = path if growing else path.with_name(path.name + PART_SUFFIX)
         self._samplerate = samplerate
         self._frame_bytes = channels * BYTES_PER_SAMPLE
         self._channels = channels
         self._riff_limit = riff_limit
         self._frames_in_header = 0
-        self._file = open(self._part, "wb", buffering=0)  # noqa: SIM115 - lives as long as the writer
+        mode = "xb" if growing else "wb"
+        self._file = open(self._part, mode, buffering=0)  # noqa: SIM115 - lives as long as the writer
         self._file.write(self._header(0))
 
     def write(self, block: NDArray[np.float32]) -> None:
@@ -56,7 +67,7 @@ class WavWriter:
             data = data[self._file.write(data) :]
         self.frames += len(block)
         if self.frames - self._frames_in_header >= self._samplerate:
-            self._renew_header()
+            self.renew_header()
 
     def truncate(self, frames: int) -> None:
         """Keeps the first `frames` frames: drops a block that a full disk has cut."""
@@ -67,7 +78,7 @@ class WavWriter:
         """Finishes the file and gives it its name."""
         if self._file.closed:
             return
-        self._renew_header()
+        self.renew_header()
         self._file.close()
         os.replace(self._part, self.path)
 
@@ -76,7 +87,8 @@ class WavWriter:
         self._file.close()
         self._part.unlink(missing_ok=True)
 
-    def _renew_header(self) -> None:
+    def renew_header(self) -> None:
+        """Makes everything written so far readable; `write` does so every second."""
         os.pwrite(self._file.fileno(), self._header(self.frames), 0)
         self._frames_in_header = self.frames
 

@@ -20,7 +20,7 @@ def noise(frames: int, channels: int) -> np.ndarray:
 def test_what_is_written_is_read(tmp_path: Path, channels: int, riff_limit: int) -> None:
     path = tmp_path / "a.wav"
     audio = noise(12345, channels)
-    writer = WavWriter(path, 44100, channels, riff_limit)
+    writer = WavWriter(path, 44100, channels, riff_limit=riff_limit)
     for block in np.array_split(audio, 7):
         writer.write(block)
     assert not path.exists()

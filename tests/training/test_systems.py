@@ -70,7 +70,7 @@ def test_systems_rank_as_they_must() -> None:
         return mean
 
     assert mean_db("mixture") == pytest.approx(-5, abs=2)  # four voices of like level: 1/3 is -4.8 dB
-    # The comb's masks are of exponent 2: they may beat the ideal mask of exponent 1, never the one of exponent 2.
+    # The comb's masks have exponent 2: they may beat the ideal mask of exponent 1, never that of exponent 2.
     assert mean_db("mixture") + 5 < mean_db("fixed-given") < mean_db("ideal-power")
     assert mean_db("fixed-given") < mean_db("ideal-centred")
     assert mean_db("mixture") + 10 < mean_db("ideal-centred")
