@@ -43,11 +43,14 @@ def main() -> int:
     from rtsep.bench.hop_timing import measure, summarise
     from rtsep.bench.machine import machine_facts, peak_resident_bytes, resident_bytes, scheduling
     from rtsep.bench.signals import synthetic_choir
+    from rtsep.rt.scheduling import lock_memory, raise_priority
 
     started_bytes = resident_bytes()
     signal = synthetic_choir(
         separator.samplerate, min(SIGNAL_S, settings["seconds"] + 1.0), separator.channels, settings["voices"]
     )
+    raise_priority()  # as the engine on stage does; the facts tell what was granted
+    lock_memory()
     facts = machine_facts() | {"scheduling": scheduling()}
     hops = max(1, round(settings["seconds"] * separator.samplerate / separator.hop))
     measure(separator, signal, WARM_UP_HOPS, paced=False)
