@@ -15,6 +15,8 @@ F64 = NDArray[np.float64]
 I32 = NDArray[np.int32]
 
 # stft.cpp
+LOUDEST_SAMPLE: float
+
 def push_frame(history: F32, hop: F32, window: F32, frame: F32) -> int: ...
 def apply_masks(spectrum: C64, masks: F32, out: C64) -> None: ...
 def overlap_add(frames: F32, window: F32, tail: F32, history: F32, out: F32) -> None: ...
@@ -74,6 +76,7 @@ def soft_masks(sources: F32, floor: F32, exponent: float, masks: F32) -> None: .
 class AdaptiveComb:
     BANDS: int
     UNSEEN: float
+    CONSTANTS: dict[str, float]
     def __init__(
         self,
         voices: int,
@@ -98,11 +101,13 @@ class AdaptiveComb:
 
 # peaks.cpp
 class PeakPicker:
+    CONSTANTS: dict[str, float]
     def __init__(self, bin_hz: float, top_hz: float, leakage: F32, oversampling: int) -> None: ...
     def find(self, amplitude: F32, peak_hz: F32, weight: F32) -> int: ...
 
 # coverage.cpp
 class Coverage:
+    CONSTANTS: dict[str, float]
     def __init__(self, candidates_hz: F32, bin_hz: float, top_hz: float, max_peaks: int) -> None: ...
     def compute(self, peak_hz: F32, weight: F32, peaks: int, covered: F32, missing: F32) -> None: ...
 
@@ -110,6 +115,7 @@ class Coverage:
 class PitchBeam:
     SIZE: int
     SILENT: int
+    CONSTANTS: dict[str, float]
     def __init__(self, voices: int, candidates: int, max_peaks: int) -> None: ...
     def step(self, weight: F32, covered: F32, missing: F32, pitch: I32, last: I32, score: F32) -> None: ...
 

@@ -6,16 +6,20 @@ from numpy.typing import NDArray
 F32 = NDArray[np.float32]
 C64 = NDArray[np.complex64]
 
+LOUDEST_SAMPLE = 1e12
+"""+240 dBFS is no sound but broken bits, and its power would overflow float32."""
+
 
 def push_frame(history: F32, hop: F32, window: F32, frame: F32) -> int:
-    """Shifts `hop` [H, C] into `history` [C, N], NaN/Inf as 0, and writes the windowed `frame` [C, N].
+    """Shifts `hop` [H, C] into `history` [C, N] and writes the windowed `frame` [C, N].
 
-    Returns how many samples were zeroed.
+    NaN, Inf and samples beyond 1e12 become 0; returns how many.
     """
-    bad = ~np.isfinite(hop)
+    bad = ~(np.abs(hop) <= LOUDEST_SAMPLE)
     count = hop.shape[0]
-    history[:, :-count] = history[:, count:].copy()
-    history[:, -count:] = np.where(bad, np.float32(0), hop).T
+    kept = history[:, count:].copy()
+    history[:, : kept.shape[1]] = kept
+    history[:, kept.shape[1] :] = np.where(bad, np.float32(0), hop).T
     frame[...] = history * window
     return int(bad.sum())
 

@@ -4,12 +4,15 @@
 // that at least one voice explains (a noisy-or over voices, so that a second voice gains only what the first leaves
 // open), less what is missing of each voice and a price per sounding voice. Changing pitch, entering and leaving cost;
 // gliding costs by the step. The score of the past fades, so that a wrong turn is left within a few hops.
+//
+// Every sum is float32 in a fixed order and this file is compiled without fused multiply-add (CMakeLists.txt): where two
+// hypotheses lie within rounding, all machines and the NumPy reference choose the same one.
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <vector>
 
-#include "module.hpp"
+#include "checks.hpp"
 
 namespace {
 
@@ -27,6 +30,7 @@ constexpr float kReentry = 0.1f;    // price of entering far from where the voic
 constexpr float kReentryPerStep = 0.02f;
 constexpr float kMemory = 0.7f;     // share of the past score kept per hop
 constexpr int kReseeded = 4;        // hypotheses that may turn into the fresh greedy reading
+constexpr float kNever = -1e9f;     // below any gain
 
 struct Hypothesis {
     int pitch[kMaxVoices];
@@ -52,7 +56,7 @@ class PitchBeam {
     }
 
     // weight [P], covered [G, P], missing [G]; state, best first: pitch [beam, V], last [beam, V] (candidate or -1),
-    // score [beam] (-inf where the beam has no hypothesis).
+    // score [beam] (-inf where the beam has no hypothesis). A beam without any starts again from silence.
     void step(f32 weight, f32 covered, f32 missing, i32 pitch, i32 last, f32 score) {
         require(weight.ndim() == 1 && weight.shape(0) == max_peaks_ && covered.ndim() == 2 &&
                     covered.shape(0) == candidates_ && covered.shape(1) == max_peaks_ && missing.ndim() == 1 &&
@@ -66,6 +70,9 @@ class PitchBeam {
         pitch_ = pitch.mutable_data();
         last_ = last.mutable_data();
         score_ = score.mutable_data();
+        for (py::ssize_t i = 0; i < pitch.size(); ++i)
+            require(pitch_[i] >= kSilent && pitch_[i] < candidates_ && last_[i] >= kSilent && last_[i] < candidates_,
+                    "PitchBeam.step: pitch and last hold candidates 0..G-1, or -1 for silence");
         py::gil_scoped_release nogil;
         used_ = 0;  // trailing peaks of weight zero change nothing
         for (int p = 0; p < max_peaks_; ++p)
@@ -74,6 +81,12 @@ class PitchBeam {
         proposals_.clear();
         int alive = 0;
         while (alive < kBeam && std::isfinite(score_[alive])) ++alive;
+        if (alive == 0) {
+            std::fill(pitch_, pitch_ + voices_, kSilent);
+            std::fill(last_, last_ + voices_, kSilent);
+            score_[0] = 0.0f;
+            alive = 1;
+        }
         for (int h = 0; h < alive; ++h) propose_from(h);
         propose_fresh(alive);
         for (Hypothesis& proposal : proposals_) evaluate(proposal);
@@ -183,7 +196,7 @@ class PitchBeam {
             for (int v = 0; v < voices_; ++v) {
                 if (base[v] == kSilent) continue;
                 leave_open(base, v);
-                float best = -1e9f;
+                float best = kNever;
                 int choice = base[v];
                 const Range range = room(base, v);
                 const int low = std::max(range.low, start[v] - kGlide), high = std::min(range.high, start[v] + kGlide);
@@ -245,7 +258,8 @@ class PitchBeam {
         }
         leave_open(h.pitch, kSilent);
         for (int p = 0; p < used_; ++p) evidence += weight_[p] - open_[static_cast<size_t>(p)];
-        h.score = kMemory * score_[h.parent] + evidence - price;
+        const float score = kMemory * score_[h.parent] + evidence - price;
+        h.score = is_finite(score) ? score : -INFINITY;  // NaN has no place in an order
     }
 
     bool alike(const int* a, const int* b) const {
@@ -267,6 +281,7 @@ class PitchBeam {
         float top = 0.0f;
         for (size_t i = 0; i < order_.size() && kept < kBeam; ++i) {
             const Hypothesis& h = proposals_[static_cast<size_t>(order_[i])];
+            if (!is_finite(h.score)) break;
             bool known = false;
             for (int k = 0; k < kept; ++k) known = known || alike(pitch_ + k * voices_, h.pitch);
             if (known) continue;
@@ -298,13 +313,19 @@ class PitchBeam {
 constexpr int kRefinedPartials = 10;
 constexpr float kRefineSigmaBins = 0.25f, kRefineSigma = 0.006f;  // 10 cents of the partial
 constexpr float kRefineReach = 1.0175f;                           // 30 cents: beyond lies another candidate
+constexpr float kRefineWithin = 2.5f;                             // standard deviations
+constexpr float kShared = 1e-4f;  // of a peak that other voices explain: decides where there is nothing else
 
 void refine_f0(f32 peak_hz, f32 weight, int peaks, f32 covered, i32 pitch, f32 candidates_hz, float bin_hz, f32 f0_hz) {
-    const auto voices = f0_hz.shape(0);
-    require(pitch.ndim() == 1 && pitch.shape(0) == voices && covered.ndim() == 2 && peaks >= 0 &&
+    require(peak_hz.ndim() == 1 && weight.ndim() == 1 && covered.ndim() == 2 && pitch.ndim() == 1 &&
+                candidates_hz.ndim() == 1 && f0_hz.ndim() == 1 && pitch.shape(0) == f0_hz.shape(0) && peaks >= 0 &&
                 peaks <= weight.shape(0) && weight.shape(0) == peak_hz.shape(0) && covered.shape(1) == weight.shape(0) &&
                 covered.shape(0) == candidates_hz.shape(0),
             "refine_f0: peak_hz [P], weight [P], covered [G, P], pitch [V], candidates_hz [G], f0_hz [V]");
+    const auto voices = f0_hz.shape(0);
+    for (py::ssize_t v = 0; v < voices; ++v)
+        require(pitch.data()[v] >= kSilent && pitch.data()[v] < candidates_hz.shape(0),
+                "refine_f0: pitch holds candidates 0..G-1, or -1 for silence");
     const float *hz = peak_hz.data(), *w = weight.data(), *c = covered.data(), *grid = candidates_hz.data();
     const int* chosen = pitch.data();
     float* out = f0_hz.mutable_data();
@@ -322,11 +343,11 @@ void refine_f0(f32 peak_hz, f32 weight, int peaks, f32 covered, i32 pitch, f32 c
                 if (k < 1.0f || k > kRefinedPartials) continue;
                 const float fixed = kRefineSigmaBins * bin_hz, relative = kRefineSigma * k * f0;
                 const float d = (hz[p] - k * f0) / std::sqrt(fixed * fixed + relative * relative);
-                if (std::fabs(d) >= 2.5f) continue;
+                if (!(std::fabs(d) < kRefineWithin)) continue;
                 float own = 1.0f;
                 for (py::ssize_t u = 0; u < voices; ++u)
                     if (u != v && chosen[u] != kSilent) own *= 1.0f - c[chosen[u] * stride + p];
-                const float g = w[p] * std::exp(-0.5f * d * d) * (own * own + 1e-4f) * k;
+                const float g = w[p] * std::exp(-0.5f * d * d) * (own * own + kShared) * k;
                 sum += g * hz[p] / k;
                 total += g;
             }
@@ -345,7 +366,20 @@ void bind_beam(py::module_& m) {
              py::arg("missing").noconvert(), py::arg("pitch").noconvert(), py::arg("last").noconvert(),
              py::arg("score").noconvert())
         .def_property_readonly_static("SIZE", [](const py::object&) { return kBeam; })
-        .def_property_readonly_static("SILENT", [](const py::object&) { return kSilent; });
+        .def_property_readonly_static("SILENT", [](const py::object&) { return kSilent; })
+        .def_property_readonly_static("CONSTANTS", [](const py::object&) {
+            return constants(
+                RTSEP_CONSTANT("SIZE", kBeam), RTSEP_CONSTANT("SILENT", kSilent), RTSEP_CONSTANT("APART", kApart),
+                RTSEP_CONSTANT("GLIDE", kGlide), RTSEP_CONSTANT("MISSING", kMissing),
+                RTSEP_CONSTANT("SOUNDING", kSounding), RTSEP_CONSTANT("JUMP", kJump), RTSEP_CONSTANT("STEP", kStep),
+                RTSEP_CONSTANT("TOGGLE", kToggle), RTSEP_CONSTANT("REENTRY", kReentry),
+                RTSEP_CONSTANT("REENTRY_PER_STEP", kReentryPerStep), RTSEP_CONSTANT("MEMORY", kMemory),
+                RTSEP_CONSTANT("RESEEDED", kReseeded), RTSEP_CONSTANT("NEVER", kNever),
+                RTSEP_CONSTANT("REFINED_PARTIALS", kRefinedPartials),
+                RTSEP_CONSTANT("REFINE_SIGMA_BINS", kRefineSigmaBins), RTSEP_CONSTANT("REFINE_SIGMA", kRefineSigma),
+                RTSEP_CONSTANT("REFINE_REACH", kRefineReach), RTSEP_CONSTANT("REFINE_WITHIN", kRefineWithin),
+                RTSEP_CONSTANT("SHARED", kShared));
+        });
     m.def("refine_f0", &refine_f0, py::arg("peak_hz").noconvert(), py::arg("weight").noconvert(), py::arg("peaks"),
           py::arg("covered").noconvert(), py::arg("pitch").noconvert(), py::arg("candidates_hz").noconvert(),
           py::arg("bin_hz"), py::arg("f0_hz").noconvert());

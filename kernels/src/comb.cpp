@@ -8,7 +8,7 @@
 #include <cmath>
 #include <vector>
 
-#include "module.hpp"
+#include "checks.hpp"
 
 namespace {
 
@@ -27,6 +27,10 @@ constexpr float kUnexplained = 30.0f;     // 15 dB over all voices: at 10 dB vib
 constexpr float kFloorShare = 1e-3f;      // of the mean bin power, added to the model so that ratios stay bounded
 constexpr float kTiny = 1e-14f;           // power of one bin at about -140 dBFS
 constexpr float kUnseen = -100.0f;        // log power of a band that never held a partial
+constexpr float kLoudest = 1e30f;         // power taken at most: sums over bins and exponentials of logs stay finite
+constexpr float kLowestF0Hz = 20.0f;      // below hearing: unvoiced
+constexpr float kHalf = 0.5f;             // of the power at hand, where a band was never heard before
+constexpr float kLeastWeight = 1e-6f;     // a band with less than this to learn from keeps what it has
 
 struct Band {
     int index;
@@ -67,6 +71,7 @@ class AdaptiveComb {
 
     // power [bins], f0_hz [V] (0 = unvoiced); state: envelope [V, bands] (log power), active [V], before_hz [V];
     // out: masks [V, bins], levels_db [V] (power of all partials, dB).
+    // Power that is negative or not finite is 0, F0 below 20 Hz or not finite is unvoiced: state stays finite.
     void step(f32 power, f32 f0_hz, f32 envelope, f32 active, f32 before_hz, f32 masks, f32 levels_db) {
         require(power.ndim() == 1 && power.shape(0) == bins_ && f0_hz.ndim() == 1 && f0_hz.shape(0) == voices_ &&
                     envelope.ndim() == 2 && envelope.shape(0) == voices_ && envelope.shape(1) == kBands &&
@@ -89,7 +94,7 @@ class AdaptiveComb {
             l[v] = level_db(v);
             learn(v, env + v * kBands);
             act[v] = counts_[static_cast<size_t>(v)] > 0 ? 1.0f : act[v] * hold_;
-            before[v] = f[v];
+            before[v] = finite_or_zero(f[v]);
             render(v, env + v * kBands, act[v]);
         }
         write_masks(m);
@@ -104,8 +109,9 @@ class AdaptiveComb {
         float sum = 0.0f;
         std::fill(power_.begin(), power_.end(), 0.0f);
         for (int b = 0; b < bins_; ++b) {
-            power_[static_cast<size_t>(b + half_)] = p[b];
-            sum += p[b];
+            const float clean = std::min(magnitude_or_zero(p[b]), kLoudest);
+            power_[static_cast<size_t>(b + half_)] = clean;
+            sum += clean;
         }
         ground_ = kFloorShare * sum / static_cast<float>(bins_) + kTiny;
     }
@@ -113,7 +119,7 @@ class AdaptiveComb {
     // Lobes of one voice: where they lie, how wide the moving pitch makes them, and what level the envelope predicts.
     void place(int v, float f0, float before, const float* env) {
         int count = 0;
-        if (f0 > 0.0f) {
+        if (f0 >= kLowestF0Hz && is_finite(f0)) {
             const float top = std::min(kHighestPartialHz, static_cast<float>(bins_ - 1) * bin_hz_);
             count = std::min(kMaxPartials, static_cast<int>(top / f0));
         }
@@ -142,7 +148,7 @@ class AdaptiveComb {
             // A band never heard before starts from half of what is there: as likely its own as another voice's.
             levels_[at(v, k)] = lower > kUnseen && upper > kUnseen
                                     ? std::exp(lower + band.fraction * (upper - lower))
-                                    : 0.5f * power_[static_cast<size_t>(nearest + half_)] + kTiny;
+                                    : kHalf * power_[static_cast<size_t>(nearest + half_)] + kTiny;
         }
     }
 
@@ -200,7 +206,7 @@ class AdaptiveComb {
             }
         }
         for (int j = 0; j < kBands; ++j) {
-            if (weight[j] < 1e-6f) continue;
+            if (weight[j] < kLeastWeight) continue;
             const float reading = sum[j] / weight[j];
             const float share = learn_ * std::min(1.0f, weight[j]);
             env[j] = env[j] > kUnseen ? env[j] + share * (reading - env[j]) : reading;
@@ -266,5 +272,17 @@ void bind_comb(py::module_& m) {
              py::arg("envelope").noconvert(), py::arg("active").noconvert(), py::arg("before_hz").noconvert(),
              py::arg("masks").noconvert(), py::arg("levels_db").noconvert())
         .def_property_readonly_static("BANDS", [](const py::object&) { return kBands; })
-        .def_property_readonly_static("UNSEEN", [](const py::object&) { return kUnseen; });
+        .def_property_readonly_static("UNSEEN", [](const py::object&) { return kUnseen; })
+        .def_property_readonly_static("CONSTANTS", [](const py::object&) {
+            return constants(
+                RTSEP_CONSTANT("BANDS_PER_OCTAVE", kBandsPerOctave), RTSEP_CONSTANT("LOWEST_BAND_HZ", kLowestBandHz),
+                RTSEP_CONSTANT("BANDS", kBands), RTSEP_CONSTANT("BAND_SPREAD", kBandSpread),
+                RTSEP_CONSTANT("MAX_PARTIALS", kMaxPartials), RTSEP_CONSTANT("HIGHEST_PARTIAL_HZ", kHighestPartialHz),
+                RTSEP_CONSTANT("ITERATIONS", kIterations), RTSEP_CONSTANT("WIDEN", kWiden),
+                RTSEP_CONSTANT("MAX_WIDEN", kMaxWiden), RTSEP_CONSTANT("PRIOR_SHARE", kPriorShare),
+                RTSEP_CONSTANT("SKIRT", kSkirt), RTSEP_CONSTANT("FLOOR_SHARE", kFloorShare),
+                RTSEP_CONSTANT("TINY", kTiny), RTSEP_CONSTANT("UNSEEN", kUnseen), RTSEP_CONSTANT("LOUDEST", kLoudest),
+                RTSEP_CONSTANT("LOWEST_F0_HZ", kLowestF0Hz), RTSEP_CONSTANT("HALF", kHalf),
+                RTSEP_CONSTANT("LEAST_WEIGHT", kLeastWeight));
+        });
 }

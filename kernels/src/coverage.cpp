@@ -1,10 +1,9 @@
 // How well each candidate pitch explains each spectral peak, and how much of it is missing.
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <vector>
 
-#include "module.hpp"
+#include "checks.hpp"
 
 namespace {
 
@@ -24,6 +23,8 @@ class Coverage {
         require(candidates_hz.ndim() == 1 && candidates_hz.shape(0) >= 1 && bin_hz > 0.0f && max_peaks >= 1,
                 "Coverage: needs candidates_hz [G], bin_hz > 0 and max_peaks >= 1");
         candidates_.assign(candidates_hz.data(), candidates_hz.data() + candidates_hz.shape(0));
+        for (const float f0 : candidates_)
+            require(f0 > 0.0f && is_finite(f0), "Coverage: every candidate must be a positive number of Hz");
         order_.resize(static_cast<size_t>(max_peaks));
         for (float f0 : candidates_)
             for (int k = 1; k <= kMaxPartials; ++k) {
@@ -37,6 +38,7 @@ class Coverage {
     }
 
     // peak_hz, weight [P] (the first `peaks` are used) -> covered [G, P] in 0..1, missing [G] in 0..1.
+    // A peak whose place or weight is not finite is as if it were not there.
     void compute(f32 peak_hz, f32 weight, int peaks, f32 covered, f32 missing) {
         const auto count = static_cast<py::ssize_t>(candidates_.size());
         require(peak_hz.ndim() == 1 && weight.ndim() == 1 && peak_hz.shape(0) == max_peaks_ &&
@@ -49,10 +51,13 @@ class Coverage {
         float* c = covered.mutable_data();
         float* m = missing.mutable_data();
         py::gil_scoped_release nogil;
-        std::iota(order_.begin(), order_.begin() + peaks, 0);
-        std::sort(order_.begin(), order_.begin() + peaks, [hz](int a, int b) { return hz[a] < hz[b]; });
+        int usable = 0;
+        for (int p = 0; p < peaks; ++p)
+            if (is_finite(hz[p]) && is_finite(w[p])) order_[static_cast<size_t>(usable++)] = p;
+        std::sort(order_.begin(), order_.begin() + usable,
+                  [hz](int a, int b) { return hz[a] < hz[b] || (hz[a] == hz[b] && a < b); });
         for (size_t g = 0; g < candidates_.size(); ++g)
-            m[g] = row(g, hz, w, peaks, c + g * static_cast<size_t>(max_peaks_));
+            m[g] = row(g, hz, w, usable, c + g * static_cast<size_t>(max_peaks_));
     }
 
    private:
@@ -118,5 +123,12 @@ void bind_coverage(py::module_& m) {
         .def(py::init<f32, float, float, int>(), py::arg("candidates_hz"), py::arg("bin_hz"), py::arg("top_hz"),
              py::arg("max_peaks"))
         .def("compute", &Coverage::compute, py::arg("peak_hz").noconvert(), py::arg("weight").noconvert(),
-             py::arg("peaks"), py::arg("covered").noconvert(), py::arg("missing").noconvert());
+             py::arg("peaks"), py::arg("covered").noconvert(), py::arg("missing").noconvert())
+        .def_property_readonly_static("CONSTANTS", [](const py::object&) {
+            return constants(RTSEP_CONSTANT("MAX_PARTIALS", kMaxPartials),
+                             RTSEP_CONSTANT("PEAK_SIGMA_BINS", kPeakSigmaBins),
+                             RTSEP_CONSTANT("PITCH_SIGMA", kPitchSigma), RTSEP_CONSTANT("PARTIAL_FADE", kPartialFade),
+                             RTSEP_CONSTANT("COUNTED_PARTIALS", kCountedPartials), RTSEP_CONSTANT("PRESENT", kPresent),
+                             RTSEP_CONSTANT("SMOOTHNESS", kSmoothness), RTSEP_CONSTANT("REACH", kReach));
+        });
 }

@@ -6,6 +6,7 @@
 #include <complex>
 #include <cstdint>
 #include <string>
+#include <utility>
 
 namespace py = pybind11;
 
@@ -25,6 +26,15 @@ using c64 = py::array_t<std::complex<float>, py::array::c_style>;
 inline void require(bool ok, const char* message) {
     if (!ok) throw py::value_error(message);
 }
+
+// The constants of a kernel as a dict of Python: a test holds them against those of its reference.
+template <typename... Pairs>
+py::dict constants(Pairs... pairs) {
+    py::dict all;
+    (all.attr("__setitem__")(pairs.first, pairs.second), ...);
+    return all;
+}
+#define RTSEP_CONSTANT(name, value) std::pair<const char*, double>{name, static_cast<double>(value)}
 
 void bind_stft(py::module_& m);
 void bind_filterbank(py::module_& m);

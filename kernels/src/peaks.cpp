@@ -4,7 +4,7 @@
 #include <cmath>
 #include <vector>
 
-#include "module.hpp"
+#include "checks.hpp"
 
 namespace {
 
@@ -14,6 +14,9 @@ constexpr float kRangeDb = 45.0f;        // peaks this far under the strongest c
 constexpr float kTiltDbPerOctave = 1.0f; // lifts high partials a little against the fall of voiced spectra
 constexpr float kTiltFromHz = 100.0f;
 constexpr float kLeakMargin = 1.4f;      // 3 dB: a maximum within this of a louder one's leakage is leakage
+constexpr float kFaintest = 1e-7f;       // -140 dBFS: rounding, no sound
+constexpr float kLoudest = 1e30f;        // beyond is no sound either, and the parabola's top would overflow
+constexpr float kLogOffset = 1e-12f;     // keeps the logarithm of an empty bin finite
 
 struct Maximum {
     float bin, amplitude;
@@ -31,6 +34,7 @@ class PeakPicker {
     }
 
     // amplitude [bins] (a full-scale sine peaks at 1) -> peak_hz, weight (0..1), loudest first; returns how many.
+    // A bin that is not a number from 0 to kLoudest makes no peak, and neither do its neighbours.
     int find(f32 amplitude, f32 peak_hz, f32 weight) {
         require(amplitude.ndim() == 1 && amplitude.shape(0) >= 5 && peak_hz.ndim() == 1 && weight.ndim() == 1 &&
                     peak_hz.shape(0) == weight.shape(0),
@@ -62,9 +66,10 @@ class PeakPicker {
         const int last = std::min(bins - 2, static_cast<int>(top_hz_ / bin_hz_));
         int found = 0;
         for (int b = 2; b < last && found < kMaxMaxima; ++b) {
-            if (!(a[b] > a[b - 1] && a[b] >= a[b + 1] && a[b] > 1e-7f)) continue;
-            const float left = std::log(a[b - 1] + 1e-12f), mid = std::log(a[b] + 1e-12f),
-                        right = std::log(a[b + 1] + 1e-12f);
+            if (!(a[b] > a[b - 1] && a[b] >= a[b + 1] && a[b] > kFaintest)) continue;  // false for NaN
+            if (!(a[b] <= kLoudest && a[b - 1] >= 0.0f && a[b + 1] >= 0.0f)) continue;
+            const float left = std::log(a[b - 1] + kLogOffset), mid = std::log(a[b] + kLogOffset),
+                        right = std::log(a[b + 1] + kLogOffset);
             const float bend = left - 2.0f * mid + right;
             const float shift = bend < -1e-9f ? 0.5f * (left - right) / bend : 0.0f;
             maxima_[static_cast<size_t>(found++)] = {static_cast<float>(b) + shift,
@@ -104,5 +109,13 @@ void bind_peaks(py::module_& m) {
         .def(py::init<float, float, f32, int>(), py::arg("bin_hz"), py::arg("top_hz"), py::arg("leakage"),
              py::arg("oversampling"))
         .def("find", &PeakPicker::find, py::arg("amplitude").noconvert(), py::arg("peak_hz").noconvert(),
-             py::arg("weight").noconvert());
+             py::arg("weight").noconvert())
+        .def_property_readonly_static("CONSTANTS", [](const py::object&) {
+            return constants(RTSEP_CONSTANT("MAX_MAXIMA", kMaxMaxima), RTSEP_CONSTANT("GATE_DB", kGateDb),
+                             RTSEP_CONSTANT("RANGE_DB", kRangeDb),
+                             RTSEP_CONSTANT("TILT_DB_PER_OCTAVE", kTiltDbPerOctave),
+                             RTSEP_CONSTANT("TILT_FROM_HZ", kTiltFromHz), RTSEP_CONSTANT("LEAK_MARGIN", kLeakMargin),
+                             RTSEP_CONSTANT("FAINTEST", kFaintest), RTSEP_CONSTANT("LOUDEST", kLoudest),
+                             RTSEP_CONSTANT("LOG_OFFSET", kLogOffset));
+        });
 }

@@ -6,7 +6,10 @@
 
 namespace {
 
-// Shifts the hop into the history and windows it. Returns the number of NaN/Inf samples set to zero.
+// +240 dBFS is no sound but broken bits (a wrong byte order, a stray pointer), and its power would overflow float32.
+constexpr float kLoudest = 1e12f;
+
+// Shifts the hop into the history and windows it. Returns the number of samples set to zero: NaN, Inf, beyond kLoudest.
 RTSEP_CLONES
 long long push_frame_loop(float* history, const float* hop, const float* window, float* frame, py::ssize_t channels,
                           py::ssize_t n, py::ssize_t count) {
@@ -16,9 +19,9 @@ long long push_frame_loop(float* history, const float* hop, const float* window,
         std::memmove(h, h + count, sizeof(float) * static_cast<size_t>(n - count));
         for (py::ssize_t i = 0; i < count; ++i) {
             const float x = hop[i * channels + c];
-            const bool finite = std::fabs(x) <= 3.402823466e38f;  // false for NaN too
-            h[n - count + i] = finite ? x : 0.0f;
-            bad += !finite;
+            const bool sound = std::fabs(x) <= kLoudest;  // false for NaN too
+            h[n - count + i] = sound ? x : 0.0f;
+            bad += !sound;
         }
         float* f = frame + c * n;
         for (py::ssize_t i = 0; i < n; ++i) f[i] = h[i] * window[i];
@@ -113,6 +116,7 @@ void overlap_add(f32 frames, f32 window, f32 tail, f32 history, f32 out) {
 void bind_stft(py::module_& m) {
     m.def("push_frame", &push_frame, py::arg("history").noconvert(), py::arg("hop").noconvert(),
           py::arg("window").noconvert(), py::arg("frame").noconvert());
+    m.attr("LOUDEST_SAMPLE") = kLoudest;
     m.def("apply_masks", &apply_masks, py::arg("spectrum").noconvert(), py::arg("masks").noconvert(),
           py::arg("out").noconvert());
     m.def("overlap_add", &overlap_add, py::arg("frames").noconvert(), py::arg("window").noconvert(),
