@@ -170,13 +170,16 @@ class AdaptiveComb:
         return model
 
     def _learn(self, voice: _Lobes, model: F64, envelope: F32) -> None:
-        """Envelope in log power: partials weigh by closeness and by how much of their bins is their own."""
+        """Envelope in log power: partials weigh by closeness and by how much of their bins is their own; those
+        under the floor teach nothing."""
         own = (voice.levels[:, None] * voice.weights**2).sum(axis=1)
         everybody = (model[voice.bins] * voice.weights).sum(axis=1)
         share = np.minimum(1.0, own / np.maximum(everybody, TINY))
         distance = (np.arange(BANDS) - (voice.band + voice.fraction)[:, None]) / BAND_SPREAD
         near = np.abs(np.arange(BANDS) - voice.band[:, None]) <= int(3.0 * BAND_SPREAD) + 1
-        g = np.where(near, share[:, None] * np.exp(-0.5 * distance**2), 0.0)
+        g = np.where(
+            near & (voice.levels >= self.floor)[:, None], share[:, None] * np.exp(-0.5 * distance**2), 0.0
+        )
         weight = g.sum(axis=0)
         heard = weight >= LEAST_WEIGHT
         reading = (g * np.log(voice.levels)[:, None]).sum(axis=0) / np.where(heard, weight, 1.0)

@@ -183,9 +183,11 @@ class AdaptiveComb {
     }
 
     // Envelope in log power on the band grid: partials weigh by closeness and by how much of their bins is their own.
+    // Under the absolute floor there is nothing to learn: after a muted input the voices are as they were before.
     void learn(int v, float* env) {
         float sum[kBands] = {}, weight[kBands] = {};
         for (int k = 0; k < counts_[static_cast<size_t>(v)]; ++k) {
+            if (levels_[at(v, k)] < floor_) continue;
             const float* w = weights(v, k);
             const int first = first_[at(v, k)];
             float own = 0.0f, all = 0.0f;

@@ -106,14 +106,14 @@ def test_edges_match_and_leave_finite_state_and_masks(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["NaN", "all NaN", "Inf", "all Inf", "huge", "negative"])
 def test_masks_recover_after_a_broken_frame(name: str) -> None:
-    """Envelopes forget within half a second (40 ms of learning against 300 dB of nonsense)."""
+    """After 105 hops (0.56 s) one broken hop has moved less than one percent of the power."""
     broken, clean = (Comb(_core, 2) for _ in range(2))
     frames = [f**2 for f in chord_amplitudes(CHORD[:2], frames=110)]
     for i, power in enumerate(frames):
         with np.errstate(over="ignore", invalid="ignore"):
             broken.step(edge_amplitude(name) ** 2 if i == 5 else power, f32(*CHORD[:2]))
         clean.step(power, f32(*CHORD[:2]))
-    np.testing.assert_allclose(broken.masks, clean.masks, atol=1e-2)
+    assert (np.abs(broken.masks - clean.masks) * frames[-1]).sum() < 0.01 * (clean.masks * frames[-1]).sum()
 
 
 @pytest.mark.parametrize("f0_hz", [0.0, -100.0, 1e-30, 19.9, 1e30, np.nan, np.inf, -np.inf])
@@ -124,6 +124,20 @@ def test_pitches_that_are_none_leave_everything_to_the_residual(f0_hz: float) ->
         comb.step(power, f32(f0_hz))
     assert not kernel.masks.any()
     assert_same(kernel, twin)
+
+
+def test_after_a_muted_input_the_voices_are_as_they_were() -> None:
+    """A score goes on giving pitches while the microphone is muted."""
+    comb = Comb(_core, 2)
+    frames = [f**2 for f in chord_amplitudes(CHORD[:2], frames=30)]
+    for power in frames:
+        comb.step(power, f32(*CHORD[:2]))
+    envelope, masks = comb.envelope.copy(), comb.masks.copy()
+    for _ in range(200):
+        comb.step(np.zeros(BINS, np.float32), f32(*CHORD[:2]))
+    np.testing.assert_array_equal(comb.envelope, envelope)
+    comb.step(frames[-1], f32(*CHORD[:2]))
+    np.testing.assert_allclose(comb.masks, masks, atol=0.05)
 
 
 def test_silence_has_the_level_of_silence() -> None:
