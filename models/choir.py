@@ -119,11 +119,15 @@ class ChoirModel:
         }
 
     def load_state_dict(self, state: State) -> None:
-        """Continues from `state_dict()`."""
+        """Continues from `state_dict()`.
+
+        Raises:
+            ValueError: pitches outside the tracker's grid; nothing has changed then.
+        """
+        if self._tracker is not None:
+            self._tracker.load_state_dict({n: state[f"tracker.{n}"] for n in self._tracker.state_dict()})
         self._hops = int(state["hops"])
         self._report.f0_hz[...] = state["f0_hz"]
         self._report.level_db[...] = state["level_db"]
         self._report.merged[...] = state["merged"]
-        if self._tracker is not None:
-            self._tracker.load_state_dict({n: state[f"tracker.{n}"] for n in self._tracker.state_dict()})
         self._comb.load_state_dict({n: state[f"comb.{n}"] for n in self._comb.state_dict()})

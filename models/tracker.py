@@ -85,7 +85,15 @@ class MultiF0Tracker:
         return {"pitch": self._pitch.copy(), "last": self._last.copy(), "score": self._score.copy()}
 
     def load_state_dict(self, state: State) -> None:
-        """Continues from `state_dict()`."""
+        """Continues from `state_dict()`.
+
+        Raises:
+            ValueError: pitches outside the grid; nothing has changed then.
+        """
+        for name in ("pitch", "last"):
+            value = state[name]
+            if np.any((value < _core.PitchBeam.SILENT) | (value >= self._grid.size)):  # type: ignore[operator]
+                raise ValueError(f"state 'tracker.{name}' holds candidates outside -1..{self._grid.size - 1}")
         self._pitch[...] = state["pitch"]
         self._last[...] = state["last"]
         self._score[...] = state["score"]

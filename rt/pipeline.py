@@ -74,11 +74,15 @@ class HopPipeline:
         return state
 
     def load_state_dict(self, state: State) -> None:
-        """Continues sample-exactly from `state_dict()`."""
-        self._history[...] = state["history"]
-        self._tail[...] = state["tail"]
-        self.nonfinite_samples = int(state["nonfinite_samples"])
+        """Continues sample-exactly from `state_dict()`.
+
+        Raises:
+            ValueError: values that the model refuses; nothing has changed then.
+        """
         start = len(MODEL_PREFIX)
         self.model.load_state_dict(
             {name[start:]: value for name, value in state.items() if name.startswith(MODEL_PREFIX)}
         )
+        self._history[...] = state["history"]
+        self._tail[...] = state["tail"]
+        self.nonfinite_samples = int(state["nonfinite_samples"])

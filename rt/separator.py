@@ -104,7 +104,7 @@ class Separator:
 
     @property
     def nonfinite_samples(self) -> int:
-        """NaN and Inf input samples replaced by zero since the last reset."""
+        """Input samples replaced by zero since the last reset: NaN, Inf, and beyond 1e12 (+240 dBFS)."""
         return self._pipeline.nonfinite_samples
 
     @property
@@ -118,12 +118,15 @@ class Separator:
         """Separates a block of any length, including 0 and 1.
 
         Shape:
-            block: float32 [frames, channels], or [frames] for one channel.
+            block: float32 [frames, channels], or [frames] for one channel; strided views and other floating
+                types are taken too, rounded to float32.
             returns float32 [stems, frames, channels], delayed by `latency_samples`; `out` itself if given.
 
         Raises:
-            ValueError: wrong shapes.
+            ValueError: wrong shapes, or samples that are not floating-point numbers in -1..1 full scale.
         """
+        if not np.issubdtype(block.dtype, np.floating):
+            raise ValueError(f"block has type {block.dtype}; scale samples to float32, full scale = 1")
         if block.ndim == 1 and self._channels == 1:
             block = block[:, None]
         if block.ndim != 2 or block.shape[1] != self._channels:
@@ -155,7 +158,17 @@ class Separator:
         Shape:
             hop: C-contiguous float32 [H, channels]; out: C-contiguous float32 [stems, H, channels], written,
             delayed by `hop_latency_samples`.
+
+        Raises:
+            ValueError: wrong shapes; TypeError: another type or memory layout. Nothing has changed then.
         """
+        if hop.shape != self._pending.shape or out.shape != self._ready.shape:
+            raise ValueError(
+                f"hop has shape {hop.shape} and out {out.shape}; "
+                f"expected {self._pending.shape} and {self._ready.shape}"
+            )
+        if not (hop.dtype == out.dtype == np.float32 and hop.flags.c_contiguous and out.flags.c_contiguous):
+            raise TypeError("hop and out must be C-contiguous float32 arrays")
         self._pipeline.step(hop, out)
 
     def skip_hop(self, hop: NDArray[np.float32], out: NDArray[np.float32]) -> None:
@@ -190,6 +203,7 @@ class Separator:
             "pending": self._pending.copy(),
             "ready": self._ready.copy(),
             "position": np.array(self._position, np.int64),
+            "samplerate": np.array(self.samplerate, np.int64),
             **self._pipeline.state_dict(),
         }
 
@@ -197,15 +211,28 @@ class Separator:
         """Continues sample-exactly from `state_dict()` of a separator with the same settings.
 
         Raises:
-            ValueError: names or shapes that are not those of this separator.
+            ValueError: names, shapes, types or values that are not those of this separator's states. Nothing
+                has changed then.
         """
         own = self.state_dict()
-        for name in own.keys() | state.keys():
-            have = own[name].shape if name in own else "nothing"
-            got = state[name].shape if name in state else "nothing"
+        for name in sorted(own.keys() | state.keys()):
+            have = _described(own[name]) if name in own else "nothing"
+            got = _described(state[name]) if name in state else "nothing"
             if have != got:
-                raise ValueError(f"state {name!r} has shape {got}; this separator needs {have}")
+                raise ValueError(f"state {name!r} is {got}; this separator needs {have}")
+            if np.isnan(state[name]).any():
+                raise ValueError(f"state {name!r} holds NaN")
+        if state["samplerate"] != self.samplerate:
+            raise ValueError(
+                f"state of {state['samplerate']} Hz; this separator runs at {self.samplerate} Hz"
+            )
+        if not 0 <= state["position"] < self.hop:  # type: ignore[operator]
+            raise ValueError(f"state 'position' is {state['position']}, outside 0..{self.hop - 1}")
+        self._pipeline.load_state_dict(state)
         self._pending[...] = state["pending"]
         self._ready[...] = state["ready"]
         self._position = int(state["position"])
-        self._pipeline.load_state_dict(state)
+
+
+def _described(array: NDArray[np.generic]) -> str:
+    return f"{array.dtype} of shape {array.shape}"

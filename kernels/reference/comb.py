@@ -170,8 +170,10 @@ class AdaptiveComb:
         return model
 
     def _learn(self, voice: _Lobes, model: F64, envelope: F32) -> None:
-        """Envelope in log power: partials weigh by closeness and by how much of their bins is their own; those
-        under the floor teach nothing."""
+        """Envelope in log power: partials weigh by closeness and by how much of their bins is their own.
+
+        Those under the floor teach nothing: after a muted input the voices are as they were before.
+        """
         own = (voice.levels[:, None] * voice.weights**2).sum(axis=1)
         everybody = (model[voice.bins] * voice.weights).sum(axis=1)
         share = np.minimum(1.0, own / np.maximum(everybody, TINY))

@@ -40,9 +40,9 @@ class Coverage:
         """Writes covered [G, P] and missing [G], both in 0..1.
 
         Each partial takes the peak near it with the largest closeness times weight; closeness is a Gaussian
-        of the distance that ends at REACH, (1 - (d / REACH)^2)^4. `covered` is closeness, less for high partials and for peaks that stick out of their
-        neighbours (Klapuri's smoothness principle, IEEE TSAP 11(6), 2003). `missing` is the share of the
-        first six partials, weighted k^-1/2, that have no peak.
+        of the distance that ends at REACH, (1 - (d / REACH)^2)^4. `covered` is closeness, less for high
+        partials and for peaks that stick out of their neighbours (Klapuri's smoothness principle, IEEE TSAP
+        11(6), 2003). `missing` is the share of the first six partials, weighted k^-1/2, that have no peak.
 
         Args:
             peak_hz, weight: [P], of which the first `peaks` count, where finite.
