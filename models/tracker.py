@@ -16,15 +16,18 @@ from rtsep.models.framing import Framing
 LOWEST_F0_HZ = 65.406  # C2
 HIGHEST_F0_HZ = 1046.5  # C6
 STEP_CENTS = 20.0  # of the candidates; `refine_f0` then finds the pitch between them
+MARGIN_STEPS = 3  # beyond both ends: vibrato of a C6, and a peak of gain needs a neighbour on either side
 TOP_HZ = 5000.0  # of the peaks: above, partials of a choir are too weak and too close to tell pitches
 MAX_PEAKS = 96  # the loudest; four voices have about sixty partials below 5 kHz
 LEAKAGE_BINS, LEAKAGE_PHASES = 40, 8
 
 
 def candidate_grid() -> NDArray[np.float32]:
-    """Candidate pitches, ascending: float32 [G] in Hz, C2 to C6 in steps of 20 cents."""
-    count = round(1200.0 * np.log2(HIGHEST_F0_HZ / LOWEST_F0_HZ) / STEP_CENTS) + 1
-    grid = LOWEST_F0_HZ * 2.0 ** (np.arange(count) * STEP_CENTS / 1200.0)
+    """Candidate pitches, ascending: float32 [G] in Hz, C2 to C6 and 60 cents to either side, in steps of
+    20."""
+    top = round(1200.0 * np.log2(HIGHEST_F0_HZ / LOWEST_F0_HZ) / STEP_CENTS)
+    steps = np.arange(-MARGIN_STEPS, top + MARGIN_STEPS + 1)
+    grid = LOWEST_F0_HZ * 2.0 ** (steps * STEP_CENTS / 1200.0)
     return grid.astype(np.float32)
 
 

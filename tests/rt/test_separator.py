@@ -229,7 +229,7 @@ def test_state_of_another_setting_is_refused_and_changes_nothing(changes: dict[s
         ("pending", np.zeros((171, 1))),
         ("history", np.full((1, 512), np.nan, np.float32)),
         ("model.comb.envelope", np.full((2, 36), np.nan, np.float32)),
-        ("model.tracker.pitch", np.full((12, 2), 241, np.int32)),
+        ("model.tracker.pitch", np.full((12, 2), 9999, np.int32)),
         ("model.tracker.last", np.full((12, 2), -2, np.int32)),
         ("unknown", np.zeros(1)),
     ],
