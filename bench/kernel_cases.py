@@ -12,13 +12,25 @@ import numpy as np
 
 from rtsep.kernels import _core
 from rtsep.kernels.filterbank import band_weights, log_centres_hz
-from rtsep.kernels.lobe import window_lobe
-from rtsep.kernels.reference import filterbank, lpc, oscillator, renderer, soft_masks, stft
+from rtsep.kernels.lobe import window_lobe, window_response
+from rtsep.kernels.reference import (
+    beam,
+    comb,
+    coverage,
+    filterbank,
+    lpc,
+    oscillator,
+    peaks,
+    renderer,
+    soft_masks,
+    stft,
+)
 from rtsep.kernels.windows import analysis_window, synthesis_window
 
 SAMPLERATE = 48000.0
 WINDOW, HOP, BINS = 4096, 256, 2049
 VOICES, PARTIALS, ORDER, BANDS = 4, 60, 20, 40
+CANDIDATES, PEAKS, TOP_HZ = 247, 96, 5000.0
 
 
 @dataclass(frozen=True)
@@ -63,6 +75,13 @@ def kernel_cases() -> Iterator[KernelCase]:
     centres = log_centres_hz(55.0, 14080.0, 24)
     weights = band_weights(centres, SAMPLERATE, WINDOW)
     lobe = window_lobe(window)
+    bin_hz = SAMPLERATE / WINDOW
+    grid = (63.0 * 2.0 ** (np.arange(CANDIDATES) / 60)).astype(np.float32)
+    # Voices as peaks of one bin on noise: what a chord leaves, without the sound of it.
+    amplitude = uniform(BINS) * np.float32(1e-4)
+    for voice, f0 in enumerate(f0_hz):
+        for k in range(1, int(TOP_HZ / f0)):
+            amplitude[round(k * f0 / bin_hz)] += 0.2 / k / (voice + 1)
 
     def push_frame(k: Any) -> Callable[[], object]:
         history, frame = np.zeros((1, WINDOW), np.float32), np.empty((1, WINDOW), np.float32)
@@ -109,12 +128,52 @@ def kernel_cases() -> Iterator[KernelCase]:
 
         return build
 
+    def picker(k: Any) -> Callable[[], object]:
+        leakage = window_response(window, reach_bins=40, phases=8)
+        kernel = k.PeakPicker(bin_hz, TOP_HZ, np.maximum.accumulate(leakage[::-1])[::-1].copy(), 8)
+        out_hz, out_weight = np.empty((2, PEAKS), np.float32)
+        return lambda: kernel.find(amplitude, out_hz, out_weight)
+
+    def explained(k: Any) -> Callable[[], object]:
+        kernel, table, row = k.Coverage(grid, bin_hz, TOP_HZ, PEAKS), covered.copy(), missing.copy()
+        return lambda: kernel.compute(peak_hz, weight, found, table, row)
+
+    def decoder(k: Any) -> Callable[[], object]:
+        kernel = k.PitchBeam(VOICES, CANDIDATES, PEAKS)
+        pitch = np.full((beam.SIZE, VOICES), beam.SILENT, np.int32)
+        last, score = pitch.copy(), np.full(beam.SIZE, -np.inf, np.float32)
+        return lambda: kernel.step(weight, covered, missing, pitch, last, score)
+
+    def refinement(k: Any) -> Callable[[], object]:
+        chosen = np.array([np.argmin(np.abs(grid - f0)) for f0 in f0_hz[::-1]], np.int32)
+        out = np.empty(VOICES, np.float32)
+        return lambda: k.refine_f0(peak_hz, weight, found, covered, chosen, grid, bin_hz, out)
+
+    def adaptive_comb(k: Any) -> Callable[[], object]:
+        response = window_response(window, reach_bins=5, phases=32) ** 2
+        kernel = k.AdaptiveComb(VOICES, BINS, bin_hz, response, 32, 0.125, 0.98, 1e-10)
+        power, state = amplitude**2, np.full((VOICES, comb.BANDS), comb.UNSEEN, np.float32)
+        active, before_hz, level_db = np.zeros((3, VOICES), np.float32)
+        out = np.empty((VOICES, BINS), np.float32)
+        return lambda: kernel.step(power, f0_hz, state, active, before_hz, out, level_db)
+
+    peak_hz, weight = np.zeros((2, PEAKS), np.float32)
+    covered, missing = np.zeros((CANDIDATES, PEAKS), np.float32), np.zeros(CANDIDATES, np.float32)
+    found = peaks.PeakPicker(bin_hz, TOP_HZ, np.array([1, 1e-9], np.float32), 1).find(
+        amplitude, peak_hz, weight
+    )
+    _core.Coverage(grid, bin_hz, TOP_HZ, PEAKS).compute(peak_hz, weight, found, covered, missing)
     on_bins = f"{VOICES} voices x {BINS} bins"
     yield case("push_frame", f"hop {HOP}, window {WINDOW}", push_frame, stft)
     yield case("apply_masks", on_bins, apply_masks, stft)
     yield case("overlap_add", f"{VOICES} stems, hop {HOP}", overlap_add, stft)
     yield case("filterbank", f"{BINS} bins -> {centres.size} bands", bank_of_bands, filterbank)
     yield case("oscillator", f"{VOICES} voices x {PARTIALS} partials, hop {HOP}", oscillators, oscillator)
+    yield case("peaks", f"{BINS} bins, up to {TOP_HZ:.0f} Hz", picker, peaks)
+    yield case("coverage", f"{CANDIDATES} candidates x {PEAKS} peaks", explained, coverage)
+    yield case("beam", f"{VOICES} voices, {CANDIDATES} x {PEAKS}", decoder, beam)
+    yield case("refine_f0", f"{VOICES} voices, {PEAKS} peaks", refinement, beam)
+    yield case("comb", on_bins, adaptive_comb, comb)
     yield case("lsf_to_lpc", f"{VOICES} voices, order {ORDER}", lines_to_lpc, lpc)
     yield case("all-pole envelope", on_bins, envelope, lpc)
     yield case("all-pole filter", f"{VOICES} voices x 32 frames of {2 * HOP}", all_pole_filter, lpc)

@@ -26,6 +26,8 @@ PRIOR_SHARE = 0.8
 """Of the envelope against the fitted level, in log power."""
 SKIRT = 1e-3
 """-30 dB: breath and consonants of a voice between its partials."""
+UNEXPLAINED = 30.0
+"""15 dB over all voices: at 10 dB vibrato already fell into the residual."""
 FLOOR_SHARE = 1e-3
 """Of the mean bin power, added to the model so that ratios stay bounded."""
 TINY, LOUDEST = 1e-14, 1e30
@@ -134,8 +136,10 @@ class AdaptiveComb:
             active[v] = 1.0 if voice.levels.size else active[v] * self.hold
             before_hz[v] = f0_hz[v] if np.isfinite(f0_hz[v]) else 0.0
             source[v] = self._render(voice, envelope[v], float(active[v]))
-        # Wiener masks; what lies under the absolute floor is nobody's and stays in the residual
-        masks[...] = source / (self.floor + source.sum(axis=0))
+        # Wiener masks; what lies under the absolute floor, or exceeds all voices by far (a drum, a piano,
+        # applause), is nobody's and stays in the residual
+        voices = self.floor + source.sum(axis=0)
+        masks[...] = source / (voices + np.maximum(0.0, clean - UNEXPLAINED * voices))
 
     def _place(self, f0: np.float32, before: np.float32, envelope: F32, observed: F64) -> _Lobes:
         """Lobes of one voice: where they lie, how wide the moving pitch makes them, and what level the

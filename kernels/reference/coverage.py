@@ -49,34 +49,36 @@ class Coverage:
         """
         usable = np.flatnonzero(np.isfinite(peak_hz[:peaks]) & np.isfinite(weight[:peaks]))
         usable = usable[np.argsort(peak_hz[usable], kind="stable")]
-        covered[...] = 0
-        for g, f0 in enumerate(self.candidates_hz):
-            missing[g] = self._row(f0, peak_hz, weight, usable, covered[g])
-
-    def _row(self, f0: np.float32, hz: F32, w: F32, usable: NDArray[np.intp], covered: F32) -> float:
-        partials = min(MAX_PARTIALS, int(self.top_hz / f0))
-        peak = np.full(partials + 1, -1)
-        closeness, strength = np.zeros((2, partials + 2))
-        for k in range(1, partials + 1):
-            partial_hz = np.float32(k) * f0
-            sigma = np.hypot(np.float32(PEAK_SIGMA_BINS) * self.bin_hz, np.float32(PITCH_SIGMA) * partial_hz)
-            x = (hz[usable] - partial_hz) / (np.float32(REACH) * sigma)
-            near = np.where(np.abs(x) < 1, (1 - x * x) ** 4, 0)
-            if near.size and (near * w[usable]).max() > 0:
-                best = int(np.argmax(near * w[usable]))
-                peak[k], closeness[k] = usable[best], near[best]
-                strength[k] = near[best] * w[usable[best]]
+        k = np.arange(1, MAX_PARTIALS + 1)
+        partials_hz = self.candidates_hz[:, None] * k.astype(np.float32)
+        count = np.minimum(MAX_PARTIALS, (self.top_hz / self.candidates_hz).astype(int))[:, None]
+        strength, closeness, nearest = self._match(peak_hz[usable], weight[usable], partials_hz, k <= count)
         # the first and the last partial are their own neighbours
-        strength[0], strength[-1] = strength[1], strength[-2]
-        for k in range(1, partials + 1):
-            if peak[k] < 0:
-                continue
-            around = 0.25 * (strength[k - 1] + 2 * strength[k] + strength[k + 1])
-            smooth = min(1.0, around / max(strength[k], 1e-6))
-            value = k**-PARTIAL_FADE * closeness[k] * (1 - SMOOTHNESS + SMOOTHNESS * smooth)
-            covered[peak[k]] = max(covered[peak[k]], value)
-        counted = np.arange(1, min(COUNTED_PARTIALS, partials) + 1)
-        if counted.size == 0:
-            return 1.0
-        absent = 1.0 - np.minimum(1.0, strength[counted] / PRESENT)
-        return float(np.sum(absent * counted**-0.5) / np.sum(counted**-0.5))
+        below = np.concatenate((strength[:, :1], strength[:, :-1]), axis=1)
+        above = np.where(k == count, strength, np.roll(strength, -1, axis=1))
+        smooth = np.minimum(1, (below + 2 * strength + above) / 4 / np.maximum(strength, 1e-6))
+        value = k**-PARTIAL_FADE * closeness * (1 - SMOOTHNESS + SMOOTHNESS * smooth)
+        covered[...] = 0
+        g, k_found = np.nonzero(strength > 0)
+        np.maximum.at(covered, (g, usable[nearest[g, k_found]]), value[g, k_found])
+        counts = np.where((k <= count) & (k <= COUNTED_PARTIALS), k**-0.5, 0)
+        absent = counts * (1 - np.minimum(1, strength / PRESENT))
+        missing[:] = np.where(count[:, 0] > 0, absent.sum(axis=1) / np.maximum(counts.sum(axis=1), 1e-9), 1)
+
+    def _match(
+        self, hz: F32, weight: F32, partials_hz: F32, sounding: NDArray[np.bool_]
+    ) -> tuple[F32, F32, NDArray[np.intp]]:
+        """For every candidate and partial [G, K]: closeness times weight of its peak (0 where there is none),
+        closeness, and which peak."""
+        if hz.size == 0:
+            return (
+                np.zeros_like(partials_hz),
+                np.zeros_like(partials_hz),
+                np.zeros(partials_hz.shape, np.intp),
+            )
+        sigma = np.hypot(np.float32(PEAK_SIGMA_BINS) * self.bin_hz, np.float32(PITCH_SIGMA) * partials_hz)
+        x = (hz - partials_hz[..., None]) / (np.float32(REACH) * sigma)[..., None]
+        close = np.where((np.abs(x) < 1) & sounding[..., None], (1 - x * x) ** 4, np.float32(0))
+        nearest = np.argmax(close * weight, axis=-1)
+        closeness = np.take_along_axis(close, nearest[..., None], axis=-1)[..., 0]
+        return closeness * weight[nearest], closeness, nearest

@@ -282,7 +282,7 @@ void bind_comb(py::module_& m) {
                 RTSEP_CONSTANT("MAX_PARTIALS", kMaxPartials), RTSEP_CONSTANT("HIGHEST_PARTIAL_HZ", kHighestPartialHz),
                 RTSEP_CONSTANT("ITERATIONS", kIterations), RTSEP_CONSTANT("WIDEN", kWiden),
                 RTSEP_CONSTANT("MAX_WIDEN", kMaxWiden), RTSEP_CONSTANT("PRIOR_SHARE", kPriorShare),
-                RTSEP_CONSTANT("SKIRT", kSkirt), RTSEP_CONSTANT("FLOOR_SHARE", kFloorShare),
+                RTSEP_CONSTANT("SKIRT", kSkirt), RTSEP_CONSTANT("UNEXPLAINED", kUnexplained), RTSEP_CONSTANT("FLOOR_SHARE", kFloorShare),
                 RTSEP_CONSTANT("TINY", kTiny), RTSEP_CONSTANT("UNSEEN", kUnseen), RTSEP_CONSTANT("LOUDEST", kLoudest),
                 RTSEP_CONSTANT("LOWEST_F0_HZ", kLowestF0Hz), RTSEP_CONSTANT("HALF", kHalf),
                 RTSEP_CONSTANT("LEAST_WEIGHT", kLeastWeight));
