@@ -62,7 +62,7 @@ class JackServer:
         self._before = self._before or {key: os.environ.get(key) for key in settings}
         os.environ.update(settings)
         # -S: a cycle waits for its clients, so a slow recorder shows as an xrun, never as a shifted sample
-        mode = f"--realtime -P {SERVER_PRIORITY} --no-mlock" if _may_run_realtime() else "--no-realtime"
+        mode = f"--realtime -P {SERVER_PRIORITY}" if _may_run_realtime() else "--no-realtime"
         command = f"{jackd} {mode} -S -n {self.name} -d dummy -r {self.samplerate} -p {self.period}"
         self._process = subprocess.Popen(
             [*command.split(), "-C", str(self.inputs), "-P", str(self.outputs)],
