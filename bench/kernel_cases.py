@@ -21,6 +21,7 @@ from rtsep.kernels.reference import (
     lpc,
     oscillator,
     peaks,
+    refine,
     renderer,
     soft_masks,
     stft,
@@ -28,7 +29,7 @@ from rtsep.kernels.reference import (
 from rtsep.kernels.windows import analysis_window, synthesis_window
 
 SAMPLERATE = 48000.0
-WINDOW, HOP, BINS = 4096, 256, 2049
+WINDOW, HOP, BINS = 3072, 256, 1537
 VOICES, PARTIALS, ORDER, BANDS = 4, 60, 20, 40
 CANDIDATES, PEAKS, TOP_HZ = 247, 96, 5000.0
 
@@ -172,7 +173,7 @@ def kernel_cases() -> Iterator[KernelCase]:
     yield case("peaks", f"{BINS} bins, up to {TOP_HZ:.0f} Hz", picker, peaks)
     yield case("coverage", f"{CANDIDATES} candidates x {PEAKS} peaks", explained, coverage)
     yield case("beam", f"{VOICES} voices, {CANDIDATES} x {PEAKS}", decoder, beam)
-    yield case("refine_f0", f"{VOICES} voices, {PEAKS} peaks", refinement, beam)
+    yield case("refine_f0", f"{VOICES} voices, {PEAKS} peaks", refinement, refine)
     yield case("comb", on_bins, adaptive_comb, comb)
     yield case("lsf_to_lpc", f"{VOICES} voices, order {ORDER}", lines_to_lpc, lpc)
     yield case("all-pole envelope", on_bins, envelope, lpc)

@@ -119,6 +119,9 @@ class PitchBeam:
     def __init__(self, voices: int, candidates: int, max_peaks: int) -> None: ...
     def step(self, weight: F32, covered: F32, missing: F32, pitch: I32, last: I32, score: F32) -> None: ...
 
+# refine.cpp
+REFINE_CONSTANTS: dict[str, float]
+
 def refine_f0(
     peak_hz: F32,
     weight: F32,

@@ -13,6 +13,7 @@ PYBIND11_MODULE(_core, m) {
     bind_peaks(m);
     bind_coverage(m);
     bind_beam(m);
+    bind_refine(m);
     bind_ring(m);
     bind_device_callback(m);
 }
