@@ -1,0 +1,40 @@
+"""`rtsep-train` or `python -m rtsep.training`: render data, train, measure."""
+
+import sys
+from typing import NoReturn
+
+import click
+
+from rtsep.kernels.errors import RtsepError
+from rtsep.training.evaluate_cli import command as evaluate
+from rtsep.training.render_cli import command as render_choir
+
+
+@click.group()
+def group() -> None:
+    """Data, training and evaluation of rtsep's models."""
+
+
+group.add_command(render_choir)
+group.add_command(evaluate)
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Entry point: a user's mistake is one line on standard error and exit code 2."""
+    try:
+        code = group.main(arguments, prog_name="rtsep-train", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except RtsepError as error:
+        message = str(error)
+    except click.UsageError as error:
+        message = f"{error.format_message().rstrip('.')}; see rtsep-train --help"
+    except click.ClickException as error:
+        message = error.format_message()
+    except click.Abort:
+        sys.exit(130)
+    print(f"rtsep: error: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
