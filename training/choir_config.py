@@ -26,6 +26,8 @@ class ChoirConfig:
     voices: tuple[float, ...] = (0.15, 0.2, 0.2, 0.45)  # share of items with 1, 2, 3, 4 voices
     peak_dbfs: Range = (-18.0, -1.0)  # of the mixture: real inputs are not normalised
 
+    solo_item: float = 0.25  # share of items of recorded solos, where there are any: no vocoder's habits
+
     # --- who sings when: chorales never rest, concerts do
     silent_item: float = 0.03  # nobody sings: room, applause or nothing at all
     tutti_item: float = 0.35  # all voices all the time
@@ -45,8 +47,8 @@ class ChoirConfig:
     intonation_cents: float = 8.0  # standard deviation per note; trained ensembles: 5..15
     glide_s: Range = (0.07, 0.15)  # between slurred notes
     vibrato_hz: Range = (5.0, 6.2)  # rate: what is heard as vibrato, not as wobble or trill
-    vibrato_cents: Range = (10.0, 35.0)  # amplitude (half of peak to peak) of choral vibrato
-    strong_vibrato_cents: Range = (60.0, 100.0)  # soloists
+    vibrato_cents: Range = (15.0, 70.0)  # amplitude; a real quartet wavers by 22..60 (quartiles)
+    strong_vibrato_cents: Range = (70.0, 120.0)  # soloists: half of peak to peak, too
     strong_vibrato: float = 0.3  # share of singers of the highest voice that are soloists; others a third
     vibrato_delay_s: Range = (0.15, 0.4)  # notes start straight, vibrato grows
     drift_cents: float = 5.0  # standard deviation of slow wandering below 1 Hz
@@ -84,6 +86,8 @@ class ChoirConfig:
             )
         if not self.singers or min(self.singers) < 0 or sum(self.singers) <= 0:
             raise RtsepError(f"singers = {list(self.singers)} are no shares", "give one share >= 0 or more")
+        if len(self.singers) > 15:
+            raise RtsepError(f"singers = {list(self.singers)} names sections of more than 15", "name fewer")
         if self.silent_item + self.tutti_item + self.entries_item > 1.0:
             raise RtsepError(
                 "silent_item + tutti_item + entries_item exceed 1", "leave room for items of changing voices"

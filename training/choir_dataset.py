@@ -120,11 +120,10 @@ def describe(config: ChoirConfig, materials: Materials, seed: int) -> dict[str, 
         "seed": seed,
         "config": dataclasses.asdict(config),
         "config_digest": config.digest(),
-        "voicebanks": [
-            {"name": b.name, "licence": b.licence, "credit": b.credit, "digest": b.digest}
-            for b in materials.banks
-        ],
+        "voicebanks": [{"name": b.name, "digest": b.digest} for b in materials.banks],
         "scores": len(materials.scores),
+        "donors": materials.donors(),
+        "solo_voices": [v.name for v in materials.solos],
         "responses": [r.name for r in materials.responses],
         "versions": versions,
     }

@@ -9,19 +9,16 @@ import soxr
 from numpy.typing import NDArray
 
 from rtsep.kernels.errors import RtsepError
-from rtsep.training.arrangement import Arrangement, SungNote, arrange
 from rtsep.training.choir_config import ChoirConfig
 from rtsep.training.choir_mix import record
-from rtsep.training.f0_labels import merged_voices, pitch_order, section_f0
-from rtsep.training.performance import Singer, perform
+from rtsep.training.dry_choir import sing_score
+from rtsep.training.f0_labels import merged_voices, pitch_order
 from rtsep.training.room import Response, load_responses
 from rtsep.training.scores import Score, load_scores
-from rtsep.training.voice_render import FRAME_SAMPLES, NOISE_OFFSETS, render_voice
-from rtsep.training.voicebank import FRAME_S, SAMPLERATE, Voicebank, load_voicebank
+from rtsep.training.solo_voices import SoloVoice, load_solo_voices, sing_solos
+from rtsep.training.voice_render import FRAME_SAMPLES
+from rtsep.training.voicebank import SAMPLERATE, Voicebank, load_voicebank
 
-# Donors within about an octave of the line; further ones now and then, for timbres that no donor has.
-DONOR_REACH_SEMITONES = 9.0
-SINGER_BALANCE_DB = 2.0  # standard deviation within a section
 LOWEST_LEVEL_DB = -120.0
 
 Audio = NDArray[np.float32]
@@ -34,25 +31,37 @@ class Materials:
     banks: tuple[Voicebank, ...]
     scores: tuple[Score, ...] = ()
     responses: tuple[Response, ...] = ()
+    solos: tuple[SoloVoice, ...] = ()
+
+    def donors(self) -> list[dict[str, str]]:
+        """Everybody whose voice may be in an item, with licences: for model cards."""
+        found = {b.name: {"name": b.name, "licence": b.licence, "credit": b.credit} for b in self.banks}
+        found |= {v.donor: {"name": v.donor, "licence": v.licence, "credit": v.credit} for v in self.solos}
+        return list(found.values())
 
 
 def load_materials(
-    voicebanks: tuple[Path, ...], scores: Path | None, irs: Path | None, cache: Path
+    voicebanks: tuple[Path, ...],
+    scores: Path | None,
+    irs: Path | None,
+    cache: Path,
+    stems: tuple[Path, ...] = (),
 ) -> Materials:
-    """Reads folders; banks marked `use = "development"` are refused.
+    """Reads folders; those marked `use = "development"` are refused.
 
     Raises:
-        RtsepError: no bank, a bank that is not for training, or anything unreadable.
+        RtsepError: neither bank nor stems, one that is not for training, or anything unreadable.
     """
     banks = tuple(load_voicebank(folder, cache) for folder in voicebanks)
-    if not banks:
-        raise RtsepError("no voicebank is given", "give --voicebank DIR, once for each donor")
+    if not banks and not stems:
+        raise RtsepError("nobody sings", "give --voicebank DIR or --stems DIR, once for each donor")
     for bank in banks:
         if bank.use != "training":
             raise RtsepError(
                 f"voicebank {bank.name} is for {bank.use} only", "leave it out of what models are trained on"
             )
-    return Materials(banks, load_scores(scores) if scores else (), load_responses(irs))
+    solos = tuple(voice for folder in stems for voice in load_solo_voices(folder, cache))
+    return Materials(banks, load_scores(scores) if scores else (), load_responses(irs), solos)
 
 
 @dataclass(frozen=True)
@@ -95,78 +104,30 @@ def render_item(config: ChoirConfig, materials: Materials, seed: int, index: int
 
     Synthesis runs at 24 kHz (see `voicebank.SAMPLERATE`); other rates are resampled, all stems alike.
     """
-    plan, cast, sing, mix = (np.random.default_rng(s) for s in np.random.SeedSequence([seed, index]).spawn(4))
-    arrangement = arrange(config, materials.scores, plan)
-    frames = round(config.item_s / FRAME_S)
-    noise_offsets = iter(cast.permutation(NOISE_OFFSETS))
-    dry, f0_hz, voices = [], [], []
-    for place, notes in enumerate(arrangement.voices):
-        singers = _cast(notes, place, materials.banks, config, cast)
-        parts, curves, weights = [], [], []
-        for singer in singers:
-            bank = materials.banks[singer.bank]
-            offset = int(next(noise_offsets))
-            balance_db = float(cast.normal(0.0, SINGER_BALANCE_DB)) if len(singers) > 1 else 0.0
-            if not notes:
-                continue
-            performance = perform(notes, singer, bank, config, frames, sing)
-            gain = 10.0 ** (balance_db / 20.0) / np.sqrt(len(singers))
-            parts.append(np.float32(gain) * render_voice(performance, singer, bank, offset))
-            curves.append(np.where(performance.voiced, performance.f0_hz, 0.0))
-            weights.append(10.0 ** ((performance.heard + balance_db) / 10.0))
-        if parts:
-            dry.append(np.sum(parts, axis=0, dtype=np.float32))
-            f0_hz.append(section_f0(np.stack(curves), np.stack(weights)))
-        else:
-            dry.append(np.zeros(frames * FRAME_SAMPLES, np.float32))
-            f0_hz.append(np.zeros(frames))
-        voices.append([_describe(singer, materials.banks) for singer in singers] if notes else [])
-    recording = record(np.stack(dry), materials.responses, config, mix)
-    truth = np.stack(f0_hz)
+    kind, singing, mixing = np.random.SeedSequence([seed, index]).spawn(3)
+    recorded = np.random.default_rng(kind).random() < config.solo_item
+    if materials.solos and (recorded or not materials.banks):
+        dry = sing_solos(materials.solos, config, np.random.default_rng(singing))
+    else:
+        dry = sing_score(config, materials.banks, materials.scores, singing)
+    recording = record(dry.audio, materials.responses, config, np.random.default_rng(mixing))
     signals = np.concatenate([recording.stems, recording.noise[None]])
-    level_db = _levels(recording.stems, frames)
     if config.samplerate != SAMPLERATE:
         signals = np.stack([soxr.resample(s, SAMPLERATE, config.samplerate, quality="VHQ") for s in signals])
+    used = {singer["donor"] for voice in dry.singers for singer in voice}
+    donors = [donor for donor in materials.donors() if donor["name"] in used]
     return ChoirItem(
         samplerate=config.samplerate,
         stems=np.ascontiguousarray(signals[:-1]),
         noise=np.ascontiguousarray(signals[-1]),
-        f0_hz=truth.astype(np.float32),
-        merged=merged_voices(truth),
-        order=pitch_order(truth),
-        level_db=level_db,
-        facts=_facts(arrangement, seed, index, voices, materials.banks) | recording.facts,
+        f0_hz=dry.f0_hz.astype(np.float32),
+        merged=merged_voices(dry.f0_hz),
+        order=pitch_order(dry.f0_hz),
+        level_db=_levels(recording.stems, dry.f0_hz.shape[1]),
+        facts={"seed": seed, "index": index, "voices": dry.singers, "donors": donors}
+        | dry.facts
+        | recording.facts,
     )
-
-
-def _cast(
-    notes: tuple[SungNote, ...],
-    place: int,
-    banks: tuple[Voicebank, ...],
-    config: ChoirConfig,
-    rng: np.random.Generator,
-) -> list[Singer]:
-    """Singers of one voice, donors near its register preferred."""
-    count = 1 + int(rng.choice(len(config.singers), p=np.array(config.singers) / sum(config.singers)))
-    centre = float(np.mean([n.midi for n in notes])) if notes else 60.0
-    registers = 69.0 + 12.0 * np.log2(np.array([bank.f0_hz for bank in banks]) / 440.0)
-    weight = 0.05 + np.exp(-0.5 * ((registers - centre) / DONOR_REACH_SEMITONES) ** 2)
-    strong = config.strong_vibrato if place == 0 else config.strong_vibrato / 3.0
-    singers = []
-    for _ in range(count):
-        soloist = rng.random() < strong
-        singers.append(
-            Singer(
-                bank=int(rng.choice(len(banks), p=weight / weight.sum())),
-                warp=float(rng.uniform(*config.envelope_warp)),
-                tilt_db_per_octave=float(rng.uniform(*config.tilt_db_per_octave)),
-                vibrato_hz=float(rng.uniform(*config.vibrato_hz)),
-                vibrato_cents=float(
-                    rng.uniform(*(config.strong_vibrato_cents if soloist else config.vibrato_cents))
-                ),
-            )
-        )
-    return singers
 
 
 def _levels(stems: Audio, frames: int) -> NDArray[np.float32]:
@@ -175,38 +136,3 @@ def _levels(stems: Audio, frames: int) -> NDArray[np.float32]:
     padded = np.pad(blocks, ((0, 0), (2, 1)))
     power = sum((padded[:, k : k + frames] for k in range(4)), np.zeros_like(blocks)) / 4.0
     return np.maximum(10.0 * np.log10(power + 1e-30), LOWEST_LEVEL_DB).astype(np.float32)
-
-
-def _describe(singer: Singer, banks: tuple[Voicebank, ...]) -> dict[str, Any]:
-    return {
-        "donor": banks[singer.bank].name,
-        "warp": round(singer.warp, 4),
-        "tilt_db_per_octave": round(singer.tilt_db_per_octave, 3),
-        "vibrato_hz": round(singer.vibrato_hz, 3),
-        "vibrato_cents": round(singer.vibrato_cents, 2),
-    }
-
-
-def _facts(
-    arrangement: Arrangement,
-    seed: int,
-    index: int,
-    voices: list[list[dict[str, Any]]],
-    banks: tuple[Voicebank, ...],
-) -> dict[str, Any]:
-    used = {singer["donor"] for voice in voices for singer in voice}
-    return {
-        "seed": seed,
-        "index": index,
-        "score": arrangement.score,
-        "texture": arrangement.texture,
-        "doubling": arrangement.doubling,
-        "tempo_qpm": round(arrangement.tempo_qpm, 2),
-        "transposition": arrangement.transposition,
-        "voices": voices,
-        "donors": [
-            {"name": bank.name, "licence": bank.licence, "credit": bank.credit}
-            for bank in banks
-            if bank.name in used
-        ],
-    }

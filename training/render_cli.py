@@ -25,8 +25,12 @@ LONGEST_HOURS = 1000.0
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
 @click.option(
-    "--voicebank", "voicebanks", type=click.Path(path_type=Path), multiple=True, required=True,
+    "--voicebank", "voicebanks", type=click.Path(path_type=Path), multiple=True,
     help="Folder of syllables with a syllables.csv; once for every donor.",
+)  # fmt: skip
+@click.option(
+    "--stems", type=click.Path(path_type=Path), multiple=True,
+    help="Folder of solo recordings that join in as they are; once for every folder.",
 )  # fmt: skip
 @click.option("--scores", type=click.Path(path_type=Path), help="JSON list, or folder of MusicXML or MIDI.")
 @click.option("--irs", type=click.Path(path_type=Path), help="Folder of impulse responses.")
@@ -38,6 +42,7 @@ def command(
     seed: int,
     jobs: int,
     voicebanks: tuple[Path, ...],
+    stems: tuple[Path, ...],
     scores: Path | None,
     irs: Path | None,
     config_file: Path | None,
@@ -52,7 +57,7 @@ def command(
     config = ChoirConfig.from_toml(config_file)
     screen = Console(stderr=True)
     with screen.status("reading voicebanks, scores and rooms (a new voicebank takes about a minute)"):
-        materials = load_materials(voicebanks, scores, irs, cache or default_cache())
+        materials = load_materials(voicebanks, scores, irs, cache or default_cache(), stems)
     open_folder(out, describe(config, materials, seed))
     for leftover in out.glob(".part-*"):  # of a run that was killed
         leftover.unlink(missing_ok=True)

@@ -37,9 +37,9 @@ SAMPLERATE = 24000
 FRAME_S = 0.005  # WORLD's own default; vibrato and consonants need no finer grid
 COEFFICIENTS = 60  # of the coded envelope: formants and tilt without the donor's partials
 FFT_SAMPLES = 1024  # pyworld's choice at 24 kHz for F0 down to 71 Hz
-CACHE_FORMAT = 1
+CACHE_FORMAT = 2
 QUIETEST_SHARE = 0.1  # of syllables dropped: mumbled or cut recordings, whose envelope is noise
-LONGEST_LEAD_S = 0.15  # of the consonant: some recordings have another vowel before it
+LONGEST_LEAD_S = 0.15  # of the consonant
 SHORTEST_VOWEL_S = 0.06  # walked back and forth it would buzz
 VOICED_SHARE = 0.8  # of a vowel, or it was whispered
 
@@ -235,6 +235,9 @@ def _syllable(
     stop = min(stop, len(f0_hz) - 1)
     if not 0 <= first <= onset <= vowel or (stop - vowel) * FRAME_S < SHORTEST_VOWEL_S:
         return None
+    if first < onset and f0_hz[first] > 0:
+        # recorded after another vowel: what is sung after a rest begins where that one has died away
+        first += int(np.argmin(power_db[first:onset]))
     voiced = f0_hz[vowel:stop] > 0
     if voiced.mean() < VOICED_SHARE:
         return None
