@@ -11,3 +11,7 @@ class RtsepError(Exception):
         self.problem = problem
         self.remedy = remedy
         super().__init__(f"{problem}; {remedy}")
+
+    def __reduce__(self) -> tuple[type["RtsepError"], tuple[str, str]]:
+        """Crosses from a worker process to its parent whole."""
+        return type(self), (self.problem, self.remedy)

@@ -8,9 +8,9 @@ without it is not there. `choir.json` tells config, seed, materials and versions
 
 import dataclasses
 import importlib.metadata
+import io
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -76,16 +76,24 @@ def is_complete(folder: Path, index: int) -> bool:
 
 
 def write_item(folder: Path, index: int, item: ChoirItem) -> None:
-    """Writes one item so that a kill at any time leaves it whole or not there."""
+    """Writes one item so that a kill at any time leaves it whole or not there.
+
+    Raises:
+        RtsepError: the folder cannot be written, or the disk is full.
+    """
     signals = np.concatenate([item.stems, item.noise[None]]).T
-    _place(
-        folder / f"{index:08d}.flac",
-        lambda file: soundfile.write(file, signals, item.samplerate, format="FLAC", subtype="PCM_16"),
-    )
-    labels = {name: getattr(item, name) for name in LABELS}
-    _place(folder / f"{index:08d}.npz", lambda file: np.savez_compressed(file, **labels))
-    text = json.dumps(item.facts, ensure_ascii=False, indent=1) + "\n"
-    _place(folder / f"{index:08d}.json", lambda file: file.write(text.encode()))
+    audio, labels = io.BytesIO(), io.BytesIO()
+    soundfile.write(audio, signals, item.samplerate, format="FLAC", subtype="PCM_16")
+    np.savez_compressed(labels, **{name: getattr(item, name) for name in LABELS})
+    try:
+        _place(folder / f"{index:08d}.flac", audio.getvalue())
+        _place(folder / f"{index:08d}.npz", labels.getvalue())
+        _place(folder / f"{index:08d}.json", _json_bytes(item.facts))
+    except OSError as error:
+        raise RtsepError(
+            f"item {index} cannot be written to {folder} ({error.strerror})",
+            "make room, then run again: finished items are kept",
+        ) from None
 
 
 def read_item(folder: Path, index: int) -> ChoirItem:
@@ -149,18 +157,21 @@ def open_folder(folder: Path, description: dict[str, Any]) -> None:
                     "resume with the same, or choose another folder",
                 )
             return
-        text = json.dumps(wanted, ensure_ascii=False, indent=1) + "\n"
-        _place(file, lambda part: part.write(text.encode()))
+        _place(file, _json_bytes(wanted))
     except (OSError, ValueError) as error:
         raise RtsepError(f"--out {folder} cannot be used ({error})", "choose a writable folder") from None
 
 
-def _place(file: Path, write: Any) -> None:
+def _json_bytes(content: dict[str, Any]) -> bytes:
+    return (json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode()
+
+
+def _place(file: Path, content: bytes) -> None:
     """Writes beside, then renames: the name never stands for half a file."""
-    with tempfile.NamedTemporaryFile(dir=file.parent, prefix=".part-", delete=False) as part:
-        try:
-            write(part)
-        except BaseException:
-            os.unlink(part.name)
-            raise
-    os.replace(part.name, file)
+    part = file.with_name(f".part-{os.getpid()}-{file.name}")
+    try:
+        part.write_bytes(content)
+        os.replace(part, file)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise

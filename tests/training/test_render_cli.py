@@ -1,6 +1,7 @@
 """`render-choir`: whole items or none, resumed after a kill, one line for every mistake."""
 
 import json
+import resource
 import signal
 import subprocess
 import sys
@@ -78,6 +79,24 @@ def test_a_killed_run_goes_on_where_it_was(
     refused = run([*arguments, *hours(items), "--seed", "2"])
     assert refused.returncode == 2
     assert "was begun with other seed" in refused.stderr
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_full_disk_is_one_line(arguments: list[str], tmp_path: Path, jobs: str) -> None:
+    def small_files() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10000, 10000))  # an item's FLAC is larger
+
+    assert run([*arguments, *hours(1)]).returncode == 0  # voicebanks and choir.json are there
+    result = subprocess.run(
+        [*arguments, *hours(4), "--jobs", jobs], capture_output=True, text=True, timeout=300,
+        preexec_fn=small_files,
+    )  # fmt: skip
+    assert result.returncode == 2
+    assert "cannot be written" in result.stderr
+    assert "finished items are kept" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not list((tmp_path / "out").glob(".part-*"))
+    assert len(ChoirFolder(tmp_path / "out")) == 1
 
 
 @pytest.mark.parametrize(
