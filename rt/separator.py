@@ -162,13 +162,7 @@ class Separator:
         Raises:
             ValueError: wrong shapes; TypeError: another type or memory layout. Nothing has changed then.
         """
-        if hop.shape != self._pending.shape or out.shape != self._ready.shape:
-            raise ValueError(
-                f"hop has shape {hop.shape} and out {out.shape}; "
-                f"expected {self._pending.shape} and {self._ready.shape}"
-            )
-        if not (hop.dtype == out.dtype == np.float32 and hop.flags.c_contiguous and out.flags.c_contiguous):
-            raise TypeError("hop and out must be C-contiguous float32 arrays")
+        self._check_hop(hop, out)
         self._pipeline.step(hop, out)
 
     def skip_hop(self, hop: NDArray[np.float32], out: NDArray[np.float32]) -> None:
@@ -177,10 +171,21 @@ class Separator:
         The stems fade out with the synthesis window of the frames before and fade in again after the
         skipped hop; the residual is the rest. Costs a few percent of `process_hop`.
 
-        Shape:
+        Shape and errors:
             as `process_hop`.
         """
+        self._check_hop(hop, out)
         self._pipeline.skip(hop, out)
+
+    def _check_hop(self, hop: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+        """Before anything changes: the kernels would refuse too, but halfway through a hop."""
+        if hop.shape != self._pending.shape or out.shape != self._ready.shape:
+            raise ValueError(
+                f"hop has shape {hop.shape} and out {out.shape}; "
+                f"expected {self._pending.shape} and {self._ready.shape}"
+            )
+        if not (hop.dtype == out.dtype == np.float32 and hop.flags.c_contiguous and out.flags.c_contiguous):
+            raise TypeError("hop and out must be C-contiguous float32 arrays")
 
     def flush(self) -> NDArray[np.float32]:
         """The last `latency_samples` frames still inside (the stream then continues as after silence).

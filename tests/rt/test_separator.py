@@ -134,13 +134,18 @@ def test_wrong_shapes_are_refused_and_change_nothing() -> None:
     for out in (np.empty((3, 9, 2), np.float32), np.empty((2, 10, 2), np.float32), np.empty((3, 10, 2))):
         with pytest.raises(ValueError, match="out has shape"):
             separator.process(np.ones((10, 2), np.float32), out)  # type: ignore[arg-type]
-    hop, good = np.ones((separator.hop, 2), np.float32), np.empty((3, separator.hop, 2), np.float32)
-    for block, out in [(hop[:-1], good), (hop, good[:, :-1]), (hop, good[:2]), (hop[:, :1], good)]:
-        with pytest.raises(ValueError, match="hop has shape"):
-            separator.process_hop(block, out)
-    for block, out in [(hop.astype(float), good), (np.asfortranarray(hop), good), (hop, good.astype(float))]:
-        with pytest.raises(TypeError, match="C-contiguous float32"):
-            separator.process_hop(block, out)  # type: ignore[arg-type]
+    hop, good = np.ones((separator.hop, 2), np.float32), np.zeros((3, separator.hop, 2), np.float32)
+    for call in (separator.process_hop, separator.skip_hop):
+        for block, out in [(hop[:-1], good), (hop, good[:, :-1]), (hop, good[:2]), (hop[:, :1], good)]:
+            with pytest.raises(ValueError, match="hop has shape"):
+                call(block, out)
+        for block, out in [
+            (hop.astype(float), good),
+            (np.asfortranarray(hop), good),
+            (hop, good.astype(float)),
+        ]:
+            with pytest.raises(TypeError, match="C-contiguous float32"):
+                call(block, out)  # type: ignore[arg-type]
     np.testing.assert_array_equal(separator.process(signal), load(channels=2).process(signal))
 
 
