@@ -12,7 +12,7 @@ import numpy as np
 
 from rtsep.kernels import _core
 from rtsep.kernels.filterbank import band_weights, log_centres_hz
-from rtsep.kernels.lobe import window_lobe, window_response
+from rtsep.kernels.lobe import window_leakage, window_lobe, window_response
 from rtsep.kernels.reference import (
     beam,
     comb,
@@ -130,8 +130,7 @@ def kernel_cases() -> Iterator[KernelCase]:
         return build
 
     def picker(k: Any) -> Callable[[], object]:
-        leakage = window_response(window, reach_bins=40, phases=8)
-        kernel = k.PeakPicker(bin_hz, TOP_HZ, np.maximum.accumulate(leakage[::-1])[::-1].copy(), 8)
+        kernel = k.PeakPicker(bin_hz, TOP_HZ, window_leakage(window, reach_bins=40, phases=8), 8)
         out_hz, out_weight = np.empty((2, PEAKS), np.float32)
         return lambda: kernel.find(amplitude, out_hz, out_weight)
 

@@ -20,13 +20,15 @@ import soxr
 from numpy.typing import NDArray
 
 from rtsep.bench.jack_rig import JackServer, Rig, delay_samples
+from rtsep.bench.signals import synthetic_choir
 from rtsep.bench.take_check import offline_stems, read_take
-from rtsep.rt.scheduling import lock_memory
+from rtsep.rt.scheduling import lock_memory, stop_collecting
 from rtsep.rt.separator import Separator
 from rtsep.rt.session import Session
 
 SAMPLERATE = 48000
 BURST_S = 1.0  # noise in front of the music: its delay is unmistakable
+CHOIR_S = 6.0  # the synthetic choir repeats after one round of its chords
 CHUNK = 1 << 20  # frames compared at once
 
 
@@ -59,26 +61,13 @@ class LiveResult:
         )
 
 
-def synthetic_quartet(seconds: float) -> NDArray[np.float32]:
-    """Four harmonic voices with vibrato on slowly changing chords, float32 [frames]."""
-    t = np.arange(round(seconds * SAMPLERATE)) / SAMPLERATE
-    chords = np.array(
-        [[523.3, 392.0, 329.6, 130.8], [587.3, 440.0, 349.2, 146.8], [493.9, 392.0, 293.7, 98.0]]
-    )
-    chord = chords[(t / 2.0).astype(int) % len(chords)]
-    mixture = np.zeros(len(t))
-    for voice in range(4):
-        vibrato = 1 + 0.01 * np.sin(2 * np.pi * (5.2 + 0.3 * voice) * t)
-        phase = 2 * np.pi * np.cumsum(chord[:, voice] * vibrato) / SAMPLERATE
-        for k in range(1, 9):
-            mixture += 0.05 / k * np.sin(k * phase)
-    return mixture.astype(np.float32)
-
-
-def load_mixture(path: Path, seconds: float) -> NDArray[np.float32]:
-    """Mono at 48 kHz, repeated or cut to `seconds`."""
-    audio, samplerate = soundfile.read(path, dtype="float32", always_2d=True)
-    mono = soxr.resample(audio.mean(1), samplerate, SAMPLERATE)
+def load_mixture(path: Path | None, seconds: float) -> NDArray[np.float32]:
+    """Mono at 48 kHz, repeated or cut to `seconds`; a synthetic choir without a file."""
+    if path is None:
+        mono = synthetic_choir(SAMPLERATE, CHOIR_S)[:, 0]
+    else:
+        audio, samplerate = soundfile.read(path, dtype="float32", always_2d=True)
+        mono = soxr.resample(audio.mean(1), samplerate, SAMPLERATE)
     frames = round(seconds * SAMPLERATE)
     return np.resize(mono, frames).astype(np.float32)
 
@@ -98,9 +87,7 @@ def run_live(
         declared = session.latency_samples
         # The rig is a part of the audio graph: a collection or a page fault of its own would count against
         # rtsep.
-        gc.collect()
-        gc.freeze()
-        gc.disable()
+        stop_collecting()
         lock_memory()
         rig.connect()
         rig.play(signal)
@@ -158,7 +145,7 @@ def main(
     seconds: float, path: Path | None, voices: int, latency_ms: int, period: int, attempts: int, as_json: bool
 ) -> None:
     """Live through JACK: xruns, late hops, delay, and the difference to the offline path."""
-    mixture = synthetic_quartet(seconds) if path is None else load_mixture(path, seconds)
+    mixture = load_mixture(path, seconds)
     for attempt in range(attempts):
         folder = Path(tempfile.mkdtemp(prefix="rtsep-live-"))
         try:

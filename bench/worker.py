@@ -38,12 +38,10 @@ def main() -> int:
     startup_s = time.monotonic() - settings["spawned_at"]
 
     # only now: none of this is needed on stage, so none of it belongs to the start
-    import gc
-
     from rtsep.bench.hop_timing import measure, summarise
     from rtsep.bench.machine import machine_facts, peak_resident_bytes, resident_bytes, scheduling
     from rtsep.bench.signals import synthetic_choir
-    from rtsep.rt.scheduling import lock_memory, raise_priority
+    from rtsep.rt.scheduling import lock_memory, raise_priority, stop_collecting
 
     started_bytes = resident_bytes()
     signal = synthetic_choir(
@@ -55,9 +53,7 @@ def main() -> int:
     hops = max(1, round(settings["seconds"] * separator.samplerate / separator.hop))
     measure(separator, signal, WARM_UP_HOPS, paced=False)
     separator.reset()
-    gc.collect()
-    gc.freeze()
-    gc.disable()
+    stop_collecting()
     times = measure(separator, signal, hops, settings["paced"])
     report = {
         "separator": {

@@ -40,6 +40,12 @@ def window_response(window: F32, *, reach_bins: int, phases: int) -> F32:
     return response
 
 
+def window_leakage(window: F32, *, reach_bins: int, phases: int) -> F32:
+    """Amplitude that a sinusoid may leak at 0, 1/phases, ... bins: `window_response`, made non-increasing."""
+    response = window_response(window, reach_bins=reach_bins, phases=phases)
+    return np.maximum.accumulate(response[::-1])[::-1].copy()
+
+
 def window_lobe(window: F32, *, reach_bins: int = 7, phases: int = 64) -> Lobe:
     """Tabulates |W|/2, the magnitude a real sinusoid of amplitude 1 leaves around its frequency.
 

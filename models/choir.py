@@ -101,10 +101,7 @@ class ChoirModel:
         self._comb.reset()
         if self._tracker is not None:
             self._tracker.reset()
-        empty = VoiceReport.empty(len(self._stems))
-        self._report.f0_hz[...] = empty.f0_hz
-        self._report.level_db[...] = empty.level_db
-        self._report.merged[...] = empty.merged
+        self._report.clear()
 
     def state_dict(self) -> State:
         """Tracker, comb, the hop count and the report."""

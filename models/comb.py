@@ -11,6 +11,7 @@ from rtsep.kernels.lobe import window_lobe, window_response
 from rtsep.kernels.windows import analysis_window
 from rtsep.models.base import State
 from rtsep.models.framing import Framing
+from rtsep.models.report import SILENCE_DB
 
 F32 = NDArray[np.float32]
 
@@ -21,7 +22,6 @@ LEARN_S = 0.040
 HOLD_S = 0.3
 # -100 dBFS per bin: the noise of a good microphone; what lies under it belongs to no voice.
 FLOOR_POWER = 1e-10
-SILENCE_DB = -120.0
 FLAT_ORDER = 20
 FIXED_EXPONENT = 2.0
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+SILENCE_DB = -120.0  # below the noise of any converter
+
 
 @dataclass
 class VoiceReport:
@@ -25,5 +27,11 @@ class VoiceReport:
     def empty(voices: int) -> "VoiceReport":
         """A report of silence."""
         return VoiceReport(
-            np.zeros(voices, np.float32), np.full(voices, -120.0, np.float32), np.zeros(voices, np.bool_)
+            np.zeros(voices, np.float32), np.full(voices, SILENCE_DB, np.float32), np.zeros(voices, np.bool_)
         )
+
+    def clear(self) -> None:
+        """Back to a report of silence."""
+        self.f0_hz[...] = 0
+        self.level_db[...] = SILENCE_DB
+        self.merged[...] = False

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsep.kernels import _core
-from rtsep.kernels.lobe import window_response
+from rtsep.kernels.lobe import window_leakage
 from rtsep.kernels.windows import analysis_window
 from rtsep.models.base import State
 from rtsep.models.framing import Framing
@@ -31,14 +31,6 @@ def candidate_grid() -> NDArray[np.float32]:
     return grid.astype(np.float32)
 
 
-def leakage_table(framing: Framing) -> NDArray[np.float32]:
-    """Amplitude that a sinusoid may leak at 0, 1/8, 2/8, ... bins: the window's response, made non-
-    increasing."""
-    window = analysis_window(framing.window_samples, framing.half_overlap)
-    response = window_response(window, reach_bins=LEAKAGE_BINS, phases=LEAKAGE_PHASES)
-    return np.maximum.accumulate(response[::-1])[::-1].copy()
-
-
 class MultiF0Tracker:
     """Tracks 1..4 voices, highest first.
 
@@ -51,7 +43,9 @@ class MultiF0Tracker:
         top_hz = min(TOP_HZ, 0.5 * framing.samplerate)
         self._bin_hz = framing.bin_hz
         self._grid = candidate_grid()
-        self._picker = _core.PeakPicker(framing.bin_hz, top_hz, leakage_table(framing), LEAKAGE_PHASES)
+        window = analysis_window(framing.window_samples, framing.half_overlap)
+        leakage = window_leakage(window, reach_bins=LEAKAGE_BINS, phases=LEAKAGE_PHASES)
+        self._picker = _core.PeakPicker(framing.bin_hz, top_hz, leakage, LEAKAGE_PHASES)
         self._coverage = _core.Coverage(self._grid, framing.bin_hz, top_hz, MAX_PEAKS)
         self._beam = _core.PitchBeam(voices, self._grid.size, MAX_PEAKS)
         self._peak_hz = np.zeros(MAX_PEAKS, np.float32)

@@ -1,6 +1,5 @@
 """Hops on stage: one busy thread between the device callback and the rest of the world."""
 
-import gc
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +13,7 @@ from rtsep.rt.device_stream import DeviceStream
 from rtsep.rt.live_settings import LiveSettings
 from rtsep.rt.meters import HopTimes, LevelMeters, to_db
 from rtsep.rt.routing import routing
-from rtsep.rt.scheduling import lock_memory
+from rtsep.rt.scheduling import lock_memory, stop_collecting
 from rtsep.rt.separator import Separator
 from rtsep.rt.status import Block, rounded
 from rtsep.rt.stream_choice import StreamChoice, buffering_samples
@@ -123,9 +122,7 @@ class LiveEngine:
             self._separator.process_hop(self._hop, self._stems)
             self._separator.skip_hop(self._hop, self._stems)
         self._separator.reset()
-        gc.collect()
-        gc.freeze()
-        gc.disable()
+        stop_collecting()
 
     @property
     def callback(self) -> _core.DeviceCallback:

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsep.kernels.errors import RtsepError
+from rtsep.rt.meters import to_db
 from rtsep.rt.separator import Separator
 from rtsep.rt.stop import Stopped, StopSignals
 
 # The largest positive 16-bit sample: converters that clip stop here.
 FULL_SCALE = 32767 / 32768
-SILENCE_DBFS = -120.0
 
 
 class Source(Protocol):
@@ -95,7 +95,7 @@ class _Levels:
 
 def dbfs(amplitude: float) -> float:
     """Amplitude in dB relative to full scale, -120 at least."""
-    return round(max(SILENCE_DBFS, 20.0 * float(np.log10(max(amplitude, 1e-12)))), 2)
+    return round(float(to_db(amplitude)), 2)
 
 
 def separate(

@@ -10,7 +10,6 @@ import dataclasses
 import importlib.metadata
 import io
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ import soundfile
 from rtsep.kernels.errors import RtsepError
 from rtsep.training.choir_config import ChoirConfig
 from rtsep.training.choir_item import ChoirItem, Materials, render_item
+from rtsep.training.whole_files import place
 
 FORMAT = "rtsep-choir/1"
 PACKAGES = ("rtsep", "numpy", "scipy", "soundfile", "soxr", "pyworld-prebuilt")
@@ -86,9 +86,9 @@ def write_item(folder: Path, index: int, item: ChoirItem) -> None:
     soundfile.write(audio, signals, item.samplerate, format="FLAC", subtype="PCM_16")
     np.savez_compressed(labels, **{name: getattr(item, name) for name in LABELS})
     try:
-        _place(folder / f"{index:08d}.flac", audio.getvalue())
-        _place(folder / f"{index:08d}.npz", labels.getvalue())
-        _place(folder / f"{index:08d}.json", _json_bytes(item.facts))
+        place(folder / f"{index:08d}.flac", audio.getvalue())
+        place(folder / f"{index:08d}.npz", labels.getvalue())
+        place(folder / f"{index:08d}.json", _json_bytes(item.facts))
     except OSError as error:
         raise RtsepError(
             f"item {index} cannot be written to {folder} ({error.strerror})",
@@ -157,21 +157,10 @@ def open_folder(folder: Path, description: dict[str, Any]) -> None:
                     "resume with the same, or choose another folder",
                 )
             return
-        _place(file, _json_bytes(wanted))
+        place(file, _json_bytes(wanted))
     except (OSError, ValueError) as error:
         raise RtsepError(f"--out {folder} cannot be used ({error})", "choose a writable folder") from None
 
 
 def _json_bytes(content: dict[str, Any]) -> bytes:
     return (json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode()
-
-
-def _place(file: Path, content: bytes) -> None:
-    """Writes beside, then renames: the name never stands for half a file."""
-    part = file.with_name(f".part-{os.getpid()}-{file.name}")
-    try:
-        part.write_bytes(content)
-        os.replace(part, file)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise

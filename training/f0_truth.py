@@ -3,7 +3,6 @@
 import hashlib
 import importlib.metadata
 import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.training.protocol import SAMPLERATE, Audio
+from rtsep.training.whole_files import place
 
 # Sung F0 from below a bass's C2 to above a soprano's C6; narrower than the tracker's own 47..2094 Hz, so that
 # hum and whistling partials are no candidates.
@@ -74,10 +74,8 @@ def _detect(stem: Audio) -> Contours:
 def _write(file: Path, f0_hz: Contours) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=file.parent, suffix=".tmp", delete=False) as part:
-            part.write("time_s,f0_hz\n")
-            part.writelines(f"{i * F0_HOP_S:.3f},{f0:.3f}\n" for i, f0 in enumerate(f0_hz))
-        os.replace(part.name, file)
+        rows = "".join(f"{i * F0_HOP_S:.3f},{f0:.3f}\n" for i, f0 in enumerate(f0_hz))
+        place(file, f"time_s,f0_hz\n{rows}".encode())
     except OSError as error:
         raise RtsepError(
             f"the F0 cache {file.parent} cannot be written ({error.strerror})",

@@ -17,9 +17,9 @@ of the folder's content.
 import csv
 import hashlib
 import importlib.metadata
+import io
 import json
 import os
-import tempfile
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,7 @@ import soxr
 from numpy.typing import NDArray
 
 from rtsep.kernels.errors import RtsepError
+from rtsep.training.whole_files import place
 
 # Donors hold little above 12 kHz, and WORLD's transforms are no longer than at 16 kHz: nothing lost, cheap.
 SAMPLERATE = 24000
@@ -104,7 +105,7 @@ def load_voicebank(folder: Path, cache: Path) -> Voicebank:
     digest = _digest(folder, rows)
     file = cache / f"{digest}.npz"
     if not file.exists():
-        _write_atomically(file, _analyse(folder, rows))
+        _write_cache(file, _analyse(folder, rows))
     with np.load(file) as stored:
         arrays = {key: stored[key] for key in stored.files}
     syllables = [Syllable(*entry) for entry in json.loads(str(arrays["syllables"]))]
@@ -248,13 +249,13 @@ def _syllable(
     )
 
 
-def _write_atomically(file: Path, arrays: dict[str, NDArray[Any]]) -> None:
+def _write_cache(file: Path, arrays: dict[str, NDArray[Any]]) -> None:
     """A killed run leaves no half-written cache."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".tmp", delete=False) as part:
-            np.savez(part, allow_pickle=False, **arrays)
-        os.replace(part.name, file)
+        content = io.BytesIO()
+        np.savez(content, allow_pickle=False, **arrays)
+        place(file, content.getvalue())
     except OSError as error:
         raise RtsepError(
             f"the voicebank cache {file.parent} cannot be written ({error.strerror})",

@@ -8,7 +8,7 @@ from frames import BIN_HZ, EDGES, HALF, WINDOW, chord_amplitudes, edge_amplitude
 from numpy.typing import NDArray
 
 from rtsep.kernels import _core
-from rtsep.kernels.lobe import window_response
+from rtsep.kernels.lobe import window_leakage
 from rtsep.kernels.reference import beam as reference
 from rtsep.kernels.reference import refine as refine_reference
 from rtsep.kernels.windows import analysis_window
@@ -56,8 +56,8 @@ class Reader:
     """From an amplitude spectrum to what a beam is fed."""
 
     def __init__(self) -> None:
-        response = window_response(analysis_window(WINDOW, HALF), reach_bins=40, phases=8)
-        self.picker = _core.PeakPicker(BIN_HZ, TOP_HZ, np.maximum.accumulate(response[::-1])[::-1].copy(), 8)
+        leakage = window_leakage(analysis_window(WINDOW, HALF), reach_bins=40, phases=8)
+        self.picker = _core.PeakPicker(BIN_HZ, TOP_HZ, leakage, 8)
         self.coverage = _core.Coverage(GRID, BIN_HZ, TOP_HZ, ROOM)
         self.hz, self.weight = np.zeros((2, ROOM), np.float32)
         self.covered, self.missing = np.zeros((GRID.size, ROOM), np.float32), np.zeros(GRID.size, np.float32)

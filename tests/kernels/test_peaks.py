@@ -6,7 +6,7 @@ from frames import BIN_HZ, BINS, EDGES, HALF, SAMPLERATE, WINDOW, chord_amplitud
 from numpy.typing import NDArray
 
 from rtsep.kernels import _core
-from rtsep.kernels.lobe import window_response
+from rtsep.kernels.lobe import window_leakage
 from rtsep.kernels.reference import peaks as reference
 from rtsep.kernels.windows import analysis_window
 
@@ -15,8 +15,7 @@ PHASES, ROOM, TOP_HZ = 8, 96, 5000.0
 
 
 def leakage() -> F32:
-    response = window_response(analysis_window(WINDOW, HALF), reach_bins=40, phases=PHASES)
-    return np.maximum.accumulate(response[::-1])[::-1].copy()
+    return window_leakage(analysis_window(WINDOW, HALF), reach_bins=40, phases=PHASES)
 
 
 def pickers() -> tuple[_core.PeakPicker, reference.PeakPicker]:
