@@ -6,6 +6,7 @@ from typing import NoReturn
 import click
 
 from rtsep.kernels.errors import RtsepError
+from rtsep.rt.stop import Stopped
 from rtsep.training.evaluate_cli import command as evaluate
 from rtsep.training.render_cli import command as render_choir
 
@@ -32,6 +33,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         message = error.format_message()
     except click.Abort:
         sys.exit(130)
+    except Stopped as stopped:
+        sys.exit(stopped.exit_code)
     print(f"rtsep: error: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(2)
 

@@ -6,12 +6,10 @@ Ranges are (low, high) and drawn uniformly unless said otherwise; probabilities 
 import dataclasses
 import hashlib
 import json
-import tomllib
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Self
+from dataclasses import dataclass, field
 
 from rtsep.kernels.errors import RtsepError
+from rtsep.training.config_file import FREE_LENGTH
 
 Range = tuple[float, float]
 
@@ -23,7 +21,8 @@ class ChoirConfig:
     # --- the item
     item_s: float = 24.0  # long enough for a recurrent state to settle and for phrases to begin and end
     samplerate: int = 24000  # Hz of the result; synthesis runs at the voicebanks' rate, see `render_item`
-    voices: tuple[float, ...] = (0.15, 0.2, 0.2, 0.45)  # share of items with 1, 2, 3, 4 voices
+    # shares of items with 1, 2, 3, 4 voices
+    voices: tuple[float, ...] = field(default=(0.15, 0.2, 0.2, 0.45), metadata=FREE_LENGTH)
     peak_dbfs: Range = (-18.0, -1.0)  # of the mixture: real inputs are not normalised
 
     solo_item: float = 0.25  # share of items of recorded solos, where there are any: no vocoder's habits
@@ -43,7 +42,8 @@ class ChoirConfig:
     vocalise_phrase: float = 0.25  # one vowel throughout, no consonants between notes
 
     # --- how a singer sings
-    singers: tuple[float, ...] = (0.65, 0.22, 0.13)  # share of voices sung by 1, 2, 3 singers
+    # shares of voices sung by 1, 2, 3 singers
+    singers: tuple[float, ...] = field(default=(0.65, 0.22, 0.13), metadata=FREE_LENGTH)
     intonation_cents: float = 8.0  # standard deviation per note; trained ensembles: 5..15
     glide_s: Range = (0.07, 0.15)  # between slurred notes
     vibrato_hz: Range = (5.0, 6.2)  # rate: what is heard as vibrato, not as wobble or trill
@@ -72,14 +72,14 @@ class ChoirConfig:
     highpass_hz: Range = (20.0, 110.0)  # rumble filters; every item has one
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, tuple) and field.name not in ("voices", "singers") and value[0] > value[1]:
+        for item in dataclasses.fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, tuple) and item.metadata != FREE_LENGTH and value[0] > value[1]:
                 raise RtsepError(
-                    f"{field.name} = {list(value)} runs backwards", "give [low, high] with low <= high"
+                    f"{item.name} = {list(value)} runs backwards", "give [low, high] with low <= high"
                 )
-            if field.name.endswith(("_item", "_phrase", "_note", "_voice")) and not 0.0 <= value <= 1.0:
-                raise RtsepError(f"{field.name} = {value} is no probability", "choose 0..1")
+            if item.name.endswith(("_item", "_phrase", "_note", "_voice")) and not 0.0 <= value <= 1.0:
+                raise RtsepError(f"{item.name} = {value} is no probability", "choose 0..1")
         if not 1 <= len(self.voices) <= 4 or min(self.voices) < 0 or sum(self.voices) <= 0:
             raise RtsepError(
                 f"voices = {list(self.voices)} are no shares of 1..4 voices", "give up to four shares >= 0"
@@ -99,43 +99,7 @@ class ChoirConfig:
                 f"samplerate = {self.samplerate} is outside 8000..192000 Hz", "choose e.g. 24000"
             )
 
-    @classmethod
-    def from_toml(cls, file: Path | None) -> Self:
-        """Defaults with the keys of a TOML file over them.
-
-        Raises:
-            RtsepError: no such file or key, a value of another kind or outside its bounds.
-        """
-        if file is None:
-            return cls()
-        try:
-            given = tomllib.loads(file.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise RtsepError(f"--config {file} cannot be read ({error})", "give a TOML file") from None
-        return cls(**{key: _like_default(cls, key, value, file) for key, value in given.items()})
-
     def digest(self) -> str:
         """Names this config in a folder's metadata."""
         text = json.dumps(dataclasses.asdict(self), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _like_default(cls: type[ChoirConfig], key: str, value: Any, file: Path) -> Any:
-    default = {field.name: field.default for field in dataclasses.fields(cls)}.get(key)
-    if default is None:
-        raise RtsepError(f"{file}: unknown key {key!r}", "see rtsep.training.choir_config for the names")
-    if isinstance(default, tuple):
-        fits = isinstance(value, list) and all(_is_number(v) for v in value)
-        free_length = key in ("voices", "singers")
-        if fits and (free_length or len(value) == len(default)):
-            return tuple(float(v) for v in value)
-    elif isinstance(default, int):
-        if isinstance(value, int) and not isinstance(value, bool):
-            return value
-    elif _is_number(value):
-        return float(value)
-    raise RtsepError(f"{file}: {key} = {value!r} does not fit", f"write it like the default, {default!r}")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -14,6 +14,7 @@ from rtsep.kernels.errors import RtsepError
 from rtsep.training.choir_config import ChoirConfig
 from rtsep.training.choir_dataset import ChoirFolder, describe, is_complete, open_folder, write_item
 from rtsep.training.choir_item import Materials, load_materials, render_item
+from rtsep.training.config_file import read_config
 from rtsep.training.voicebank import default_cache
 
 LONGEST_HOURS = 1000.0
@@ -54,7 +55,7 @@ def command(
     """
     if not 0.0 < hours <= LONGEST_HOURS:
         raise RtsepError(f"--hours {hours} is outside 0..{LONGEST_HOURS:g}", "choose e.g. 10")
-    config = ChoirConfig.from_toml(config_file)
+    config = read_config(ChoirConfig, config_file)
     screen = Console(stderr=True)
     with screen.status("reading voicebanks, scores and rooms (a new voicebank takes about a minute)"):
         materials = load_materials(voicebanks, scores, irs, cache or default_cache(), stems)

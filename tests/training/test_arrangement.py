@@ -9,6 +9,7 @@ import pytest
 from rtsep.kernels.errors import RtsepError
 from rtsep.training.arrangement import HIGHEST_MIDI, LOWEST_MIDI, Arrangement, Style, arrange
 from rtsep.training.choir_config import ChoirConfig
+from rtsep.training.config_file import read_config
 from rtsep.training.scores import Note, Score
 
 # four voices, 40 quarters, a fermata every eight
@@ -130,12 +131,12 @@ def test_broken_config_files(tmp_path, text: str, message: str) -> None:  # type
     file = tmp_path / "choir.toml"
     file.write_text(text)
     with pytest.raises(RtsepError, match=message):
-        ChoirConfig.from_toml(file)
+        read_config(ChoirConfig, file)
 
 
 def test_config_file(tmp_path) -> None:  # type: ignore[no-untyped-def]
     file = tmp_path / "choir.toml"
     file.write_text("item_s = 6\nvoices = [0, 1]\nsamplerate = 16000\n")
-    config = ChoirConfig.from_toml(file)
+    config = read_config(ChoirConfig, file)
     assert config == ChoirConfig(item_s=6.0, voices=(0.0, 1.0), samplerate=16000)
     assert config.digest() != ChoirConfig().digest()
