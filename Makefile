@@ -6,6 +6,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SYSTEM_PACKAGES := python3-venv python3-dev g++ libportaudio2 jackd2
+# Pinned, and installed before the rest: asked for exactly this version, pip takes a CPU build that it finds
+# locally (PIP_FIND_LINKS, PIP_EXTRA_INDEX_URL); of a range it would take the gigabytes of a CUDA build.
+TORCH := torch==2.13.0
 # the package is built again when any of these changes
 BUILD_INPUTS := pyproject.toml CMakeLists.txt $(wildcard kernels/src/*)
 
@@ -56,5 +59,6 @@ clean:
 	@touch $@
 
 .venv/.installed-test: .venv/.build-tools $(BUILD_INPUTS)
+	$(BIN)/python -m pip install -q --disable-pip-version-check $(TORCH)
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation -e ".[test]"
 	@touch $@ .venv/.installed
