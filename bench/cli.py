@@ -17,7 +17,7 @@ from rich.table import Table
 from rtsep.bench.hop_timing import histogram_lines
 from rtsep.bench.machine import MEBIBYTE
 from rtsep.kernels.errors import RtsepError
-from rtsep.models.build import MODELS
+from rtsep.models.registry import DEFAULT_MODEL
 
 FORMAT = "rtsep-bench/1"
 # A second thread gains nothing on one hop and costs tail latency: NumPy's libraries must not start any.
@@ -26,7 +26,7 @@ MAX_SECONDS = 24 * 3600.0
 
 
 @click.command("bench")
-@click.option("--model", default=MODELS[0], show_default=True, help="Model by name.")
+@click.option("--model", default=DEFAULT_MODEL, show_default=True, help="Name or folder.")
 @click.option("--voices", type=int, default=4, show_default=True, help="Voices, 1..4.")
 @click.option("--latency", type=int, default=11, show_default=True, help="Preset in ms: 5, 11, 21 or 43.")
 @click.option("--samplerate", type=int, default=48000, show_default=True, help="Hz.")

@@ -1,29 +1,75 @@
-"""From a model's name to a model ready to step."""
+"""From a model's name or folder to a model ready to step."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TypeVar
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.base import MaskModel
+from rtsep.models.card import LEVELS, TRACKER, NetworkCard
 from rtsep.models.choir import ChoirModel
 from rtsep.models.comb import AdaptiveCombMasks, CombMasks, FixedCombMasks
 from rtsep.models.f0_track import F0Track
 from rtsep.models.framing import Framing
+from rtsep.models.onnx_step import OnnxStep
+from rtsep.models.registry import Model, find_model
+from rtsep.models.tracker import MultiF0Tracker, PitchTracker
 
-MODELS = ("choir", "choir-fixed")
 MAX_VOICES = 4
+
+T = TypeVar("T")
+
+# Architectures that a card may name, and what runs them hop by hop: called with (step, voices, framing).
+TRACKERS: dict[str, Callable[[OnnxStep, int, Framing], PitchTracker]] = {}
+LEVEL_MASKS: dict[str, Callable[[OnnxStep, int, Framing], CombMasks]] = {}
 
 
 def build_model(name: str, *, voices: int, framing: Framing, f0: F0Track | None) -> MaskModel:
-    """Builds the model `name` for `voices` voices.
+    """Builds a model for `voices` voices.
+
+    Args:
+        name: a shipped model's name, or the path of a model's folder.
+        voices: 1..4.
+        framing: the spectrum's layout.
+        f0: pitches to follow; without them they are tracked.
 
     Raises:
-        RtsepError: an unknown name, a number of voices outside 1..4, or another number of given pitches.
+        RtsepError: an unknown name, a damaged file, a number of voices outside 1..4, or another number of
+            given pitches.
     """
-    if name not in MODELS:
-        raise RtsepError(f"model {name!r} is not one of {', '.join(MODELS)}", "see `rtsep models`")
+    model = find_model(name)
     if not 1 <= voices <= MAX_VOICES:
         raise RtsepError(f"{voices} voices is outside 1..{MAX_VOICES}", "ask for --voices 1 to 4")
     if f0 is not None and f0.voices != voices:
         raise RtsepError(f"{f0.voices} contours of F0 for {voices} voices", "give one contour per voice")
-    comb: CombMasks = (
-        AdaptiveCombMasks(voices, framing) if name == "choir" else FixedCombMasks(voices, framing)
-    )
-    return ChoirModel(voices, framing, comb, f0)
+    pitches = _tracker(model, voices, framing) if f0 is None else f0
+    return ChoirModel(voices, framing, _masks(model, voices, framing), pitches)
+
+
+def _tracker(model: Model, voices: int, framing: Framing) -> PitchTracker:
+    network = model.card.network(TRACKER, framing.latency_ms)
+    if network is None:
+        return MultiF0Tracker(voices, framing)
+    return _adapted(TRACKERS, model, network)(voices, framing)
+
+
+def _masks(model: Model, voices: int, framing: Framing) -> CombMasks:
+    network = model.card.network(LEVELS, framing.latency_ms)
+    if network is None:
+        comb = AdaptiveCombMasks if model.card.comb == "adaptive" else FixedCombMasks
+        return comb(voices, framing)
+    return _adapted(LEVEL_MASKS, model, network)(voices, framing)
+
+
+def _adapted(
+    known: Mapping[str, Callable[[OnnxStep, int, Framing], T]], model: Model, network: NetworkCard
+) -> Callable[[int, Framing], T]:
+    """What runs a network, with the network in it: its file is compared with the card before it is loaded."""
+    content = model.read(network.onnx)
+    if network.architecture not in known:
+        raise RtsepError(
+            f"model {model.card.name} has a {network.role} network of architecture "
+            f"{network.architecture!r}; this rtsep runs {', '.join(known) or 'none'}",
+            "install a newer rtsep",
+        )
+    return partial(known[network.architecture], OnnxStep(content, f"{model.card.name}'s {network.onnx}"))

@@ -1,4 +1,4 @@
-"""Choir model without training: pitch of each voice -> levels at its partials -> soft masks."""
+"""Choir model: pitch of each voice -> levels at its partials -> soft masks."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ from rtsep.models.comb import CombMasks
 from rtsep.models.f0_track import F0Track
 from rtsep.models.framing import Framing
 from rtsep.models.report import VoiceReport
-from rtsep.models.tracker import MultiF0Tracker
+from rtsep.models.tracker import PitchTracker
 
 # Within 35 cents of a unison or octave all partials of the higher voice fall into the lobes of the lower one.
 MERGED_CENTS = 35.0
@@ -37,15 +37,17 @@ class ChoirModel:
         voices: how many.
         framing: the spectrum's layout.
         comb: from pitches to masks.
-        f0: pitches to follow; without them they are tracked.
+        pitches: what tracks them, or the pitches to follow.
     """
 
-    def __init__(self, voices: int, framing: Framing, comb: CombMasks, f0: F0Track | None) -> None:
+    def __init__(
+        self, voices: int, framing: Framing, comb: CombMasks, pitches: PitchTracker | F0Track
+    ) -> None:
         self._stems = tuple(f"voice-{i + 1}" for i in range(voices))
         self._framing = framing
         self._comb = comb
-        self._f0 = f0
-        self._tracker = MultiF0Tracker(voices, framing) if f0 is None else None
+        self._f0 = pitches if isinstance(pitches, F0Track) else None
+        self._tracker = None if isinstance(pitches, F0Track) else pitches
         self._report = VoiceReport.empty(voices)
         window = analysis_window(framing.window_samples, framing.half_overlap)
         # A full-scale sine peaks at half the window's sum.

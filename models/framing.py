@@ -28,3 +28,8 @@ class Framing:
     def bin_hz(self) -> float:
         """Distance of bins."""
         return self.samplerate / self.window_samples
+
+    @property
+    def latency_ms(self) -> float:
+        """Algorithmic latency, 2M."""
+        return 2000.0 * self.half_overlap / self.samplerate

@@ -1,104 +1,94 @@
-"""Which models there are: one JSON card each, checked when read."""
+"""Which models there are: those of the package by name, and those a user brings as a folder."""
 
 import hashlib
-import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from rtsep.kernels.errors import RtsepError
+from rtsep.models.card import ModelCard, read_card
 
 CARD_FOLDER = Path(__file__).parent / "cards"
-FAMILIES = ("choir", "band")
+WEIGHTS_FOLDER = Path(__file__).parent / "weights"
+CARD_FILE = "card.json"  # of a model that is a folder
+DEFAULT_MODEL = "choir"
 
 
 @dataclass(frozen=True)
-class ModelCard:
-    """What a user should know before going on stage with a model.
+class Model:
+    """A card and the files it names.
 
     Attributes:
-        name: as in `--model NAME`.
-        family: "choir" (voices, highest first) or "band" (named stems).
-        summary: one line.
-        stems: outputs in order, the residual left out; a choir model gives the first `--voices` of them.
-        latency_presets_ms: values of `--latency` it works at.
-        samplerate_hz: lowest and highest sample rate.
-        licence: SPDX name of the licence of weights and code.
-        training_data: what it learned from.
-        measured_quality: what was measured, on what and how; one line each.
-        limits: what it cannot do; one line each.
-        weights: file name beside the card, None for a model without weights.
-        sha256: of the weights file.
+        card: what it is.
+        card_file: where the card is.
+        folder: where the card's files are.
+        remedy: what to do about a damaged file.
     """
 
-    name: str
-    family: str
-    summary: str
-    stems: tuple[str, ...]
-    latency_presets_ms: tuple[int, ...]
-    samplerate_hz: tuple[int, int]
-    licence: str
-    training_data: str
-    measured_quality: tuple[str, ...]
-    limits: tuple[str, ...]
-    weights: str | None
-    sha256: str | None
+    card: ModelCard
+    card_file: Path
+    folder: Path
+    remedy: str
 
-    def verify(self, folder: Path = CARD_FOLDER) -> None:
-        """Compares the weights file, where there is one, with the card.
+    def read(self, file_name: str) -> bytes:
+        """Content of a file that the card names, after comparing it with the card.
 
         Raises:
             RtsepError: the file is missing or another one than the card describes.
         """
-        if self.weights is None:
-            return
-        path = folder / self.weights
+        path = self.folder / file_name
+        (expected,) = {n.files[file_name] for n in self.card.networks if file_name in n.files}
         try:
-            with path.open("rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
+            content = path.read_bytes()
         except OSError as error:
             raise RtsepError(
-                f"weights {path} of model {self.name}: {error.strerror}", "install rtsep again"
+                f"model {self.card.name}: {path} cannot be read ({error.strerror})", self.remedy
             ) from error
-        if found != self.sha256:
+        found = hashlib.sha256(content).hexdigest()
+        if found != expected:
             raise RtsepError(
-                f"weights {path} of model {self.name} have SHA-256 {found[:12]}..., "
-                f"the card says {str(self.sha256)[:12]}...",
-                "install rtsep again",
+                f"model {self.card.name}: {path} ({len(content)} bytes) has SHA-256 {found[:12]}..., "
+                f"the card says {expected[:12]}...",
+                self.remedy,
             )
+        return content
 
+    def verify(self) -> None:
+        """Compares every file with the card.
 
-def read_card(path: Path) -> ModelCard:
-    """Reads one card.
+        Raises:
+            RtsepError: a file is missing or another one than the card describes.
+        """
+        for network in self.card.networks:
+            for file_name in network.files:
+                self.read(file_name)
 
-    Raises:
-        RtsepError: no JSON, or fields that are missing, unknown or of the wrong kind.
-    """
-    try:
-        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RtsepError(f"model card {path} cannot be read ({error})", "install rtsep again") from error
-    names = {field.name for field in fields(ModelCard)}
-    if data.keys() != names:
-        odd = ", ".join(sorted(data.keys() ^ names))
-        raise RtsepError(f"model card {path} has missing or unknown fields: {odd}", "see ModelCard")
-    for key in ("stems", "latency_presets_ms", "samplerate_hz", "measured_quality", "limits"):
-        if not isinstance(data[key], list):
-            raise RtsepError(f"model card {path}: {key} is {data[key]!r}, not a list", "see ModelCard")
-        data[key] = tuple(data[key])
-    if data["family"] not in FAMILIES:
-        raise RtsepError(
-            f"model card {path}: family {data['family']!r} is not one of {', '.join(FAMILIES)}",
-            "see ModelCard",
-        )
-    if (data["weights"] is None) != (data["sha256"] is None):
-        raise RtsepError(f"model card {path} names weights or sha256 alone", "give both or neither")
-    return ModelCard(**data)
+    def sha256(self) -> str:
+        """Of the card, which holds those of all files: the model's identity."""
+        return hashlib.sha256(self.card_file.read_bytes()).hexdigest()
 
 
 @cache
-def cards() -> dict[str, ModelCard]:
-    """All cards by name, in the order of their names."""
-    found = [read_card(path) for path in sorted(CARD_FOLDER.glob("*.json"), key=lambda path: path.stem)]
-    return {card.name: card for card in found}
+def shipped_models() -> dict[str, Model]:
+    """The package's own models by name, in the order of their names."""
+    files = sorted(CARD_FOLDER.glob("*.json"), key=lambda path: path.stem)
+    found = [Model(read_card(file), file, WEIGHTS_FOLDER, "install rtsep again") for file in files]
+    return {model.card.name: model for model in found}
+
+
+def find_model(name: str) -> Model:
+    """A shipped model by its name, or the model in a folder by its path; its files are not looked at yet.
+
+    Raises:
+        RtsepError: neither, or a card that cannot be used.
+    """
+    if name in shipped_models():
+        return shipped_models()[name]
+    folder = Path(name)
+    if not folder.is_dir():
+        raise RtsepError(
+            f"model {name!r} is not one of {', '.join(shipped_models())}, nor a folder with a {CARD_FILE}",
+            "see `rtsep models`",
+        )
+    file = folder / CARD_FILE
+    return Model(read_card(file), file, folder, "copy the model's folder again from where it came")

@@ -4,6 +4,8 @@ Causal, on the engine's own spectrum: the pitch of a hop is known when the hop i
 hypothesis holds all voices, in pitch order) is what keeps voices from swapping.
 """
 
+from typing import Protocol
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,6 +31,26 @@ def candidate_grid() -> NDArray[np.float32]:
     steps = np.arange(-MARGIN_STEPS, top + MARGIN_STEPS + 1)
     grid = LOWEST_F0_HZ * 2.0 ** (steps * STEP_CENTS / 1200.0)
     return grid.astype(np.float32)
+
+
+class PitchTracker(Protocol):
+    """From the amplitude spectrum to the pitches of all voices, highest first, hop by hop."""
+
+    def step(self, amplitude: NDArray[np.float32], f0_hz: NDArray[np.float32]) -> None:
+        """amplitude [bins] (1 = full-scale sine) -> f0_hz [voices], 0 = unvoiced."""
+        ...
+
+    def reset(self) -> None:
+        """Nobody has been heard."""
+        ...
+
+    def state_dict(self) -> State:
+        """What later pitches depend on."""
+        ...
+
+    def load_state_dict(self, state: State) -> None:
+        """Continues from `state_dict()`; ValueError for what cannot be, and nothing has changed then."""
+        ...
 
 
 class MultiF0Tracker:

@@ -53,7 +53,8 @@ def option(*names: str, section: str, **kwargs: Any) -> Callable[[F], F]:
         help="Voices that sing, highest first.")  # fmt: skip
 @option("--latency", "latency_ms", section="Separation", type=LATENCY_MS, default=11, show_default=True,
         metavar="5|11|21|43", help="Latency preset in ms; more separates better.")  # fmt: skip
-@option("--model", section="Separation", default="choir", show_default=True, help="See `rtsep models`.")
+@option("--model", section="Separation", default="choir", show_default=True, metavar="NAME|FOLDER",
+        help="See `rtsep models`.")  # fmt: skip
 @option("--backend", section="Separation", default="auto", show_default=True, metavar="auto|cpu",
         help="What computes.")  # fmt: skip
 @option(
@@ -119,12 +120,13 @@ def devices(as_json: bool) -> None:
 
 
 @root.command()
+@click.argument("folders", metavar="[FOLDER]...", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="One JSON list.")
-def models(as_json: bool) -> None:
-    """List models with their cards, and check their files."""
+def models(folders: tuple[str, ...], as_json: bool) -> None:
+    """List models with their cards, and check their files: those of rtsep, or those in FOLDERs."""
     from rtsep.rt.list_models import model_lines
 
-    for line in model_lines(as_json):
+    for line in model_lines(folders, as_json):
         click.echo(line)
 
 

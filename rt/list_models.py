@@ -3,20 +3,22 @@
 import json
 from dataclasses import asdict
 
-from rtsep.models.registry import ModelCard, cards
+from rtsep.models.card import ModelCard
+from rtsep.models.registry import find_model, shipped_models
 
 
-def model_lines(as_json: bool) -> list[str]:
-    """A paragraph per model, or one JSON list.
+def model_lines(folders: tuple[str, ...], as_json: bool) -> list[str]:
+    """A paragraph per model, or one JSON list; the shipped models where no folders are named.
 
     Raises:
-        RtsepError: a card or a weights file that is damaged.
+        RtsepError: a card or a file that is damaged or missing.
     """
-    for card in cards().values():
-        card.verify()
+    models = [find_model(folder) for folder in folders] or list(shipped_models().values())
+    for model in models:
+        model.verify()
     if as_json:
-        return [json.dumps([asdict(card) for card in cards().values()])]
-    return [line for card in cards().values() for line in _paragraph(card)]
+        return [json.dumps([asdict(model.card) for model in models])]
+    return [line for model in models for line in _paragraph(model.card)]
 
 
 def _paragraph(card: ModelCard) -> list[str]:
@@ -26,9 +28,16 @@ def _paragraph(card: ModelCard) -> list[str]:
         ("latency", f"{', '.join(map(str, card.latency_presets_ms))} ms"),
         ("sample rates", f"{low}..{high} Hz"),
         ("licence", card.licence),
-        ("training data", card.training_data),
-        ("weights", f"{card.weights}, SHA-256 {card.sha256}, verified" if card.weights else "none"),
+        *(("training data", line) for line in card.training_data or ("none",)),
+        *(("credit", line) for line in card.credits),
         *(("quality", line) for line in card.measured_quality or ("not measured",)),
         *(("limit", line) for line in card.limits),
     ]
+    for network in card.networks:
+        presets = ", ".join(map(str, network.latency_presets_ms))
+        text = f"{network.architecture}, {network.parameters} parameters, {presets} ms"
+        rows.append((network.role, f"{text}, seed {network.seed}: {network.recipe}"))
+        rows += [("file", f"{name}, SHA-256 {sha256}, verified") for name, sha256 in network.files.items()]
+    if card.parent_sha256 is not None:
+        rows.append(("adapted from", f"the card of SHA-256 {card.parent_sha256}"))
     return [f"{card.name} ({card.family}): {card.summary}", *(f"  {k:<13}  {v}" for k, v in rows)]

@@ -7,10 +7,12 @@ from sung import cents, noise, note, sing, spectra, vibrato
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.kernels.windows import analysis_window
-from rtsep.models.build import MODELS, build_model
+from rtsep.models.build import build_model
 from rtsep.models.choir import MERGED_CENTS, ChoirModel, mark_merged
 from rtsep.models.comb import AdaptiveCombMasks
 from rtsep.models.f0_track import F0Track
+from rtsep.models.registry import shipped_models
+from rtsep.models.tracker import MultiF0Tracker
 from rtsep.rt.presets import OVERLAP_AT_48K, Preset
 
 C64 = NDArray[np.complex64]
@@ -42,7 +44,12 @@ def run(model: ChoirModel, frames: C64) -> tuple[F32, F32]:
 
 
 def tracked(voices: int, preset: Preset) -> ChoirModel:
-    return ChoirModel(voices, preset.framing, AdaptiveCombMasks(voices, preset.framing), None)
+    return ChoirModel(
+        voices,
+        preset.framing,
+        AdaptiveCombMasks(voices, preset.framing),
+        MultiF0Tracker(voices, preset.framing),
+    )
 
 
 def given(f0_hz: list[float], preset: Preset) -> ChoirModel:
@@ -123,7 +130,7 @@ def test_two_singers_on_two_sides_are_both_found() -> None:
     assert cents(f0_hz[10:], np.array([note(69), note(64)])).max() < 10
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", shipped_models())
 def test_given_pitches_are_read_at_the_centre_of_the_synthesis_window(name: str) -> None:
     preset = Preset(48000, 21)
     times = np.arange(0, 1, 0.001)
@@ -136,7 +143,7 @@ def test_given_pitches_are_read_at_the_centre_of_the_synthesis_window(name: str)
 
 
 @pytest.mark.parametrize("voices", [1, 2, 3, 4])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", shipped_models())
 def test_stems_are_numbered_from_the_highest(name: str, voices: int) -> None:
     model = build_model(name, voices=voices, framing=Preset(48000, 11).framing, f0=None)
     assert model.stems == tuple(f"voice-{i}" for i in range(1, voices + 1))

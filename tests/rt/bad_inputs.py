@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 from cli_helpers import write_audio
+from model_folder import write_model
 
 Make = Callable[[Path], list[object]]
 
@@ -74,6 +75,21 @@ def stem_is_a_folder(folder: Path) -> list[object]:
     return ["--input", "good.wav", "--output", "taken"]
 
 
+def model_of(content: bytes | None, *, command: bool = False, **card: object) -> Make:
+    """A model folder whose network file holds `content` (None: is missing); the card describes b"network"."""
+
+    def make(folder: Path) -> list[object]:
+        network = write_model(folder / "mine", [("tracker", "t", b"network")], **card) / "t.onnx"
+        network.unlink()
+        if content is not None:
+            network.write_bytes(content)
+        if command:
+            return ["models", "mine"]
+        return ["--input", "good.wav", "--output", "stems", "--model", "mine"]
+
+    return make
+
+
 # id, arguments, what the line must name: the value met, the bound or choice it breaks, the remedy
 CASES: list[tuple[str, Make, tuple[str, ...]]] = [
     # input
@@ -126,6 +142,14 @@ CASES: list[tuple[str, Make, tuple[str, ...]]] = [
     ("voices as a word", good("--voices", "four"), ("'four'", "1..4", "--voices 4")),
     ("unknown latency", good("--latency", 7), ("--latency '7'", "5, 11, 21, 43", "choose")),
     ("unknown model", good("--model", "chior"), ("'chior'", "choir", "rtsep models")),
+    ("model without card", good("--model", "."), ("card.json", "No such file", "check the folder")),
+    ("model cut short", model_of(b"netw"), ("mine/t.onnx", "4 bytes", "SHA-256", "copy the model's folder")),
+    ("model changed", model_of(b"netw0rk"), ("mine/t.onnx", "SHA-256", "copy the model's folder again")),
+    ("model without network", model_of(None), ("mine/t.onnx", "No such file", "copy the model's folder")),
+    ("model of tomorrow", model_of(b"network"), ("mine", "'tiny'", "install a newer rtsep")),
+    ("model of nothing", model_of(b"network", comb=None), ("card.json", "comb", "levels network")),
+    ("models damaged", model_of(b"", command=True), ("mine/t.onnx", "SHA-256", "copy the model's folder")),
+    ("models unknown", plain("models", "none"), ("'none'", "choir", "card.json", "rtsep models")),
     ("unknown backend", good("--backend", "tpu"), ("'tpu'", "auto, cpu", "--backend auto")),
     ("unknown option", good("--voice", 4), ("--voice", "--voices", "rtsep --help")),
     ("option without value", plain("--input"), ("--input", "requires an argument", "rtsep --help")),

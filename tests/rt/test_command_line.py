@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from cli_helpers import run_command
+from model_folder import write_model
 
 from rtsep.rt import command_group
 
@@ -82,6 +83,14 @@ def test_models_lists_the_cards(capfd: Capture) -> None:
     assert "voice-4, residual" in out
     listed = json.loads(run_command(capfd, "models", "--json").out)
     assert [card["name"] for card in listed] == ["choir", "choir-fixed"]
+
+
+def test_models_checks_a_folder(capfd: Capture, tmp_path: Path) -> None:
+    write_model(tmp_path / "mine", [("tracker", "t", b"network")], credits=["Anna Alt, CC BY 4.0"])
+    out = run_command(capfd, "models", tmp_path / "mine").out
+    for words in ("mine (choir)", "t.onnx, SHA-256", "verified", "Anna Alt", "1000 parameters", "seed 1"):
+        assert words in out
+    assert "choir-fixed" not in out
 
 
 def test_public_names() -> None:

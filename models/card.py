@@ -1,0 +1,196 @@
+"""A model's card: JSON that says what it is, what it learned from, and which files belong to it."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rtsep.kernels.errors import RtsepError
+
+FAMILIES = ("choir", "band")
+TRACKER, LEVELS = "tracker", "levels"
+ROLES = (TRACKER, LEVELS)
+COMBS = ("adaptive", "fixed")
+
+
+@dataclass(frozen=True)
+class NetworkCard:
+    """One trained network of a model.
+
+    Attributes:
+        role: "tracker" (who sings which pitch) or "levels" (how loud is each voice where).
+        architecture: which code it runs in; see `rtsep.models.build`.
+        config: sizes, as the network's class takes them.
+        latency_presets_ms: values of `--latency` it serves.
+        onnx, onnx_sha256: file name of what the stage runs, and its SHA-256 in hexadecimal.
+        weights, weights_sha256: file name of the safetensors that training goes on from, and its SHA-256.
+        parameters: how many.
+        seed: of the training run.
+        recipe: the command that trained it.
+    """
+
+    role: str
+    architecture: str
+    config: dict[str, Any]
+    latency_presets_ms: tuple[int, ...]
+    onnx: str
+    onnx_sha256: str
+    weights: str
+    weights_sha256: str
+    parameters: int
+    seed: int
+    recipe: str
+
+    @property
+    def files(self) -> dict[str, str]:
+        """SHA-256 by file name."""
+        return {self.onnx: self.onnx_sha256, self.weights: self.weights_sha256}
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a user should know before going on stage with a model.
+
+    Attributes:
+        name: as in `--model NAME`.
+        family: "choir" (voices, highest first) or "band" (named stems).
+        summary: one line.
+        stems: outputs in order, the residual left out; a choir model gives the first `--voices` of them.
+        latency_presets_ms: values of `--latency` it works at.
+        samplerate_hz: lowest and highest sample rate.
+        licence: SPDX name of the licence of weights and code.
+        training_data: what it learned from, each with its licence; one line each, none without training.
+        credits: whom its data's licences ask to name; one line each.
+        measured_quality: what was measured, on what and how; one line each.
+        limits: what it cannot do; one line each.
+        comb: "adaptive" or "fixed" where levels are read off the mixture, None with a levels network.
+        networks: trained parts; pitches are tracked without training where none is a tracker.
+        parent_sha256: of the card this model was adapted from, None where it was not.
+    """
+
+    name: str
+    family: str
+    summary: str
+    stems: tuple[str, ...]
+    latency_presets_ms: tuple[int, ...]
+    samplerate_hz: tuple[int, int]
+    licence: str
+    training_data: tuple[str, ...]
+    credits: tuple[str, ...]
+    measured_quality: tuple[str, ...]
+    limits: tuple[str, ...]
+    comb: str | None
+    networks: tuple[NetworkCard, ...]
+    parent_sha256: str | None
+
+    def network(self, role: str, latency_ms: float) -> NetworkCard | None:
+        """The network of a role that serves the preset nearest to `latency_ms`; None where none has this
+        role."""
+        having = [network for network in self.networks if network.role == role]
+        if not having:
+            return None
+        return min(having, key=lambda n: min(abs(preset - latency_ms) for preset in n.latency_presets_ms))
+
+
+def read_card(path: Path) -> ModelCard:
+    """Reads one card.
+
+    Raises:
+        RtsepError: no JSON, or fields that are missing, unknown or of the wrong kind.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise RtsepError(
+            f"model card {path} cannot be read ({reason})", "check the folder, or install rtsep again"
+        ) from error
+    where = f"model card {path}"
+    networks = data.get("networks") if isinstance(data, dict) else None
+    if isinstance(networks, list):
+        data["networks"] = [
+            _made(NetworkCard, entry, f"{where}, network {i + 1}") for i, entry in enumerate(networks)
+        ]
+    card = _made(ModelCard, data, where)
+    _one_of(card.family, FAMILIES, f"{where}: family")
+    if card.comb is not None:
+        _one_of(card.comb, COMBS, f"{where}: comb")
+    for network in card.networks:
+        _one_of(network.role, ROLES, f"{where}: role")
+        if not network.latency_presets_ms:
+            raise RtsepError(f"{where}: a network serves no latency preset", "name at least one")
+    if (card.comb is None) != any(network.role == LEVELS for network in card.networks):
+        raise RtsepError(f"{where} must name either a comb or a levels network", "give one of the two")
+    return card
+
+
+def _one_of(value: str, allowed: tuple[str, ...], what: str) -> None:
+    if value not in allowed:
+        raise RtsepError(f"{what} {value!r} is not one of {', '.join(allowed)}", "see ModelCard")
+
+
+def _is_file_name(value: object) -> bool:
+    """Beside the card and nowhere else."""
+    return isinstance(value, str) and value not in ("", ".", "..") and not set(value) & set("/\\\0")
+
+
+def _is_sha256(value: object) -> bool:
+    return isinstance(value, str) and len(value) == 64 and set(value) <= set("0123456789abcdef")
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_list_of(inner: Callable[[object], bool]) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, list) and all(map(inner, value))
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+_TEXTS = (_is_list_of(_is_text), "a list of strings")
+_COUNTS = (_is_list_of(_is_count), "a list of whole numbers")
+_HASH = (_is_sha256, "a SHA-256 in hexadecimal")
+_FILE = (_is_file_name, "a plain file name")
+_TEXT = (_is_text, "a string")
+_COUNT = (_is_count, "a whole number")
+_KINDS: dict[str, tuple[Callable[[object], bool], str]] = {
+    "stems": _TEXTS,
+    "latency_presets_ms": _COUNTS,
+    "samplerate_hz": (lambda value: _is_list_of(_is_count)(value) and len(value) == 2, "two whole numbers"),  # type: ignore[arg-type]
+    "training_data": _TEXTS,
+    "credits": _TEXTS,
+    "measured_quality": _TEXTS,
+    "limits": _TEXTS,
+    "comb": (lambda value: value is None or _is_text(value), "a string or null"),
+    "networks": (_is_list_of(lambda value: isinstance(value, NetworkCard)), "a list"),
+    "parent_sha256": (lambda value: value is None or _is_sha256(value), "a SHA-256 in hexadecimal or null"),
+    "config": (lambda value: isinstance(value, dict), "an object"),
+    "onnx": _FILE,
+    "weights": _FILE,
+    "onnx_sha256": _HASH,
+    "weights_sha256": _HASH,
+    "parameters": _COUNT,
+    "seed": _COUNT,
+}
+
+T = TypeVar("T", NetworkCard, ModelCard)
+
+
+def _made(kind: type[T], data: object, where: str) -> T:
+    """`kind` from JSON, every field there and of its kind."""
+    if not isinstance(data, dict):
+        raise RtsepError(f"{where} is no JSON object", f"see {kind.__name__}")
+    names = {field.name for field in fields(kind)}
+    if data.keys() != names:
+        odd = ", ".join(sorted(data.keys() ^ names))
+        raise RtsepError(f"{where} has missing or unknown fields: {odd}", f"see {kind.__name__}")
+    for key, value in data.items():
+        test, words = _KINDS.get(key, _TEXT)
+        if not test(value):
+            raise RtsepError(f"{where}: {key} is {value!r}, not {words}", f"see {kind.__name__}")
+    made: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+    return kind(**made)
