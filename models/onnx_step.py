@@ -53,6 +53,15 @@ class OnnxStep:
         self._states: tuple[dict[str, F32], ...] = ({key: given[key] for key in after}, after)
         self._bindings = tuple(self._bind(self._states[side], self._states[1 - side]) for side in (0, 1))
         self._side = 0
+        self._warm_up()
+
+    def _warm_up(self) -> None:
+        """The first run plans and takes all memory: not on stage."""
+        for _ in self._bindings:
+            self.run()
+        self.reset()
+        for array in self.outputs.values():
+            array[...] = 0
 
     def _zeros(self, entry: onnxruntime.NodeArg) -> F32:
         if entry.type != "tensor(float)" or not all(isinstance(size, int) for size in entry.shape):

@@ -60,6 +60,15 @@ def test_the_state_moves_and_is_what_the_graph_says(network_file: Path) -> None:
     np.testing.assert_array_equal(seen[-1]["past"][0, :, 0], [3, 4, 5])
 
 
+def test_a_new_step_is_as_after_a_reset(network_file: Path) -> None:
+    step = OnnxStep(network_file)
+    arrays = (*step.inputs.values(), *step.outputs.values(), *step.state_dict().values())
+    assert not any(array.any() for array in arrays)
+    first = feed(step, 5, seed=3)
+    step.reset()
+    np.testing.assert_array_equal(feed(step, 5, seed=3), first)
+
+
 def test_reset_is_a_new_beginning(network_file: Path) -> None:
     step = OnnxStep(network_file)
     first = feed(step, 7, seed=3)  # odd: the buffers have changed roles
