@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from rtsep.models.step_module import step_through
+
 BANDS, PAST, HIDDEN = 24, 3, 16
 
 
@@ -31,3 +33,6 @@ class TinyNetwork(nn.Module):
         keep = torch.sigmoid(keep + 3.0)  # remembers for some twenty hops
         h = keep * h + (1.0 - keep) * torch.tanh(new)
         return torch.sigmoid(self.head(h)), h, past
+
+    def sequence(self, *args: Tensor) -> tuple[Tensor, ...]:
+        return step_through(self, *args)
