@@ -1,30 +1,29 @@
-"""`rtsep eval` without its screen: systems x latencies x mixtures -> one JSON-ready report.
+"""`rtsep eval` without its screen: systems x latencies x mixtures -> what was separated, scored and tracked.
 
-The report holds no times of day and no speeds: the same stems, versions and settings give the same bytes.
+A run of one system at one latency on one mixture depends on nothing else, so runs go to as many processes
+as asked for; results come back in the order of the runs and are the same however many there are.
 """
 
-import importlib.metadata
-import math
-import platform
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import NamedTuple
 
 from rtsep.kernels.errors import RtsepError
-from rtsep.rt.presets import Preset
 from rtsep.training import protocol
-from rtsep.training.f0_scores import score_f0
-from rtsep.training.f0_truth import mixture_f0, swift_f0_version
+from rtsep.training.contours import Contours
+from rtsep.training.f0_truth import F0Truth, mixture_f0, mixture_truth, second_f0, stem_f0
 from rtsep.training.protocol import SAMPLERATE, Audio, Scores
-from rtsep.training.stems import Mixture, read_mixture
-from rtsep.training.systems import BLOCK_SAMPLES, SYSTEMS, Contours, separate
+from rtsep.training.stems import Mixture, read_mixture, read_stem
+from rtsep.training.systems import find_system, separate
 
-FORMAT = "rtsep-eval/1"
-PACKAGES = ("rtsep", "numpy", "soundfile", "soxr", "swift-f0", "onnxruntime", "mir_eval")
-Report = dict[str, Any]
+# One hop of numbers is too little work for threads: they cost more than they gain, and fight over the cores.
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 @dataclass(frozen=True)
@@ -32,9 +31,9 @@ class Settings:
     """What to run.
 
     Attributes:
-        systems: keys of `SYSTEMS`, in the order of the table.
+        systems: names for `find_system`, in the order of the table.
         latencies_ms: presets.
-        seeds: 1 or 5 as in the paper; see `_seeds`.
+        seeds: 1 or 5 as in the paper; only noted, see `rtsep.training.report`.
         strict: every excerpt by itself through a freshly reset separator.
         cache: folder of F0 contours.
     """
@@ -46,19 +45,84 @@ class Settings:
     cache: Path
 
 
+class Run(NamedTuple):
+    """A row of the table: a system at a latency in ms, None where the latency makes no difference."""
+
+    system: str
+    latency_ms: int | None
+
+
+@dataclass(frozen=True)
+class Result:
+    """One run on one mixture; `tracked` is on the grid of the mixture's truth, where a pitch was tracked."""
+
+    scores: Scores
+    tracked: Contours | None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All results, [run][mixture]; the truth of every mixture where any pitch was tracked.
+
+    `truths` and all tracked contours hold the scored excerpts only.
+    """
+
+    mixtures: list[Mixture]
+    settings: Settings
+    results: dict[Run, list[Result]]
+    truths: list[F0Truth]
+
+
+def runs(settings: Settings) -> list[Run]:
+    """Offline systems first, then latency by latency."""
+    offline = [Run(name, None) for name in settings.systems if not find_system(name).streaming]
+    return offline + [
+        Run(name, ms)
+        for ms in settings.latencies_ms
+        for name in settings.systems
+        if find_system(name).streaming
+    ]
+
+
 def evaluate(
-    mixtures: list[Mixture], settings: Settings, progress: Callable[[str], None] = lambda _: None
-) -> Report:
-    """Scores every system on every mixture.
+    mixtures: list[Mixture],
+    settings: Settings,
+    jobs: int = 1,
+    progress: Callable[[int, int, str], None] = lambda done, total, label: None,
+) -> Evaluation:
+    """Runs every system on every mixture.
 
     Args:
         mixtures: all of the same number of voices, so that their frames can be pooled per voice.
         settings: what to run.
-        progress: called with a label before every one of `len(runs(settings)) * len(mixtures)` runs.
+        jobs: processes; 1 works in this one.
+        progress: called with the number of finished steps, their total, and what comes next.
 
     Raises:
         RtsepError: mixtures of different numbers of voices, stems that are too short or unreadable.
     """
+    _check(mixtures)
+    systems = {name: find_system(name) for name in settings.systems}
+    needs_second = any(system.f0 == "tracked" for system in systems.values())
+    needs_first = needs_second or any(system.f0 for system in systems.values())
+    stems = sorted({file for m in mixtures for file in m.files}) if needs_first else []
+    todo = [(run, mixture) for run in runs(settings) for mixture in mixtures]
+    total = len(stems) + len(todo)
+    results: dict[Run, list[Result]] = {run: [] for run in runs(settings)}
+    with _workers(jobs) as spread:
+        prepare = partial(_prepare, settings.cache, needs_second)
+        for done, file in enumerate(spread(prepare, stems)):
+            progress(done, total, f"pitches of {file.stem}")
+        work = partial(_run, settings)
+        for done, (run, result) in enumerate(spread(work, todo), start=len(stems)):
+            at = f" at {run.latency_ms} ms" if run.latency_ms else ""
+            progress(done, total, f"{run.system}{at}")
+            results[run].append(result)
+    truths = [_truth(mixture, settings.cache) for mixture in mixtures] if needs_second else []
+    return Evaluation(mixtures, settings, results, truths)
+
+
+def _check(mixtures: list[Mixture]) -> None:
     sizes = sorted({len(mixture.files) for mixture in mixtures})
     if len(sizes) != 1:
         raise RtsepError(
@@ -70,131 +134,64 @@ def evaluate(
             f"{mixtures[0].name} has {sizes[0]} voices, outside 1..4",
             "name up to four stems with --quartets FILE",
         )
-    needs_f0 = any(SYSTEMS[name].f0 for name in settings.systems)
-    audio: dict[Path, Audio] = {}
-    scores: dict[tuple[str, int | None], list[Scores]] = {run: [] for run in runs(settings)}
-    contours: dict[tuple[str, int | None], list[tuple[Contours, Contours]]] = {}
-    for mixture in mixtures:
-        stems = read_mixture(mixture, audio)
-        spans = protocol.excerpts(stems.shape[1])
-        true = Contours(*mixture_f0(stems, settings.cache)) if needs_f0 else None
-        for name, latency_ms in scores:
-            progress(f"{mixture.name}: {name}" + (f" at {latency_ms} ms" if latency_ms else ""))
-            # the systems without a latency take no notice of the preset
-            preset_ms = latency_ms or settings.latencies_ms[0]
-            estimate = separate(name, stems, preset_ms, true, settings.strict)
-            scores[name, latency_ms].append(protocol.score(stems, estimate.voices))
-            if estimate.tracked is not None and true is not None:
-                scored = true.between(spans[0].start / SAMPLERATE, spans[-1].stop / SAMPLERATE)
-                found = Contours(scored.times_s, estimate.tracked.at(scored.times_s))
-                contours.setdefault((name, latency_ms), []).append((scored, found))
-    return {
-        "format": FORMAT,
-        "versions": _versions(),
-        "settings": {
-            "systems": list(settings.systems),
-            "latencies_ms": list(settings.latencies_ms),
-            "strict": settings.strict,
-            "block_samples": BLOCK_SAMPLES,
-        },
-        "seeds": _seeds(settings.seeds),
-        "protocol": _protocol(settings.strict),
-        "voices": _voice_labels(mixtures),
-        "mixtures": [
-            {"name": m.name, "stems": [f.name for f in m.files], "excerpts": s.kept.shape[1] // 4}
-            for m, s in zip(mixtures, next(iter(scores.values())), strict=True)
-        ],
-        "latencies": [_latency(latency_ms) for latency_ms in settings.latencies_ms],
-        "results": [
-            {"system": name, "title": SYSTEMS[name].title, "latency_ms": latency_ms}
-            | _summary(protocol.pool(found))
-            | {"mixtures": [{"name": m.name} | _summary(s) for m, s in zip(mixtures, found, strict=True)]}
-            for (name, latency_ms), found in scores.items()
-        ],
-        "f0": [
-            {"system": name, "latency_ms": latency_ms} | _f0_summary(pairs)
-            for (name, latency_ms), pairs in contours.items()
-        ],
-    }
 
 
-def runs(settings: Settings) -> list[tuple[str, int | None]]:
-    """(system, latency in ms) of every row; None where the latency makes no difference."""
-    free: list[tuple[str, int | None]] = [
-        (name, None) for name in settings.systems if not SYSTEMS[name].streaming
-    ]
-    return free + [
-        (name, ms) for ms in settings.latencies_ms for name in settings.systems if SYSTEMS[name].streaming
-    ]
+Spread = Callable[..., Iterator]  # type: ignore[type-arg]  # map: any function, any items, in order
 
 
-def _versions() -> Report:
-    versions: Report = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            versions[package] = None
-    return versions
+@contextmanager
+def _workers(jobs: int) -> Iterator[Spread]:
+    if jobs == 1:
+        yield map
+        return
+    # a fresh interpreter per worker: threads of this one (progress bars, libraries) survive no fork
+    context = multiprocessing.get_context("spawn")
+    before = {name: os.environ.get(name) for name in ONE_THREAD}
+    os.environ.update(ONE_THREAD)
+    pool = ProcessPoolExecutor(jobs, mp_context=context)
+    try:
+        yield pool.map
+    finally:
+        pool.shutdown(cancel_futures=True)
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
-def _seeds(asked: int) -> Report:
-    return {
-        "asked": asked,
-        "run": 1,
-        "why": "the published systems draw noise and average over seeds; none of these draws any number, "
-        "so every seed gives the same samples and one run stands for all",
-    }
+@cache
+def _stem(file: Path) -> Audio:
+    return read_stem(file)
 
 
-def _protocol(strict: bool) -> Report:
-    return {
-        "samplerate": SAMPLERATE,
-        "excerpt_samples": protocol.EXCERPT_SAMPLES,
-        "skipped_excerpts": protocol.SKIPPED_EXCERPTS,
-        "frame_samples": protocol.FRAME_SAMPLES,
-        "min_target_energy": protocol.MIN_TARGET_ENERGY,
-        "stream": "every excerpt by itself, normalised, separator reset"
-        if strict
-        else "the whole piece, unscaled",
-        "f0_reference": f"swift-f0 {swift_f0_version()} on every stem",
-    }
+def _stems(mixture: Mixture) -> Audio:
+    return read_mixture(mixture, _stem)
 
 
-def _latency(latency_ms: int) -> Report:
-    preset = Preset(SAMPLERATE, latency_ms)
-    return {
-        "latency_ms": latency_ms,
-        "latency_samples": preset.latency_samples,
-        "exact_ms": 1000.0 * preset.latency_samples / SAMPLERATE,
-        "hop_samples": preset.hop,
-        "window_samples": preset.window_samples,
-    }
+def _prepare(cache_folder: Path, second: bool, file: Path) -> Path:
+    stem_f0(_stem(file), cache_folder)
+    if second:
+        second_f0(_stem(file), cache_folder)
+    return file
 
 
-def _voice_labels(mixtures: list[Mixture]) -> list[str]:
-    """The stems' common beginnings (`soprano` of soprano1, soprano2), else voice-1, voice-2, ..."""
-    labels = []
-    for voice, files in enumerate(zip(*(m.files for m in mixtures), strict=True), start=1):
-        names = {file.stem.rstrip("0123456789-_ ").lower() for file in files}
-        label = names.pop() if len(names) == 1 else ""
-        labels.append(label or f"voice-{voice}")
-    return labels
+def _run(settings: Settings, task: tuple[Run, Mixture]) -> tuple[Run, Result]:
+    run, mixture = task
+    stems = _stems(mixture)
+    system = find_system(run.system)
+    given = mixture_f0([_stem(file) for file in mixture.files], settings.cache) if system.f0 else None
+    # offline systems take no notice of the preset
+    estimate = separate(system, stems, run.latency_ms or settings.latencies_ms[0], given, settings.strict)
+    tracked = None
+    if estimate.tracked is not None:
+        times_s = _truth(mixture, settings.cache).times_s
+        tracked = Contours(times_s, estimate.tracked.at(times_s))
+    return run, Result(protocol.score(stems, estimate.voices), tracked)
 
 
-def _finite(value: float | None) -> float | None:
-    """JSON knows no NaN and no infinity."""
-    return value if value is not None and math.isfinite(value) else None
-
-
-def _summary(scores: Scores) -> Report:
-    def entry(voice: int | None) -> Report:
-        numbers = asdict(protocol.summarise(scores, voice))
-        return numbers | {key: _finite(numbers[key]) for key in ("mean_db", "median_db")}
-
-    return {"overall": entry(None), "voices": [entry(voice) for voice in range(len(scores.kept))]}
-
-
-def _f0_summary(pairs: list[tuple[Contours, Contours]]) -> Report:
-    true = np.concatenate([t.f0_hz for t, _ in pairs])
-    return asdict(score_f0(true, np.concatenate([found.f0_hz for _, found in pairs])))
+def _truth(mixture: Mixture, cache_folder: Path) -> F0Truth:
+    """The truth of the scored excerpts."""
+    spans = protocol.excerpts(_stems(mixture).shape[1])
+    truth = mixture_truth([_stem(file) for file in mixture.files], cache_folder)
+    return truth.between(spans[0].start / SAMPLERATE, spans[-1].stop / SAMPLERATE)

@@ -11,13 +11,11 @@ from rtsep.kernels.windows import analysis_window
 from rtsep.models.base import State
 from rtsep.models.framing import Framing
 from rtsep.models.report import VoiceReport
+from rtsep.training.centred_stft import centred_istft, centred_stft
 from rtsep.training.protocol import Audio
 
 # Keeps 0/0 at zero; far below the rounding of float32 audio.
 FLOOR = 1e-12
-# The published separators mask on this STFT (at 16 kHz), centred and so 128 ms ahead.
-CENTRED_WINDOW_SAMPLES = 2048
-CENTRED_HOP = 256
 
 
 class IdealMasks:
@@ -79,27 +77,13 @@ class IdealMasks:
 
 
 def centred_ideal_masks(stems: Audio) -> Audio:
-    """Ideal ratio masks on the published 2048/256 Hann STFT, frames centred, edges reflected.
+    """Ideal ratio masks on the published STFT, see `rtsep.training.centred_stft`.
 
     Shape:
         stems: float32 [voices, samples], at least 1025 samples.
         returns float32 [voices, samples], which sum to the mixture.
     """
-    n, hop = CENTRED_WINDOW_SAMPLES, CENTRED_HOP
-    samples = stems.shape[1]
-    window = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(n) / n)
-    frames = 1 + samples // hop
-    padded = np.pad(stems.astype(np.float64), ((0, 0), (n // 2, n // 2)), mode="reflect")
-    cut = np.lib.stride_tricks.sliding_window_view(padded, n, axis=1)[:, : frames * hop : hop]
-    spectra = np.fft.rfft(cut * window)
+    spectra = centred_stft(stems)
     magnitude = np.abs(spectra)
     masks = magnitude / (magnitude.sum(axis=0) + FLOOR)
-    estimates = np.fft.irfft(masks * spectra.sum(axis=0), n=n) * window
-    summed = np.zeros_like(padded)
-    weight = np.zeros(padded.shape[1])
-    for frame in range(frames):
-        span = slice(frame * hop, frame * hop + n)
-        summed[:, span] += estimates[:, frame]
-        weight[span] += window * window
-    inner = slice(n // 2, n // 2 + samples)
-    return (summed[:, inner] / weight[inner]).astype(np.float32)
+    return centred_istft(masks * spectra.sum(axis=0), stems.shape[1])

@@ -59,6 +59,10 @@ class Scores:
     si_sdr_db: NDArray[np.float64]
     kept: NDArray[np.bool_]
 
+    def voice(self, voice: int) -> "Scores":
+        """The frames of one voice."""
+        return Scores(self.si_sdr_db[voice : voice + 1], self.kept[voice : voice + 1])
+
 
 def score(stems: Audio, estimates: Audio) -> Scores:
     """Score estimates that are aligned with their stems.

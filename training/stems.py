@@ -8,6 +8,7 @@ S, A, T, B, or of the names: highest voice first.
 
 import itertools
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,22 +48,19 @@ class Mixture:
 def find_mixtures(folder: Path, quartets: str) -> list[Mixture]:
     """The mixtures of a folder.
 
-    quartets : "same" (singer k of every part, every k), "all" (every combination of singers), "pairs"
-    (every two
-        voices of the "same" mixtures), or the path of a text file: one mixture a line, stem names separated
-        by blanks or commas, `#` starts a comment.
+    quartets : "same" (singer k of every part, every k), "all" (every combination of singers), or the path of
+        a text file: one mixture a line, stem names separated by blanks or commas, `#` starts a comment.
     """
     if not folder.is_dir():
         raise RtsepError(f"{folder} is not a folder", "give a folder of stems, one audio file per voice")
     files = sorted(f for f in folder.iterdir() if f.is_file() and f.suffix.lower() in _SUFFIXES)
     if not files:
         raise RtsepError(f"{folder} holds no audio file", "give a folder of stems, one audio file per voice")
-    if quartets not in ("same", "all", "pairs"):
+    if quartets not in ("same", "all"):
         return _from_list(folder, files, Path(quartets))
     singers = _by_part(files)
     if singers is None:
-        whole = Mixture(folder.name, tuple(files))
-        return _pairs([whole]) if quartets == "pairs" else [whole]
+        return [Mixture(folder.name, tuple(files))]
     if quartets == "all":
         chosen = list(itertools.product(*(sorted(part) for part in singers.values())))
     else:
@@ -73,14 +71,13 @@ def find_mixtures(folder: Path, quartets: str) -> list[Mixture]:
                 "number the singers of each part from 1, or use --quartets all",
             )
         chosen = [(singer,) * len(singers) for singer in common]
-    mixtures = [
+    return [
         Mixture(
             f"{folder.name}/{'-'.join(str(n) for n in numbers)}",
             tuple(part[n] for part, n in zip(singers.values(), numbers, strict=True)),
         )
         for numbers in chosen
     ]
-    return _pairs(mixtures) if quartets == "pairs" else mixtures
 
 
 def _by_part(files: list[Path]) -> dict[str, dict[int, Path]] | None:
@@ -94,12 +91,31 @@ def _by_part(files: list[Path]) -> dict[str, dict[int, Path]] | None:
     return {part: found for part, found in singers.items() if found}
 
 
-def _pairs(mixtures: list[Mixture]) -> list[Mixture]:
-    return [
-        Mixture(f"{mixture.name}:{a.stem}+{b.stem}", (a, b))
-        for mixture in mixtures
-        for a, b in itertools.combinations(mixture.files, 2)
-    ]
+def pairs(mixtures: list[Mixture]) -> list[Mixture]:
+    """Every two voices of every mixture, each pair of files once."""
+    found = {
+        files: Mixture(f"{mixture.name}:{files[0].stem}+{files[1].stem}", files)
+        for mixture in reversed(mixtures)  # so that the first mixture of a pair gives it its name
+        for files in itertools.combinations(mixture.files, 2)
+    }
+    order = {files: None for mixture in mixtures for files in itertools.combinations(mixture.files, 2)}
+    return [found[files] for files in order]
+
+
+def voice_labels(mixtures: list[Mixture]) -> list[tuple[str, ...]]:
+    """What to call the voices of every mixture, so that those of one name can be pooled.
+
+    Their parts where all files are named part + singer, else the file names where all mixtures have the
+    same, else voice-1, voice-2, ...
+    """
+    matches = [[_PART_AND_SINGER.fullmatch(file.stem) for file in mixture.files] for mixture in mixtures]
+    parts = [tuple(match[1].lower() for match in row if match is not None) for row in matches]
+    if all(len(set(row)) == len(mixture.files) for row, mixture in zip(parts, mixtures, strict=True)):
+        return parts
+    names = [tuple(file.stem for file in mixture.files) for mixture in mixtures]
+    if len(set(names)) == 1:
+        return names
+    return [tuple(f"voice-{i}" for i in range(1, len(row) + 1)) for row in names]
 
 
 def _from_list(folder: Path, files: list[Path], listing: Path) -> list[Mixture]:
@@ -109,7 +125,7 @@ def _from_list(folder: Path, files: list[Path], listing: Path) -> list[Mixture]:
         reason = getattr(error, "strerror", None) or "not a text file"
         raise RtsepError(
             f"--quartets {listing} cannot be read ({reason})",
-            "use same, all, pairs, or a text file of stem names",
+            "use same, all, or a text file of stem names",
         ) from None
     by_name = {file.stem: file for file in files} | {file.name: file for file in files}
     mixtures = []
@@ -148,10 +164,8 @@ def read_stem(file: Path) -> Audio:
     return np.ascontiguousarray(mono, dtype=np.float32)
 
 
-def read_mixture(mixture: Mixture, cache: dict[Path, Audio]) -> Audio:
-    """The stems of a mixture, float32 [voices, samples], cut to the shortest; `cache` keeps what was read."""
-    for file in mixture.files:
-        if file not in cache:
-            cache[file] = read_stem(file)
-    frames = min(len(cache[file]) for file in mixture.files)
-    return np.stack([cache[file][:frames] for file in mixture.files])
+def read_mixture(mixture: Mixture, read: Callable[[Path], Audio] = read_stem) -> Audio:
+    """The stems of a mixture, float32 [voices, samples], cut to the shortest."""
+    stems = [read(file) for file in mixture.files]
+    frames = min(len(stem) for stem in stems)
+    return np.stack([stem[:frames] for stem in stems])

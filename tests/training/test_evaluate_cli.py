@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.training.evaluate_cli import command
-from rtsep.training.stems import PARTS, find_mixtures, read_stem
+from rtsep.training.stems import PARTS, find_mixtures, pairs, read_stem
 
 F0_HZ = {"soprano": 440.0, "alto": 330.0, "tenor": 196.0, "bass": 110.0}
 
@@ -35,9 +35,16 @@ def run(*arguments: str | Path) -> Result:
     return CliRunner().invoke(command, [str(a) for a in arguments], env={"COLUMNS": "120"})
 
 
-@pytest.mark.parametrize(("quartets", "count", "voices"), [("same", 2, 4), ("all", 16, 4), ("pairs", 12, 2)])
-def test_mixtures_of_a_folder(choir: Path, quartets: str, count: int, voices: int) -> None:
+@pytest.mark.parametrize(
+    ("quartets", "in_pairs", "count"),
+    [("same", False, 2), ("all", False, 16), ("same", True, 12), ("all", True, 24)],
+)
+def test_mixtures_of_a_folder(choir: Path, quartets: str, in_pairs: bool, count: int) -> None:
     mixtures = find_mixtures(choir, quartets)
+    voices = 2 if in_pairs else 4
+    if in_pairs:
+        mixtures = pairs(mixtures)
+    assert len(mixtures) == count
     assert len({m.name for m in mixtures}) == count
     assert all(len(m.files) == voices for m in mixtures)
     ranks = [[PARTS.index(f.stem[:-1]) for f in m.files] for m in mixtures]
@@ -66,20 +73,10 @@ def test_other_rates_and_stereo_stay_aligned(tmp_path: Path) -> None:
 
 def test_table_and_json(choir: Path, tmp_path: Path) -> None:
     report_file = tmp_path / "report.json"
-    arguments = (
-        choir,
-        "--latency",
-        "21,43",
-        "--cache",
-        tmp_path / "f0",
-        "--seeds",
-        "5",
-        "--json",
-        report_file,
-    )
+    arguments = (choir, "--latency", "43", "--cache", tmp_path / "f0", "--seeds", "5", "--json", report_file)
     result = run(*arguments)
     assert result.exit_code == 0, result.output
-    for text in ("342 samples", "682 samples", "ideal mask", "fixed comb, given", "soprano", "tracked F0"):
+    for text in ("682 samples", "ideal mask", "choir-fixed, given F0", "soprano", "tracked F0", "published"):
         assert text in result.output
     first = report_file.read_bytes()
     report = json.loads(first)
@@ -89,27 +86,38 @@ def test_table_and_json(choir: Path, tmp_path: Path) -> None:
     assert [m["excerpts"] for m in report["mixtures"]] == [1, 1]
     assert report["versions"]["numpy"] == np.__version__
     mean = {(r["system"], r["latency_ms"]): r["overall"]["mean_db"] for r in report["results"]}
-    for latency_ms in (21, 43):
-        assert mean["mixture", None] < mean["fixed-given", latency_ms] < mean["ideal", latency_ms]
-        assert mean["mixture", None] < mean["fixed-given", latency_ms] < mean["ideal-power", latency_ms]
-    assert mean["ideal", 21] < mean["ideal", 43]
-    assert {(f["system"], f["latency_ms"]) for f in report["f0"]} == {
-        (name, ms) for name in ("fixed-tracked", "adaptive-tracked") for ms in (21, 43)
-    }
-    assert run(*arguments).exit_code == 0
+    assert mean["mixture", None] < mean["choir-fixed-given", 43] < mean["ideal", 43]
+    assert mean["mixture", None] < mean["choir-fixed-given", 43] < mean["ideal-power", 43]
+    assert mean["mixture", None] + 5 < mean["nmf", None] < mean["ideal-centred", None]
+    tracked = {f["system"]: f for f in report["f0"]}
+    assert {"choir-fixed-tracked", "choir-tracked"} <= set(tracked)
+    for truth in ("swift-f0", "agreed"):
+        assert [voice["recall"] > 0.9 for voice in tracked["choir-tracked"][truth]] == [True] * 4
+    # another process, the same bytes
+    assert run(*arguments, "--jobs", "2").exit_code == 0
     assert report_file.read_bytes() == first
+
+
+def test_more_latency_lets_ideal_masks_separate_more(choir: Path, tmp_path: Path) -> None:
+    report_file = tmp_path / "report.json"
+    result = run(choir, "--latency", "21,43", "--systems", "ideal", "--json", report_file)
+    assert result.exit_code == 0, result.output
+    assert "342 samples" in result.output
+    rows = json.loads(report_file.read_text())["results"]
+    assert [row["latency_ms"] for row in rows] == [21, 43]
+    assert rows[0]["overall"]["mean_db"] < rows[1]["overall"]["mean_db"]
 
 
 def test_strict_and_pairs(choir: Path, tmp_path: Path) -> None:
     report_file = tmp_path / "report.json"
     result = run(
-        choir, "--quartets", "pairs", "--voices", "2", "--latency", "43", "--strict", "--f0", "given",
-        "--systems", "mixture,fixed-given", "--cache", tmp_path, "--json", report_file,
+        choir, "--pairs", "--voices", "2", "--latency", "43", "--strict", "--f0", "given",
+        "--systems", "mixture,choir-fixed-given", "--cache", tmp_path, "--json", report_file,
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     report = json.loads(report_file.read_text())
     assert report["settings"]["strict"]
-    assert report["voices"] == ["voice-1", "voice-2"]
+    assert report["voices"] == list(PARTS)
     mixture, fixed = report["results"]
     assert mixture["overall"]["frames"] == 12 * 2 * 4
     assert fixed["overall"]["mean_db"] > mixture["overall"]["mean_db"] + 6
@@ -123,8 +131,8 @@ def test_strict_and_pairs(choir: Path, tmp_path: Path) -> None:
         (["{choir}", "--latency", "12"], "--latency '12' is not one of 5, 11, 21, 43"),
         (["{choir}", "--latency", ","], "--latency names nothing"),
         (["{choir}", "--f0", "guessed"], "--f0 'guessed' is not one of tracked, given"),
-        (["{choir}", "--systems", "magic"], "--systems 'magic' is not one of mixture"),
-        (["{choir}", "--systems", "fixed-given", "--f0", "tracked"], "leaves no system"),
+        (["{choir}", "--systems", "magic"], "--systems 'magic' is not one of mixture, nmf"),
+        (["{choir}", "--systems", "choir-fixed-given", "--f0", "tracked"], "leaves no system"),
         (["{choir}", "--voices", "3"], "--voices 3, but .* has 4 stems"),
         (["{choir}", "--quartets", "{empty}/none.txt"], r"cannot be read \(No such file"),
         (["{choir}", "--json", "{empty}/no/report.json"], "is not a folder"),

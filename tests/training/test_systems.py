@@ -1,15 +1,21 @@
 """The ways from a mixture to estimates: alignment, ideal masks, given and tracked pitches."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rtsep.kernels.errors import RtsepError
+from rtsep.models.registry import CARD_FILE, CARD_FOLDER, shipped_models
 from rtsep.rt.presets import OVERLAP_AT_48K, Preset
 from rtsep.rt.separator import Separator
+from rtsep.training.contours import Contours
 from rtsep.training.oracle import IdealMasks, centred_ideal_masks
 from rtsep.training.protocol import EXCERPT_SAMPLES, SAMPLERATE, score, summarise
-from rtsep.training.systems import Contours, separate, stream
+from rtsep.training.streaming import stream
+from rtsep.training.systems import find_system, known_systems, separate
 
 
 def voices(seconds: float, f0s_hz: tuple[float, ...] = (440.0, 330.0, 196.0, 110.0)) -> np.ndarray:
@@ -65,23 +71,54 @@ def test_systems_rank_as_they_must() -> None:
     stems, f0 = voices(seconds), contours(seconds)
 
     def mean_db(name: str) -> float:
-        mean = summarise(score(stems, separate(name, stems, 21, f0).voices)).mean_db
+        mean = summarise(score(stems, separate(find_system(name), stems, 21, f0).voices)).mean_db
         assert mean is not None
         return mean
 
     assert mean_db("mixture") == pytest.approx(-5, abs=2)  # four voices of like level: 1/3 is -4.8 dB
     # The comb's masks have exponent 2: they may beat the ideal mask of exponent 1, never that of exponent 2.
-    assert mean_db("mixture") + 5 < mean_db("fixed-given") < mean_db("ideal-power")
-    assert mean_db("fixed-given") < mean_db("ideal-centred")
+    assert mean_db("mixture") + 5 < mean_db("choir-fixed-given") < mean_db("ideal-power")
+    assert mean_db("choir-fixed-given") < mean_db("ideal-centred")
     assert mean_db("mixture") + 10 < mean_db("ideal-centred")
+    # templates of constant pitch fit a constant chord
+    assert mean_db("mixture") + 10 < mean_db("nmf") <= mean_db("ideal-centred")
+
+
+def test_every_model_is_a_system_twice(tmp_path: Path) -> None:
+    for model in shipped_models():
+        for f0 in ("given", "tracked"):
+            assert f"{model}-{f0}" in known_systems()
+            assert find_system(f"{model}-{f0}").f0 == f0
+    assert all(find_system(name).title for name in known_systems())
+    own = tmp_path / "my-choir"
+    own.mkdir()
+    (own / CARD_FILE).write_bytes((CARD_FOLDER / "choir-fixed.json").read_bytes())
+    system = find_system(f"{own}-given")
+    assert system.title == "my-choir, given F0"
+    stems, f0 = voices(1.0), contours(1.0)
+    np.testing.assert_array_equal(
+        separate(system, stems, 43, f0).voices,
+        separate(find_system("choir-fixed-given"), stems, 43, f0).voices,
+    )
+
+
+@pytest.mark.parametrize("name", ["magic", "choir", "-given", "choir-given-up"])
+def test_anything_else_is_none(name: str) -> None:
+    with pytest.raises(RtsepError, match="MODEL-given or MODEL-tracked"):
+        find_system(name)
+
+
+def test_a_model_that_does_not_exist_is_a_mistake() -> None:
+    with pytest.raises(RtsepError, match="model 'magic'"):
+        find_system("magic-tracked")
 
 
 def test_strict_variant_separates_excerpts_by_themselves() -> None:
     seconds = 12.0
     stems, f0 = voices(seconds), contours(seconds)
-    whole = separate("fixed-given", stems, 43, f0, strict=True).voices
+    whole = separate(find_system("choir-fixed-given"), stems, 43, f0, strict=True).voices
     assert not whole[:, :EXCERPT_SAMPLES].any()  # the first excerpt is not scored
-    alone = separate("fixed-given", stems[:, : 8 * SAMPLERATE], 43, f0, strict=True).voices
+    alone = separate(find_system("choir-fixed-given"), stems[:, : 8 * SAMPLERATE], 43, f0, strict=True).voices
     np.testing.assert_array_equal(whole[:, EXCERPT_SAMPLES : 2 * EXCERPT_SAMPLES], alone[:, EXCERPT_SAMPLES:])
     assert whole[:, 2 * EXCERPT_SAMPLES :].any()
 
