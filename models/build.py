@@ -11,6 +11,7 @@ from rtsep.models.choir import ChoirModel
 from rtsep.models.comb import AdaptiveCombMasks, CombMasks, FixedCombMasks
 from rtsep.models.f0_track import F0Track
 from rtsep.models.framing import Framing
+from rtsep.models.network_tracker import NetworkTracker
 from rtsep.models.onnx_step import OnnxStep
 from rtsep.models.registry import Model, find_model
 from rtsep.models.tracker import MultiF0Tracker, PitchTracker
@@ -20,7 +21,7 @@ MAX_VOICES = 4
 T = TypeVar("T")
 
 # Architectures that a card may name, and what runs them hop by hop: called with (step, voices, framing).
-TRACKERS: dict[str, Callable[[OnnxStep, int, Framing], PitchTracker]] = {}
+TRACKERS: dict[str, Callable[[OnnxStep, int, Framing], PitchTracker]] = {"pitch-net": NetworkTracker}
 LEVEL_MASKS: dict[str, Callable[[OnnxStep, int, Framing], CombMasks]] = {}
 
 

@@ -55,6 +55,8 @@ class ChoirModel:
         self._power = np.zeros(framing.bins, np.float32)
         self._square = np.zeros(framing.bins, np.float32)
         self._amplitude = np.zeros(framing.bins, np.float32)
+        self._f0_hz = np.zeros(voices, np.float32)
+        self._sure = np.zeros(voices, np.bool_)
         self._hops = 0
 
     @property
@@ -74,10 +76,12 @@ class ChoirModel:
         self._mean_power(spectrum)
         if self._tracker is not None:
             np.sqrt(self._power, out=self._amplitude)
-            self._tracker.step(self._amplitude, report.f0_hz)
+            self._tracker.step(self._amplitude, self._f0_hz, self._sure)
         elif self._f0 is not None:
-            self._f0.at(self._time_s(), report.f0_hz)
-        self._comb.step(self._power, report.f0_hz, masks, report.level_db)
+            self._f0.at(self._time_s(), self._f0_hz)
+            np.greater(self._f0_hz, 0, out=self._sure)
+        self._comb.step(self._power, self._f0_hz, masks, report.level_db)
+        np.multiply(self._f0_hz, self._sure, out=report.f0_hz)
         mark_merged(report.f0_hz, report.merged)
 
     def _mean_power(self, spectrum: NDArray[np.complex64]) -> None:

@@ -36,8 +36,14 @@ def candidate_grid() -> NDArray[np.float32]:
 class PitchTracker(Protocol):
     """From the amplitude spectrum to the pitches of all voices, highest first, hop by hop."""
 
-    def step(self, amplitude: NDArray[np.float32], f0_hz: NDArray[np.float32]) -> None:
-        """amplitude [bins] (1 = full-scale sine) -> f0_hz [voices], 0 = unvoiced."""
+    def step(
+        self, amplitude: NDArray[np.float32], f0_hz: NDArray[np.float32], sure: NDArray[np.bool_]
+    ) -> None:
+        """amplitude [bins] (1 = full-scale sine) -> f0_hz [voices], 0 = none; sure [voices].
+
+        A pitch that is not sure is the likeliest if the voice sings at all: good enough to steer a mask,
+        where a wrong one costs little, and not to be told as a pitch.
+        """
         ...
 
     def reset(self) -> None:
@@ -51,6 +57,18 @@ class PitchTracker(Protocol):
     def load_state_dict(self, state: State) -> None:
         """Continues from `state_dict()`; ValueError for what cannot be, and nothing has changed then."""
         ...
+
+
+def check_candidates(state: State, candidates: int) -> None:
+    """Refuses a beam that the kernel would.
+
+    Raises:
+        ValueError: pitches outside the grid.
+    """
+    for name in ("pitch", "last"):
+        value = state[name]
+        if np.any((value < _core.PitchBeam.SILENT) | (value >= candidates)):  # type: ignore[operator]
+            raise ValueError(f"state 'tracker.{name}' holds candidates outside -1..{candidates - 1}")
 
 
 class MultiF0Tracker:
@@ -79,18 +97,17 @@ class MultiF0Tracker:
         self._score = np.empty(_core.PitchBeam.SIZE, np.float32)
         self.reset()
 
-    def step(self, amplitude: NDArray[np.float32], f0_hz: NDArray[np.float32]) -> None:
-        """Writes F0 [voices] (0 = unvoiced) for one frame.
-
-        Shape:
-            amplitude: float32 [bins], scaled so that a full-scale sine peaks at 1.
-        """
+    def step(
+        self, amplitude: NDArray[np.float32], f0_hz: NDArray[np.float32], sure: NDArray[np.bool_]
+    ) -> None:
+        """See `PitchTracker.step`; every pitch it finds is sure."""
         peaks = self._picker.find(amplitude, self._peak_hz, self._weight)
         self._coverage.compute(self._peak_hz, self._weight, peaks, self._covered, self._missing)
         self._beam.step(self._weight, self._covered, self._missing, self._pitch, self._last, self._score)
         _core.refine_f0(
             self._peak_hz, self._weight, peaks, self._covered, self._pitch[0], self._grid, self._bin_hz, f0_hz
         )
+        np.greater(f0_hz, 0, out=sure)
 
     def reset(self) -> None:
         """One hypothesis: everybody silent, nobody heard yet."""
@@ -109,10 +126,7 @@ class MultiF0Tracker:
         Raises:
             ValueError: pitches outside the grid; nothing has changed then.
         """
-        for name in ("pitch", "last"):
-            value = state[name]
-            if np.any((value < _core.PitchBeam.SILENT) | (value >= self._grid.size)):  # type: ignore[operator]
-                raise ValueError(f"state 'tracker.{name}' holds candidates outside -1..{self._grid.size - 1}")
+        check_candidates(state, self._grid.size)
         self._pitch[...] = state["pitch"]
         self._last[...] = state["last"]
         self._score[...] = state["score"]

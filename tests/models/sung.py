@@ -67,7 +67,7 @@ def track(sound: F64, preset: Preset, voices: int) -> F32:
     rows = []
     for spectrum in spectra(sound + noise(len(sound)), preset):
         f0_hz = np.zeros(voices, np.float32)
-        tracker.step(np.abs(spectrum), f0_hz)
+        tracker.step(np.abs(spectrum), f0_hz, np.zeros(voices, np.bool_))
         rows.append(f0_hz)
     return np.stack(rows)
 

@@ -108,7 +108,7 @@ def test_silence_and_quiet_noise_are_unvoiced(voices: int, level: float) -> None
     f0_hz = np.ones(voices, np.float32)
     for _ in range(100):
         bins = rng.standard_normal((2, preset.framing.bins)) * level * np.sqrt(1 / preset.window_samples)
-        tracker.step(np.hypot(*bins).astype(np.float32), f0_hz)
+        tracker.step(np.hypot(*bins).astype(np.float32), f0_hz, np.zeros(f0_hz.size, np.bool_))
         assert not f0_hz.any()
 
 
@@ -139,7 +139,7 @@ def test_reset_forgets_and_state_resumes() -> None:
         out = np.zeros(2, np.float32)
         rows = []
         for frame in some:
-            which.step(frame, out)
+            which.step(frame, out, np.zeros(2, np.bool_))
             rows.append(out.tolist())
         return rows
 

@@ -1,0 +1,68 @@
+"""Training sees what the engine sees: frames and log bands against the kernels, hop by hop."""
+
+import numpy as np
+import pytest
+import torch
+
+from rtsep.kernels.windows import analysis_window
+from rtsep.models.pitch_grid import BANDS, pitch_filterbank
+from rtsep.rt.pipeline import HopPipeline
+from rtsep.rt.presets import OVERLAP_AT_48K, Preset
+from rtsep.training.torch_frontend import TorchFilterbank, TorchFrontend, amplitude_scale
+
+
+class _Listener:
+    """A mask model that notes the spectra it is given."""
+
+    def __init__(self, bins: int) -> None:
+        self.stems = ("voice-1",)
+        self.heard: list[np.ndarray] = []
+
+    def step(self, spectrum: np.ndarray, masks: np.ndarray) -> None:
+        self.heard.append(spectrum[0].copy())
+        masks[...] = 0
+
+    def reset(self) -> None:
+        self.heard.clear()
+
+
+@pytest.mark.parametrize("latency_ms", OVERLAP_AT_48K)
+@pytest.mark.parametrize("stride", [1, 2])
+def test_spectra_are_those_of_the_engine(latency_ms: int, stride: int) -> None:
+    preset = Preset(16000, latency_ms)
+    framing = preset.framing
+    hops = 24
+    sound = np.random.default_rng(1).standard_normal(hops * preset.hop).astype(np.float32)
+    model = _Listener(framing.bins)
+    pipeline = HopPipeline(preset, model, 1)  # type: ignore[arg-type]
+    out = np.empty((2, preset.hop, 1), np.float32)
+    for hop in sound.reshape(hops, preset.hop, 1):
+        pipeline.step(hop, out)
+    scale = amplitude_scale(analysis_window(framing.window_samples, framing.half_overlap))
+    heard = np.stack(model.heard[stride - 1 :: stride]) * scale
+    front = TorchFrontend(framing, stride)
+    found = front.spectra(torch.from_numpy(sound), 0, hops // stride)
+    np.testing.assert_allclose(found.numpy(), heard, atol=1e-6)
+    # a stretch from the middle is the same frames, also where the signal has ended
+    late = front.spectra(torch.from_numpy(sound), 3, hops // stride)
+    np.testing.assert_allclose(late.numpy()[: hops // stride - 3], heard[3:], atol=1e-6)
+
+
+@pytest.mark.parametrize("samplerate", [16000, 48000])
+def test_bands_are_those_of_the_kernel(samplerate: int) -> None:
+    framing = Preset(samplerate, 11).framing
+    bank = pitch_filterbank(framing)
+    magnitude = np.abs(np.random.default_rng(2).standard_normal((5, framing.bins))).astype(np.float32)
+    expected = np.empty((5, BANDS), np.float32)
+    bank.apply(magnitude, expected)
+    found = TorchFilterbank(bank, framing.bins)(torch.from_numpy(magnitude))
+    np.testing.assert_allclose(found.numpy(), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("latency_ms", OVERLAP_AT_48K)
+def test_frames_are_dated_to_the_middle_of_the_synthesis_window(latency_ms: int) -> None:
+    preset = Preset(16000, latency_ms)
+    front = TorchFrontend(preset.framing)
+    times_s = front.centre_times_s(0, 3)
+    ends = preset.hop * np.arange(1, 4)
+    np.testing.assert_allclose(times_s, (ends - preset.latency_samples / 2) / 16000)

@@ -1,0 +1,65 @@
+"""`pitch`: trains the streaming pitch tracker's network and writes it for the stage."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import click
+
+from rtsep.kernels.errors import RtsepError
+from rtsep.models.card import TRACKER
+from rtsep.training.choir_dataset import ChoirFolder
+from rtsep.training.config_file import read_config
+from rtsep.training.whole_files import place
+
+
+@click.command("pitch")
+@click.option(
+    "--data", "folder", type=click.Path(path_type=Path), required=True,
+    help="Folder of render-choir, rendered at 16000 Hz.",
+)  # fmt: skip
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="Folder of the run; resumed if begun."
+)
+@click.option("--config", "config_file", type=click.Path(path_type=Path), help="TOML over the defaults.")
+@click.option("--minutes", type=click.FloatRange(min=0.0), help="Over the config's.")
+def command(folder: Path, out: Path, config_file: Path | None, minutes: float | None) -> None:
+    """Trains the pitch tracker on rendered choirs.
+
+    Writes the best weights as pitch.safetensors, for the stage as pitch.onnx, and the facts as pitch.json.
+    """
+    try:
+        from rtsep.training.checkpoint import load_best
+        from rtsep.training.loop import fit
+        from rtsep.training.model_files import write_network
+        from rtsep.training.pitch_data import LATENCIES_MS, SAMPLERATE
+        from rtsep.training.pitch_task import PitchConfig, PitchTask
+    except ModuleNotFoundError as error:
+        raise RtsepError(
+            f"training needs {error.name}, which is not installed", "run pip install 'rtsep[train]'"
+        ) from None
+    config = read_config(PitchConfig, config_file)
+    if minutes is not None:
+        config = dataclasses.replace(config, fit=dataclasses.replace(config.fit, minutes=minutes))
+    items = ChoirFolder(folder)
+    if items[0].samplerate != SAMPLERATE:
+        raise RtsepError(
+            f"{folder} is rendered at {items[0].samplerate} Hz, training needs {SAMPLERATE}",
+            "render with samplerate = 16000 in render-choir's --config",
+        )
+    task = PitchTask(items, config)
+    fit(task, config.fit, out)
+    measures = load_best(task.module, out)
+    card = write_network(
+        task.module,
+        out,
+        "pitch",
+        role=TRACKER,
+        architecture="pitch-net",
+        config={},
+        latency_presets_ms=LATENCIES_MS,
+        seed=config.fit.seed,
+        recipe="rtsep-train pitch",
+    )
+    facts = {"network": dataclasses.asdict(card), "config": dataclasses.asdict(config), "measures": measures}
+    place(out / "pitch.json", (json.dumps(facts, indent=1) + "\n").encode())
