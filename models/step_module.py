@@ -5,6 +5,7 @@ it has static shapes, no branch on data and no hidden state: a buffer changed in
 as a constant by a compiler.
 """
 
+from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -20,9 +21,20 @@ class StepModule(Protocol):
     the same numbers (`step_through` is its definition).
     """
 
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    states: tuple[str, ...]
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of what a hop is given."""
+        ...
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of what a hop gives."""
+        ...
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """Names of what a hop hands to the next."""
+        ...
 
     def initial_state(self, batch: int) -> tuple[Tensor, ...]:
         """The memory before the first hop: zeros [batch, ...], in the order of `states`."""
@@ -32,16 +44,14 @@ class StepModule(Protocol):
         """Inputs of one hop [batch, ...]: right shapes, plausible values, in the order of `inputs`."""
         ...
 
-    def forward(self, *args: Tensor) -> tuple[Tensor, ...]:
-        """One hop."""
-        ...
-
-    def sequence(self, *args: Tensor) -> tuple[Tensor, ...]:
+    @property
+    def sequence(self) -> Callable[..., tuple[Tensor, ...]]:
         """T hops."""
         ...
 
-    def __call__(self, *args: Tensor) -> tuple[Tensor, ...]:
-        """`forward` with hooks."""
+    @property
+    def __call__(self) -> Callable[..., tuple[Tensor, ...]]:
+        """`forward`, one hop, with hooks."""
         ...
 
 
