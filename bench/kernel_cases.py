@@ -14,6 +14,7 @@ from rtsep.kernels import _core
 from rtsep.kernels.filterbank import band_weights, log_centres_hz
 from rtsep.kernels.lobe import window_leakage, window_lobe, window_response
 from rtsep.kernels.reference import (
+    assignment,
     beam,
     comb,
     coverage,
@@ -144,6 +145,16 @@ def kernel_cases() -> Iterator[KernelCase]:
         last, score = pitch.copy(), np.full(beam.SIZE, -np.inf, np.float32)
         return lambda: kernel.step(weight, covered, missing, pitch, last, score)
 
+    def assigner(k: Any) -> Callable[[], object]:
+        kernel = k.PitchAssignment(VOICES, HOP / SAMPLERATE)
+        shape = (assignment.SIZE, VOICES)
+        sung, home, heard_s = np.full(shape, -1.0, np.float32), *np.zeros((2, *shape), np.float32)
+        score, chosen = np.full(assignment.SIZE, -np.inf, np.float32), np.zeros(VOICES, np.int32)
+        place = np.linspace(100.0, 20.0, assignment.PEAKS, dtype=np.float32)
+        log_odds = np.linspace(3.0, -2.0, assignment.PEAKS, dtype=np.float32)
+        count = assignment.PEAKS
+        return lambda: kernel.step(place, log_odds, count, sung, home, heard_s, score, chosen)
+
     def refinement(k: Any) -> Callable[[], object]:
         chosen = np.array([np.argmin(np.abs(grid - f0)) for f0 in f0_hz[::-1]], np.int32)
         out = np.empty(VOICES, np.float32)
@@ -172,6 +183,7 @@ def kernel_cases() -> Iterator[KernelCase]:
     yield case("peaks", f"{BINS} bins, up to {TOP_HZ:.0f} Hz", picker, peaks)
     yield case("coverage", f"{CANDIDATES} candidates x {PEAKS} peaks", explained, coverage)
     yield case("beam", f"{VOICES} voices, {CANDIDATES} x {PEAKS}", decoder, beam)
+    yield case("assignment", f"{VOICES} voices, {assignment.PEAKS} peaks", assigner, assignment)
     yield case("refine_f0", f"{VOICES} voices, {PEAKS} peaks", refinement, refine)
     yield case("comb", on_bins, adaptive_comb, comb)
     yield case("lsf_to_lpc", f"{VOICES} voices, order {ORDER}", lines_to_lpc, lpc)

@@ -133,6 +133,25 @@ def refine_f0(
     f0_hz: F32,
 ) -> None: ...
 
+# assignment.cpp
+class PitchAssignment:
+    SIZE: int
+    PEAKS: int
+    SILENT: int
+    CONSTANTS: dict[str, float]
+    def __init__(self, voices: int, hop_s: float) -> None: ...
+    def step(
+        self,
+        place: F32,
+        log_odds: F32,
+        count: int,
+        sung: F32,
+        home: F32,
+        heard_s: F32,
+        score: F32,
+        chosen: I32,
+    ) -> None: ...
+
 # ring.cpp
 class SampleRing:
     def __init__(

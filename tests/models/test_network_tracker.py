@@ -141,7 +141,7 @@ def test_a_damaged_state_is_refused_and_changes_nothing() -> None:
     run(tracker, 4, 3)
     before = tracker.state_dict()
     damaged = tracker.state_dict()
-    damaged["pitch"] = np.full_like(before["pitch"], 9999)
+    damaged["sung"] = np.full_like(before["sung"], 9999)
     with pytest.raises(ValueError, match="outside"):
         tracker.load_state_dict(damaged)
     for name, value in tracker.state_dict().items():

@@ -1,0 +1,145 @@
+"""Assignment of pitches to voices: exact parity with its reference, and what its prices mean."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rtsep.kernels import _core
+from rtsep.kernels.reference import assignment as reference
+
+HOP_S = 0.0213
+SURE = 5.0
+Peaks = list[tuple[float, float]]  # (place, log odds)
+
+
+class Assigned:
+    """An assignment and its state."""
+
+    def __init__(self, module: object, voices: int) -> None:
+        self.kernel = module.PitchAssignment(voices, HOP_S)  # type: ignore[attr-defined]
+        shape = (reference.SIZE, voices)
+        self.sung = np.full(shape, -1, np.float32)
+        self.home, self.heard_s = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+        self.score = np.full(reference.SIZE, -np.inf, np.float32)
+        self.score[0] = 0
+        self.chosen = np.full(voices, -1, np.int32)
+
+    def step(self, peaks: Peaks) -> list[float]:
+        """Places of the best hypothesis."""
+        place, log_odds = np.zeros(reference.PEAKS, np.float32), np.zeros(reference.PEAKS, np.float32)
+        for p, (at, odds) in enumerate(sorted(peaks, reverse=True)):
+            place[p], log_odds[p] = at, odds
+        self.kernel.step(
+            place, log_odds, len(peaks), self.sung, self.home, self.heard_s, self.score, self.chosen
+        )
+        return [float(x) for x in self.sung[0]]
+
+
+class Twins:
+    """The kernel and its reference, held together bit by bit."""
+
+    def __init__(self, voices: int) -> None:
+        self.kernel, self.twin = Assigned(_core, voices), Assigned(reference, voices)
+
+    def step(self, peaks: Peaks) -> list[float]:
+        best = self.kernel.step(peaks)
+        self.twin.step(peaks)
+        for name in ("sung", "home", "heard_s", "score", "chosen"):
+            np.testing.assert_array_equal(getattr(self.kernel, name), getattr(self.twin, name), err_msg=name)
+        return best
+
+
+def test_constants_are_those_of_the_reference() -> None:
+    for name, value in _core.PitchAssignment.CONSTANTS.items():
+        assert getattr(reference, name) == pytest.approx(value, rel=1e-6), name
+
+
+@given(
+    st.integers(1, 4),
+    st.lists(
+        st.lists(st.tuples(st.integers(0, 120), st.integers(-40, 60)), max_size=8), min_size=1, max_size=5
+    ),
+)
+def test_kernel_and_reference_choose_alike(voices: int, hops: list[list[tuple[int, int]]]) -> None:
+    twins = Twins(voices)
+    for peaks in hops:
+        twins.step([(at + 0.1 * (at % 7), odds / 10) for at, odds in {a: (a, o) for a, o in peaks}.values()])
+
+
+def test_parity_over_a_long_noisy_piece() -> None:
+    rng = np.random.default_rng(0)
+    twins = Twins(4)
+    chord = np.array([90.0, 75.0, 60.0, 40.0])
+    for hop in range(150):
+        if hop % 30 == 0:
+            chord = np.sort(rng.uniform(20, 110, 4))[::-1]
+        sung = [(float(c + 0.3 * rng.standard_normal()), float(2 + 2 * rng.standard_normal())) for c in chord]
+        twins.step(sung + [(float(rng.uniform(0, 120)), float(-2 + rng.standard_normal())) for _ in range(3)])
+
+
+def test_all_voices_change_their_notes_in_one_hop() -> None:
+    assigned = Assigned(_core, 4)
+    first, second = [90.0, 75.0, 60.0, 40.0], [97.0, 80.0, 55.0, 28.0]
+    for _ in range(10):
+        assert assigned.step([(p, SURE) for p in first]) == first
+    assert assigned.step([(p, SURE) for p in second]) == second
+
+
+def test_who_rests_keeps_the_place_and_comes_back_to_it() -> None:
+    assigned = Assigned(_core, 3)
+    for _ in range(20):
+        assigned.step([(90.0, SURE), (70.0, SURE), (50.0, SURE)])
+    for _ in range(20):
+        assert assigned.step([(90.0, SURE), (50.0, SURE)]) == [90.0, -1.0, 50.0]
+    assert assigned.step([(90.0, SURE), (72.0, SURE), (50.0, SURE)]) == [90.0, 72.0, 50.0]
+
+
+def test_after_a_rest_of_all_a_voice_comes_back_to_its_register() -> None:
+    """The lower of two has sung alone at 40 for long: a new pitch there is hers."""
+    assigned = Assigned(_core, 2)
+    for _ in range(200):
+        assigned.step([(100.0, SURE), (40.0, SURE)])
+    for _ in range(100):
+        assert assigned.step([]) == [-1.0, -1.0]
+    assert assigned.step([(45.0, SURE)]) == [-1.0, 45.0]
+
+
+def test_one_doubtful_hop_does_not_move_a_voice() -> None:
+    assigned = Assigned(_core, 1)
+    for _ in range(10):
+        assigned.step([(60.0, SURE)])
+    assert assigned.step([(60.0, 0.0), (90.0, 1.0)]) == [60.0]
+    assert assigned.step([(60.0, SURE)]) == [60.0]
+
+
+def test_unlikely_pitches_are_not_sung() -> None:
+    assert Assigned(_core, 2).step([(60.0, -2.5), (80.0, -3.0)]) == [-1.0, -1.0]
+
+
+def test_what_is_not_a_number_is_no_reason() -> None:
+    twins = Twins(2)
+    twins.step([(60.0, SURE)])
+    best = twins.step([(60.0, SURE), (80.0, float("nan"))])
+    assert 60.0 in best
+    assert np.isfinite(twins.kernel.score[0])
+
+
+def test_a_lost_beam_starts_again_from_silence() -> None:
+    twins = Twins(2)
+    for one in (twins.kernel, twins.twin):
+        one.score[...] = -np.inf
+    assert twins.step([(60.0, SURE), (40.0, SURE)]) == [60.0, 40.0]
+
+
+@pytest.mark.parametrize("voices", [0, 5])
+def test_refuses_other_numbers_of_voices(voices: int) -> None:
+    with pytest.raises(ValueError, match="voices"):
+        _core.PitchAssignment(voices, HOP_S)
+
+
+def test_refuses_wrong_shapes() -> None:
+    assigned = Assigned(_core, 2)
+    assigned.chosen = np.zeros(3, np.int32)
+    with pytest.raises(ValueError, match=r"chosen has shape \[3\], expected \[2\]"):
+        assigned.step([(60.0, SURE)])
