@@ -56,3 +56,10 @@ def synthesis_window(window_samples: int, half_overlap: int) -> F32:
     window[:half_overlap] = _hann(2 * half_overlap)[:half_overlap] / np.maximum(slope, 1e-12)
     window[half_overlap:] = np.sqrt(_hann(2 * half_overlap)[half_overlap:])
     return window.astype(np.float32)
+
+
+def energy_centre_samples(window_samples: int, half_overlap: int) -> float:
+    """How long before the end of a frame the centre of gravity of the squared analysis window lies."""
+    energy = analysis_window(window_samples, half_overlap).astype(np.float64) ** 2
+    age = window_samples - np.arange(window_samples)
+    return float((age * energy).sum() / energy.sum())

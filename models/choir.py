@@ -57,6 +57,7 @@ class ChoirModel:
         self._amplitude = np.zeros(framing.bins, np.float32)
         self._f0_hz = np.zeros(voices, np.float32)
         self._sure = np.zeros(voices, np.bool_)
+        self._pitch_age_s = framing.pitch_age_s
         self._hops = 0
 
     @property
@@ -94,8 +95,8 @@ class ChoirModel:
         self._power *= self._power_scale / np.float32(spectrum.shape[0])
 
     def _time_s(self) -> float:
-        """Stream time at the centre of the synthesis window: there a given F0 separates best (measured)."""
-        return (self._hops * self._framing.hop - self._framing.half_overlap) / self._framing.samplerate
+        """Stream time at which this hop's F0 is meant."""
+        return self._hops * self._framing.hop / self._framing.samplerate - self._pitch_age_s
 
     def skip(self) -> None:
         """See `MaskModel.skip`."""

@@ -73,6 +73,11 @@ class Separator:
         return cls(build_model(model, voices=voices, framing=preset.framing, f0=f0), preset, channels)
 
     @property
+    def preset(self) -> Preset:
+        """Frame sizes."""
+        return self._preset
+
+    @property
     def samplerate(self) -> int:
         """Hz, of input and output."""
         return self._preset.samplerate

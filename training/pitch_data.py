@@ -123,7 +123,7 @@ class PitchStreams:
         bands = self._banks[passage.latency_ms](spectra.abs())
         preset = torch.zeros(len(LATENCIES_MS))
         preset[LATENCIES_MS.index(passage.latency_ms)] = 1.0
-        return Chunk(bands, preset, self._targets(passage, front.centre_times_s(first, self._frames)))
+        return Chunk(bands, preset, self._targets(passage, front.pitch_times_s(first, self._frames)))
 
     def _targets(self, passage: Passage, times_s: NDArray[np.float64]) -> PitchTargets:
         at = np.clip(times_s / LABEL_S, 0, passage.f0_hz.shape[1] - 1)

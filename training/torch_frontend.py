@@ -56,10 +56,10 @@ class TorchFrontend:
         spectra: Tensor = torch.fft.rfft(framed * scaled)
         return spectra
 
-    def centre_times_s(self, first: int, frames: int) -> NDArray[np.float64]:
-        """Stream time whose sound the masks of each frame shape most: the middle of the synthesis window."""
+    def pitch_times_s(self, first: int, frames: int) -> NDArray[np.float64]:
+        """Stream time at which the F0 of each frame is meant, see `Framing.pitch_age_s`."""
         ends = (np.arange(first, first + frames) + 1) * self.hop
-        return np.asarray((ends - self.framing.half_overlap) / self.framing.samplerate)
+        return np.asarray(ends / self.framing.samplerate - self.framing.pitch_age_s)
 
 
 class TorchFilterbank:

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from scipy import signal
 
 from rtsep.kernels.lobe import window_response
-from rtsep.kernels.windows import analysis_window, synthesis_window
+from rtsep.kernels.windows import analysis_window, energy_centre_samples, synthesis_window
 from rtsep.rt.presets import OVERLAP_AT_48K, Preset
 
 PRESETS = [
@@ -88,3 +88,14 @@ def test_windows_that_cannot_be_are_refused(n: int, m: int) -> None:
     for make in (analysis_window, synthesis_window):
         with pytest.raises(ValueError, match=f"window of {n} samples with half overlap {m}"):
             make(n, m)
+
+
+def test_the_energy_of_a_symmetric_window_lies_in_its_middle() -> None:
+    assert energy_centre_samples(512, 256) == pytest.approx(256, abs=1e-6)
+
+
+@pytest.mark.parametrize("latency_ms", OVERLAP_AT_48K)
+def test_the_energy_of_an_asymmetric_window_lies_late_but_before_its_fall(latency_ms: int) -> None:
+    preset = Preset(48000, latency_ms)
+    centre = energy_centre_samples(preset.window_samples, preset.half_overlap)
+    assert preset.half_overlap < centre < preset.window_samples / 2

@@ -131,14 +131,13 @@ class CountsHops(IdealMasks):
         self.report.f0_hz += 1
 
 
-def test_reported_pitch_is_dated_to_the_middle_of_the_samples_it_shaped() -> None:
-    # Hop h ends at h H and its frame is synthesised over the 2M samples before: its middle is h H - M.
+def test_reported_pitch_is_dated_as_the_engine_means_it() -> None:
     preset = Preset(SAMPLERATE, 43)
     stem = voices(1.0, (200.0,))
     _, noted = stream(Separator(CountsHops(stem, preset.framing), preset), stem[0])
     hops = noted.f0_hz[:, 0]
     assert hops[-1] == (len(stem[0]) + preset.latency_samples) // preset.hop
-    np.testing.assert_allclose(noted.times_s, (hops * preset.hop - preset.half_overlap) / SAMPLERATE)
+    np.testing.assert_allclose(noted.times_s, hops * preset.hop / SAMPLERATE - preset.framing.pitch_age_s)
 
 
 def test_contours_take_the_nearest_point() -> None:

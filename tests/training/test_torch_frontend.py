@@ -5,6 +5,8 @@ import pytest
 import torch
 
 from rtsep.kernels.windows import analysis_window
+from rtsep.models.build import build_model
+from rtsep.models.f0_track import F0Track
 from rtsep.models.pitch_grid import BANDS, pitch_filterbank
 from rtsep.rt.pipeline import HopPipeline
 from rtsep.rt.presets import OVERLAP_AT_48K, Preset
@@ -60,9 +62,18 @@ def test_bands_are_those_of_the_kernel(samplerate: int) -> None:
 
 
 @pytest.mark.parametrize("latency_ms", OVERLAP_AT_48K)
-def test_frames_are_dated_to_the_middle_of_the_synthesis_window(latency_ms: int) -> None:
+def test_frames_are_dated_as_the_engine_dates_pitches(latency_ms: int) -> None:
+    """A model that is given the time as pitch says when it looked."""
     preset = Preset(16000, latency_ms)
-    front = TorchFrontend(preset.framing)
-    times_s = front.centre_times_s(0, 3)
-    ends = preset.hop * np.arange(1, 4)
-    np.testing.assert_allclose(times_s, (ends - preset.latency_samples / 2) / 16000)
+    times_s = np.linspace(0, 2, 2001)
+    model = build_model(
+        "choir-fixed", voices=1, framing=preset.framing, f0=F0Track(times_s, 100 + 100 * times_s[:, None])
+    )
+    looked = []
+    for _ in range(20):
+        model.step(
+            np.zeros((1, preset.framing.bins), np.complex64), np.zeros((1, preset.framing.bins), np.float32)
+        )
+        looked.append(model.report.f0_hz[0] / 100 - 1)
+    expected = TorchFrontend(preset.framing).pitch_times_s(10, 10)
+    np.testing.assert_allclose(looked[10:], expected, atol=1e-4)
