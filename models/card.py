@@ -93,6 +93,19 @@ class ModelCard:
         return min(having, key=lambda n: min(abs(preset - latency_ms) for preset in n.latency_presets_ms))
 
 
+def network_from_json(data: object, where: str) -> NetworkCard:
+    """One network of a card.
+
+    Raises:
+        RtsepError: fields that are missing, unknown or of the wrong kind; `where` says whose.
+    """
+    network = _made(NetworkCard, data, where)
+    _one_of(network.role, ROLES, f"{where}: role")
+    if not network.latency_presets_ms:
+        raise RtsepError(f"{where}: a network serves no latency preset", "name at least one")
+    return network
+
+
 def read_card(path: Path) -> ModelCard:
     """Reads one card.
 
@@ -110,16 +123,12 @@ def read_card(path: Path) -> ModelCard:
     networks = data.get("networks") if isinstance(data, dict) else None
     if isinstance(networks, list):
         data["networks"] = [
-            _made(NetworkCard, entry, f"{where}, network {i + 1}") for i, entry in enumerate(networks)
+            network_from_json(entry, f"{where}, network {i + 1}") for i, entry in enumerate(networks)
         ]
     card = _made(ModelCard, data, where)
     _one_of(card.family, FAMILIES, f"{where}: family")
     if card.comb is not None:
         _one_of(card.comb, COMBS, f"{where}: comb")
-    for network in card.networks:
-        _one_of(network.role, ROLES, f"{where}: role")
-        if not network.latency_presets_ms:
-            raise RtsepError(f"{where}: a network serves no latency preset", "name at least one")
     if (card.comb is None) != any(network.role == LEVELS for network in card.networks):
         raise RtsepError(f"{where} must name either a comb or a levels network", "give one of the two")
     return card

@@ -1,18 +1,15 @@
-"""From a trained network to the files of a model: ONNX, safetensors, and the card that names them."""
+"""From a trained network to the files of a model, ONNX and safetensors, and to what its card says of them."""
 
 import hashlib
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from rtsep.models.card import ModelCard, NetworkCard
+from rtsep.models.card import NetworkCard
 from rtsep.models.export import export_onnx, save_weights
 from rtsep.models.step_module import StepModule
-from rtsep.training.whole_files import place
 
 
 def write_network(
@@ -56,15 +53,6 @@ def write_network(
         seed=seed,
         recipe=recipe,
     )
-
-
-def write_card(card: ModelCard, file: Path) -> None:
-    """The card as JSON, one field a line.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
-    place(file, (json.dumps(asdict(card), indent=2, ensure_ascii=False) + "\n").encode())
 
 
 def _sha256(file: Path) -> str:

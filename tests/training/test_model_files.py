@@ -12,7 +12,8 @@ from rtsep.models.export import load_weights, parity_error
 from rtsep.models.onnx_step import OnnxStep
 from rtsep.models.registry import CARD_FILE, DEFAULT_MODEL, find_model
 from rtsep.models.step_module import step_through
-from rtsep.training.model_files import write_card, write_network
+from rtsep.training.card_file import write_card
+from rtsep.training.model_files import write_network
 
 
 class Follower(nn.Module):
