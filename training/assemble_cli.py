@@ -18,7 +18,7 @@ REMEDY = "train it again, or name the JSON beside a trained network"
 @click.command("assemble")
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--network", "facts", type=click.Path(path_type=Path), multiple=True, required=True,
-              help="JSON a training run left beside its network, such as run/pitch.json; once for each.")  # fmt: skip
+              help="JSON beside a trained network, such as run/pitch.json; once for each.")  # fmt: skip
 @click.option("--like", default=DEFAULT_MODEL, show_default=True, help="Model whose card gives the rest.")
 @click.option("--summary", help="One line; that of --like unless given.")
 @click.option("--training-data", multiple=True, help="A source and its licence; once for each.")
