@@ -99,6 +99,25 @@ class AdaptiveComb:
         levels_db: F32,
     ) -> None: ...
 
+# guided_comb.cpp
+class GuidedComb:
+    BANDS: int
+    PARTIALS: int
+    UNSEEN: float
+    QUIETEST: float
+    def __init__(
+        self,
+        voices: int,
+        bins: int,
+        bin_hz: float,
+        lobe: F32,
+        oversampling: int,
+        learn: float,
+        floor: float,
+    ) -> None: ...
+    def observe(self, power: F32, f0_hz: F32, envelope: F32, before_hz: F32, partials: F32) -> None: ...
+    def mask(self, level: F32, trust: F32, noise: F32, masks: F32, levels_db: F32) -> None: ...
+
 # peaks.cpp
 class PeakPicker:
     CONSTANTS: dict[str, float]

@@ -123,7 +123,7 @@ class AdaptiveComb:
             active: [V], state: 1 while voiced, then fading.
             before_hz: [V], state: the last pitch.
         """
-        clean = np.where(np.isfinite(power) & (power > 0), np.minimum(power, LOUDEST), 0.0).astype(float)
+        clean = self._clean(power)
         observed = np.pad(clean, self.half)
         ground = FLOOR_SHARE * clean.mean() + TINY
         lobes = [self._place(f0_hz[v], before_hz[v], envelope[v], observed) for v in range(self.voices)]
@@ -136,10 +136,11 @@ class AdaptiveComb:
             active[v] = 1.0 if voice.levels.size else active[v] * self.hold
             before_hz[v] = f0_hz[v] if np.isfinite(f0_hz[v]) else 0.0
             source[v] = self._render(voice, envelope[v], float(active[v]))
-        # Wiener masks; what lies under the absolute floor, or exceeds all voices by far (a drum, a piano,
-        # applause), is nobody's and stays in the residual
-        voices = self.floor + source.sum(axis=0)
-        masks[...] = source / (voices + np.maximum(0.0, clean - UNEXPLAINED * voices))
+        masks[...] = self._masks(source, clean)
+
+    @staticmethod
+    def _clean(power: F32) -> F64:
+        return np.where(np.isfinite(power) & (power > 0), np.minimum(power, LOUDEST), 0.0).astype(float)
 
     def _place(self, f0: np.float32, before: np.float32, envelope: F32, observed: F64) -> _Lobes:
         """Lobes of one voice: where they lie, how wide the moving pitch makes them, and what level the
@@ -162,9 +163,9 @@ class AdaptiveComb:
         levels = np.exp(_read(envelope, index, fraction, unseen))
         return _Lobes(at + self.half, weights, index, fraction, levels)
 
-    def _fit(self, lobes: list[_Lobes], observed: F64, ground: float) -> F64:
-        """One multiplicative update of all levels; returns the model it was made from."""
-        model = np.full(observed.size, ground)
+    def _fit(self, lobes: list[_Lobes], observed: F64, base: F64 | float) -> F64:
+        """One multiplicative update of all levels; returns the model, `base` and lobes, it was made from."""
+        model = np.full(observed.size, base)
         for voice in lobes:
             np.add.at(model, voice.bins, voice.levels[:, None] * voice.weights)
         for voice in lobes:
@@ -173,14 +174,18 @@ class AdaptiveComb:
             voice.levels = np.maximum(voice.levels * ratio, TINY)
         return model
 
+    def _own(self, voice: _Lobes, model: F64) -> F64:
+        """How much of the power under every partial's lobe is its own, [K]."""
+        own = (voice.levels[:, None] * voice.weights**2).sum(axis=1)
+        everybody = (model[voice.bins] * voice.weights).sum(axis=1)
+        return np.asarray(np.minimum(1.0, own / np.maximum(everybody, TINY)))
+
     def _learn(self, voice: _Lobes, model: F64, envelope: F32) -> None:
         """Envelope in log power: partials weigh by closeness and by how much of their bins is their own.
 
         Those under the floor teach nothing: after a muted input the voices are as they were before.
         """
-        own = (voice.levels[:, None] * voice.weights**2).sum(axis=1)
-        everybody = (model[voice.bins] * voice.weights).sum(axis=1)
-        share = np.minimum(1.0, own / np.maximum(everybody, TINY))
+        share = self._own(voice, model)
         distance = (np.arange(BANDS) - (voice.band + voice.fraction)[:, None]) / BAND_SPREAD
         near = np.abs(np.arange(BANDS) - voice.band[:, None]) <= int(3.0 * BAND_SPREAD) + 1
         g = np.where(
@@ -195,11 +200,20 @@ class AdaptiveComb:
     def _render(self, voice: _Lobes, envelope: F32, active: float) -> F64:
         """Power of one voice on the bins: lobes at levels between envelope and fit, and the skirt between."""
         linear = np.where(envelope > UNSEEN, SKIRT * active * np.exp(envelope.astype(float)), 0.0)
-        index, fraction = self.bin_band
-        skirt = linear[index] + fraction * (linear[index + 1] - linear[index])
-        source = np.pad(skirt, self.half)
+        source = self._skirt(linear)
         fitted = np.log(voice.levels)
         prior = _read(envelope, voice.band, voice.fraction, fitted)
         level = np.exp(fitted + PRIOR_SHARE * (prior - fitted))
         np.add.at(source, voice.bins, level[:, None] * voice.weights)
         return source[self.half : self.half + self.bins]
+
+    def _skirt(self, linear: NDArray[np.floating]) -> F64:
+        """Power between partials on the padded bins: linear between the bands of a voice."""
+        index, fraction = self.bin_band
+        return np.pad(linear[index] + fraction * (linear[index + 1] - linear[index]), self.half)
+
+    def _masks(self, source: F64, clean: F64) -> F64:
+        """Wiener masks; what lies under the absolute floor, or exceeds all voices by far (a drum, a piano,
+        applause), is nobody's and stays in the residual."""
+        voices = self.floor + source.sum(axis=0)
+        return np.asarray(source / (voices + np.maximum(0.0, clean - UNEXPLAINED * voices)))

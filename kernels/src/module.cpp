@@ -10,6 +10,7 @@ PYBIND11_MODULE(_core, m) {
     bind_renderer(m);
     bind_soft_masks(m);
     bind_comb(m);
+    bind_guided_comb(m);
     bind_peaks(m);
     bind_coverage(m);
     bind_beam(m);

@@ -43,6 +43,7 @@ void bind_lpc(py::module_& m);
 void bind_renderer(py::module_& m);
 void bind_soft_masks(py::module_& m);
 void bind_comb(py::module_& m);
+void bind_guided_comb(py::module_& m);
 void bind_peaks(py::module_& m);
 void bind_coverage(py::module_& m);
 void bind_beam(py::module_& m);
