@@ -19,6 +19,7 @@ from rtsep.kernels.reference import (
     comb,
     coverage,
     filterbank,
+    guided_comb,
     lpc,
     oscillator,
     peaks,
@@ -168,6 +169,21 @@ def kernel_cases() -> Iterator[KernelCase]:
         out = np.empty((VOICES, BINS), np.float32)
         return lambda: kernel.step(power, f0_hz, state, active, before_hz, out, level_db)
 
+    def guided(k: Any) -> Callable[[], object]:
+        response = window_response(window, reach_bins=5, phases=32) ** 2
+        kernel = k.GuidedComb(VOICES, BINS, bin_hz, response, 32, 0.125, 1e-10)
+        power, state = amplitude**2, np.full((VOICES, comb.BANDS), comb.UNSEEN, np.float32)
+        before_hz, level_db = np.zeros((2, VOICES), np.float32)
+        partials = np.empty((VOICES, comb.MAX_PARTIALS, 3), np.float32)
+        level, trust = np.full((2, VOICES, comb.MAX_PARTIALS), [[[-8.0]], [[0.8]]], np.float32)
+        noise, out = np.full((VOICES, comb.BANDS), -18, np.float32), np.empty((VOICES, BINS), np.float32)
+
+        def hop() -> None:
+            kernel.observe(power, f0_hz, state, before_hz, partials)
+            kernel.mask(level, trust, noise, out, level_db)
+
+        return hop
+
     peak_hz, weight = np.zeros((2, PEAKS), np.float32)
     covered, missing = np.zeros((CANDIDATES, PEAKS), np.float32), np.zeros(CANDIDATES, np.float32)
     found = peaks.PeakPicker(bin_hz, TOP_HZ, np.array([1, 1e-9], np.float32), 1).find(
@@ -186,6 +202,7 @@ def kernel_cases() -> Iterator[KernelCase]:
     yield case("assignment", f"{VOICES} voices, {assignment.PEAKS} peaks", assigner, assignment)
     yield case("refine_f0", f"{VOICES} voices, {PEAKS} peaks", refinement, refine)
     yield case("comb", on_bins, adaptive_comb, comb)
+    yield case("guided_comb", on_bins, guided, guided_comb)
     yield case("lsf_to_lpc", f"{VOICES} voices, order {ORDER}", lines_to_lpc, lpc)
     yield case("all-pole envelope", on_bins, envelope, lpc)
     yield case("all-pole filter", f"{VOICES} voices x 32 frames of {2 * HOP}", all_pole_filter, lpc)

@@ -14,6 +14,7 @@ from rtsep.models.framing import Framing
 from rtsep.models.network_tracker import NetworkTracker
 from rtsep.models.onnx_step import OnnxStep
 from rtsep.models.registry import Model, find_model
+from rtsep.models.source_filter_masks import SourceFilterMasks
 from rtsep.models.tracker import MultiF0Tracker, PitchTracker
 
 MAX_VOICES = 4
@@ -22,7 +23,7 @@ T = TypeVar("T")
 
 # Architectures that a card may name, and what runs them hop by hop: called with (step, voices, framing).
 TRACKERS: dict[str, Callable[[OnnxStep, int, Framing], PitchTracker]] = {"pitch-net": NetworkTracker}
-LEVEL_MASKS: dict[str, Callable[[OnnxStep, int, Framing], CombMasks]] = {}
+LEVEL_MASKS: dict[str, Callable[[OnnxStep, int, Framing], CombMasks]] = {"source-filter": SourceFilterMasks}
 
 
 def build_model(name: str, *, voices: int, framing: Framing, f0: F0Track | None) -> MaskModel:

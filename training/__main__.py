@@ -8,6 +8,7 @@ import click
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.stop import Stopped
 from rtsep.training.assemble_cli import command as assemble
+from rtsep.training.choir_cli import command as choir
 from rtsep.training.evaluate_cli import command as evaluate
 from rtsep.training.pitch_cli import command as pitch
 from rtsep.training.render_cli import command as render_choir
@@ -21,6 +22,7 @@ def group() -> None:
 group.add_command(render_choir)
 group.add_command(pitch)
 group.add_command(assemble)
+group.add_command(choir)
 group.add_command(evaluate)
 
 

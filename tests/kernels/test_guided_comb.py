@@ -1,4 +1,5 @@
-"""Guided comb: parity with state carried, the adaptive comb as a special case, and predictions of any kind."""
+"""Guided comb: parity with state carried, the adaptive comb as a special case, and predictions of any
+kind."""
 
 from types import ModuleType
 
