@@ -107,7 +107,7 @@ def test_a_folder_is_a_model_like_a_shipped_one(tmp_path: Path) -> None:
     folder = str(write_model(tmp_path / "mine", []))
     hop, rng = Preset(48000, 11).hop, np.random.default_rng(1)
     noise = rng.normal(0, 0.1, 20 * hop).astype(np.float32)
-    shipped = Separator.load("choir", voices=2).process(noise)
+    shipped = Separator.load("choir-comb", voices=2).process(noise)
     np.testing.assert_array_equal(Separator.load(folder, voices=2).process(noise), shipped)
 
 

@@ -44,7 +44,9 @@ def in_blocks(separator: Separator, signal: F32, sizes: Iterable[int]) -> F32:
     return np.concatenate(parts, axis=1)[:, : len(signal)]
 
 
-KINDS = pytest.mark.parametrize("kind", ["choir", "choir-fixed", "choir f0", "choir-fixed f0"])
+KINDS = pytest.mark.parametrize(
+    "kind", ["choir", "choir-comb", "choir-fixed", "choir-comb f0", "choir-fixed f0"]
+)
 
 
 def load_kind(kind: str, **changes: Any) -> Separator:
@@ -329,7 +331,7 @@ def test_report_is_of_the_last_hop() -> None:
     [
         ({"voices": 0}, r"0 voices is outside 1\.\.4; ask for"),
         ({"voices": 5}, r"5 voices is outside 1\.\.4; ask for"),
-        ({"model": "chior"}, "model 'chior' is not one of choir, choir-fixed, nor a folder"),
+        ({"model": "chior"}, "model 'chior' is not one of choir, choir-comb, choir-fixed, nor a folder"),
         ({"backend": "gpu"}, "backend 'gpu' is not one of auto, cpu; use"),
         ({"samplerate": 7999}, r"sample rate 7999 Hz is outside 8000\.\.192000 Hz; resample"),
         ({"samplerate": 192001}, r"sample rate 192001 Hz is outside 8000\.\.192000 Hz; resample"),
