@@ -12,6 +12,7 @@ from rtsep.training.choir_cli import command as choir
 from rtsep.training.evaluate_cli import command as evaluate
 from rtsep.training.pitch_cli import command as pitch
 from rtsep.training.render_cli import command as render_choir
+from rtsep.training.unet_cli import command as unet
 
 
 @click.group()
@@ -23,6 +24,7 @@ group.add_command(render_choir)
 group.add_command(pitch)
 group.add_command(assemble)
 group.add_command(choir)
+group.add_command(unet)
 group.add_command(evaluate)
 
 

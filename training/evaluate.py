@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rtsep.kernels.errors import RtsepError
-from rtsep.training import protocol
+from rtsep.training import basic_pitch, protocol
 from rtsep.training.contours import Contours
 from rtsep.training.f0_truth import F0Truth, mixture_f0, mixture_truth, second_f0, stem_f0
 from rtsep.training.protocol import SAMPLERATE, Audio, Scores
@@ -36,6 +36,7 @@ class Settings:
         seeds: 1 or 5 as in the paper; only noted, see `rtsep.training.report`.
         strict: every excerpt by itself through a freshly reset separator.
         cache: folder of F0 contours.
+        basic_pitch: compare tracked pitches with basic-pitch's too, where it is installed.
     """
 
     systems: tuple[str, ...]
@@ -43,6 +44,7 @@ class Settings:
     seeds: int
     strict: bool
     cache: Path
+    basic_pitch: bool = False
 
 
 class Run(NamedTuple):
@@ -62,15 +64,24 @@ class Result:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """All results, [run][mixture]; the truth of every mixture where any pitch was tracked.
+    """All results.
 
-    `truths` and all tracked contours hold the scored excerpts only.
+    results : by run, one per mixture
+    truths : of every mixture, where any pitch was tracked
+    references : basic-pitch's pitches of every mixture in no order of voices, where asked for and installed
+
+    `truths`, `references` and all tracked contours have one grid, that of the scored excerpts.
     """
 
     mixtures: list[Mixture]
     settings: Settings
     results: dict[Run, list[Result]]
     truths: list[F0Truth]
+    references: list[Contours]
+
+    def f0(self, mixture: int) -> Contours:
+        """F0 of the stems of a mixture, from its first sample on."""
+        return mixture_f0([_stem(file) for file in self.mixtures[mixture].files], self.settings.cache)
 
 
 def runs(settings: Settings) -> list[Run]:
@@ -96,7 +107,7 @@ def evaluate(
         mixtures: all of the same number of voices, so that their frames can be pooled per voice.
         settings: what to run.
         jobs: processes; 1 works in this one.
-        progress: called with the number of finished steps, their total, and what comes next.
+        progress: called with the number of finished steps, their total, and what was finished.
 
     Raises:
         RtsepError: mixtures of different numbers of voices, stems that are too short or unreadable.
@@ -107,19 +118,24 @@ def evaluate(
     needs_first = needs_second or any(system.f0 for system in systems.values())
     stems = sorted({file for m in mixtures for file in m.files}) if needs_first else []
     todo = [(run, mixture) for run in runs(settings) for mixture in mixtures]
-    total = len(stems) + len(todo)
+    listen = mixtures if needs_second and settings.basic_pitch and basic_pitch.model_file() else []
+    total = len(stems) + len(todo) + len(listen)
     results: dict[Run, list[Result]] = {run: [] for run in runs(settings)}
     with _workers(jobs) as spread:
         prepare = partial(_prepare, settings.cache, needs_second)
-        for done, file in enumerate(spread(prepare, stems)):
+        for done, file in enumerate(spread(prepare, stems), start=1):
             progress(done, total, f"pitches of {file.stem}")
         work = partial(_run, settings)
-        for done, (run, result) in enumerate(spread(work, todo), start=len(stems)):
+        for done, (run, result) in enumerate(spread(work, todo), start=len(stems) + 1):
             at = f" at {run.latency_ms} ms" if run.latency_ms else ""
             progress(done, total, f"{run.system}{at}")
             results[run].append(result)
+        references = []
+        for reference in spread(partial(_reference, settings.cache), listen):
+            references.append(reference)
+            progress(total - len(listen) + len(references), total, "basic-pitch")
     truths = [_truth(mixture, settings.cache) for mixture in mixtures] if needs_second else []
-    return Evaluation(mixtures, settings, results, truths)
+    return Evaluation(mixtures, settings, results, truths, references)
 
 
 def _check(mixtures: list[Mixture]) -> None:
@@ -195,3 +211,11 @@ def _truth(mixture: Mixture, cache_folder: Path) -> F0Truth:
     spans = protocol.excerpts(_stems(mixture).shape[1])
     truth = mixture_truth([_stem(file) for file in mixture.files], cache_folder)
     return truth.between(spans[0].start / SAMPLERATE, spans[-1].stop / SAMPLERATE)
+
+
+def _reference(cache_folder: Path, mixture: Mixture) -> Contours:
+    file = basic_pitch.model_file()
+    assert file is not None
+    stems = _stems(mixture)
+    times_s = _truth(mixture, cache_folder).times_s
+    return Contours(times_s, basic_pitch.pitches(stems.sum(axis=0), len(stems), file).at(times_s))

@@ -1,6 +1,7 @@
 """`rtsep eval`: the screen and the files around `rtsep.training.evaluate`."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -11,7 +12,7 @@ from rtsep.kernels.errors import RtsepError
 from rtsep.rt.presets import OVERLAP_AT_48K
 from rtsep.training.evaluate import Evaluation, Settings, evaluate
 from rtsep.training.f0_truth import default_cache
-from rtsep.training.report import report
+from rtsep.training.report import Report, report
 from rtsep.training.report_tables import sheets
 from rtsep.training.stems import Mixture, find_mixtures, pairs
 from rtsep.training.systems import F0_SOURCES, find_system, known_systems
@@ -48,7 +49,14 @@ from rtsep.training.systems import F0_SOURCES, find_system, known_systems
     "--strict", is_flag=True, help="Every excerpt normalised and separated by itself, from a reset."
 )
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
+@click.option(
+    "--basic-pitch", "with_basic_pitch", is_flag=True,
+    help="Score basic-pitch beside the trackers (pip install --no-deps basic-pitch).",
+)  # fmt: skip
 @click.option("--cache", type=click.Path(path_type=Path), help="Folder for F0 contours of stems.")
+@click.option(
+    "--report", "folder", type=click.Path(path_type=Path), help="Write tables, plots and all numbers here."
+)
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the report here as well.")
 def command(
     folders: tuple[Path, ...],
@@ -61,7 +69,9 @@ def command(
     seeds: str,
     strict: bool,
     jobs: int,
+    with_basic_pitch: bool,
     cache: Path | None,
+    folder: Path | None,
     json_file: Path | None,
 ) -> None:
     """Scores separation of the voices in STEMS_DIR, whose sum is the mixture.
@@ -71,13 +81,15 @@ def command(
     """
     wanted_f0 = _choices("--f0", f0, F0_SOURCES)
     presets = tuple(int(ms) for ms in _choices("--latency", latency, tuple(map(str, OVERLAP_AT_48K))))
-    settings = Settings(
-        _systems(systems, wanted_f0, f0), presets, int(seeds), strict, cache or default_cache()
-    )
+    names = _systems(systems, wanted_f0, f0)
+    settings = Settings(names, presets, int(seeds), strict, cache or default_cache(), with_basic_pitch)
     mixtures = _mixtures(folders, quartets, in_pairs, voices)
     if json_file is not None and not json_file.absolute().parent.is_dir():
         raise RtsepError(f"--json {json_file}: {json_file.parent} is not a folder", "create it first")
-    found = report(_evaluate(mixtures, settings, jobs))
+    if folder is not None:
+        writer = _report_writer(folder)
+    evaluation = _evaluate(mixtures, settings, jobs)
+    found = report(evaluation)
     console = Console()
     for sheet in sheets(found):
         console.print(sheet.on_terminal())
@@ -85,6 +97,10 @@ def command(
         if row["overall"]["nan_frames"]:
             at = f" at {row['latency_ms']} ms" if row["latency_ms"] else ""
             console.print(f"{row['title']}{at}: {row['overall']['nan_frames']} silent estimates skipped")
+    if found["basic_pitch"] and not evaluation.references:
+        console.print(f"basic-pitch {found['basic_pitch']}")
+    if folder is not None:
+        writer(evaluation, found, folder)
     if json_file is not None:
         _write("--json", json_file, json.dumps(found, indent=1, allow_nan=False) + "\n")
 
@@ -122,6 +138,17 @@ def _evaluate(mixtures: list[Mixture], settings: Settings, jobs: int) -> Evaluat
             jobs,
             lambda done, total, label: progress.update(task, completed=done, total=total, description=label),
         )
+
+
+def _report_writer(folder: Path) -> Callable[[Evaluation, Report, Path], None]:
+    """Asked for before the work begins: an hour later is no time to hear that something is missing."""
+    if folder.exists() and not folder.is_dir():
+        raise RtsepError(f"--report {folder} is a file", "name a folder")
+    try:
+        from rtsep.training import report_folder
+    except ImportError as error:
+        raise RtsepError(f"--report cannot draw: {error}", "run pip install 'rtsep[eval]'") from None
+    return report_folder.write
 
 
 def _words(option: str, text: str) -> tuple[str, ...]:

@@ -143,6 +143,17 @@ def score_set(true_hz: Hz, tracked_hz: Hz) -> SetScore:
     return SetScore(float(scores["Precision"]), float(scores["Recall"]), float(scores["Accuracy"]))
 
 
+def nearest(true_hz: Hz, tracked_hz: Hz) -> Hz:
+    """Of pitches in no order of voices, the one nearest to each true one; 0 where there is none.
+
+    Shape:
+        true_hz: float64 [points, voices], tracked_hz: float64 [points, pitches]; returns as true_hz.
+    """
+    distance = cents_between(tracked_hz[:, None, :], true_hz[:, :, None])
+    chosen = np.take_along_axis(tracked_hz, distance.argmin(axis=2), axis=1)
+    return np.where(np.isfinite(distance.min(axis=2)), chosen, 0.0)
+
+
 def _any_near(pitches_hz: Hz, pitch_hz: Hz) -> Flags:
     return np.asarray((cents_between(pitches_hz, pitch_hz) <= TOLERANCE_CENTS).any(axis=1))
 

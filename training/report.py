@@ -14,8 +14,8 @@ import numpy as np
 from rtsep.rt.presets import Preset
 from rtsep.training import protocol
 from rtsep.training.evaluate import Evaluation, Result
-from rtsep.training.f0_scores import cents_between, points, score_set, voice_score
-from rtsep.training.f0_truth import F0Truth, swift_f0_version
+from rtsep.training.f0_scores import cents_between, nearest, points, score_set, voice_score
+from rtsep.training.f0_truth import F0Truth, Hz, swift_f0_version
 from rtsep.training.protocol import SAMPLERATE, Scores
 from rtsep.training.stems import PARTS, Mixture, voice_labels
 from rtsep.training.streaming import BLOCK_SAMPLES
@@ -31,7 +31,7 @@ Report = dict[str, Any]
 def report(evaluation: Evaluation) -> Report:
     """Everything that was measured, pooled over mixtures and per mixture."""
     mixtures, settings, results = evaluation.mixtures, evaluation.settings, evaluation.results
-    places = _places(mixtures)
+    where = places(mixtures)
     return {
         "format": FORMAT,
         "versions": _versions(),
@@ -43,7 +43,8 @@ def report(evaluation: Evaluation) -> Report:
         },
         "seeds": _seeds(settings.seeds),
         "protocol": _protocol(evaluation),
-        "voices": list(places),
+        "voices": list(where),
+        "voices_per_mixture": len(mixtures[0].files),
         "mixtures": [
             {"name": m.name, "stems": [f.name for f in m.files], "excerpts": r.scores.kept.shape[1] // 4}
             for m, r in zip(mixtures, next(iter(results.values())), strict=True)
@@ -51,7 +52,7 @@ def report(evaluation: Evaluation) -> Report:
         "latencies": [_latency(latency_ms) for latency_ms in settings.latencies_ms],
         "results": [
             {"system": run.system, "title": find_system(run.system).title, "latency_ms": run.latency_ms}
-            | _summary([result.scores for result in found], places)
+            | _summary([result.scores for result in found], where)
             | {
                 "mixtures": [
                     {"name": m.name} | _entry([r.scores]) for m, r in zip(mixtures, found, strict=True)
@@ -59,13 +60,15 @@ def report(evaluation: Evaluation) -> Report:
             }
             for run, found in results.items()
         ],
-        "f0_truth": _truth_summary(evaluation.truths, places),
+        "f0_truth": _truth_summary(evaluation.truths, where),
         "f0": [
             {"system": run.system, "title": find_system(run.system).title, "latency_ms": run.latency_ms}
-            | _f0_summary(evaluation.truths, found, places)
+            | _f0_summary(evaluation.truths, found, where)
             for run, found in results.items()
             if found[0].tracked is not None
-        ],
+        ]
+        + _reference_rows(evaluation, where),
+        "basic_pitch": _basic_pitch_note(evaluation),
     }
 
 
@@ -122,13 +125,14 @@ def _latency(latency_ms: int) -> Report:
 Places = dict[str, list[tuple[int, int]]]
 
 
-def _places(mixtures: list[Mixture]) -> Places:
-    places: Places = {}
+def places(mixtures: list[Mixture]) -> Places:
+    """Which voices of which mixtures share a label, labels from the highest part down."""
+    found: Places = {}
     for mixture, labels in enumerate(voice_labels(mixtures)):
         for place, label in enumerate(labels):
-            places.setdefault(label, []).append((mixture, place))
-    known = [part for part in PARTS if part in places]
-    return {label: places[label] for label in known} if len(known) == len(places) else places
+            found.setdefault(label, []).append((mixture, place))
+    known = [part for part in PARTS if part in found]
+    return {label: found[label] for label in known} if len(known) == len(found) else found
 
 
 def _entry(parts: list[Scores]) -> Report:
@@ -137,21 +141,21 @@ def _entry(parts: list[Scores]) -> Report:
     return {key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in entry.items()}
 
 
-def _summary(scores: list[Scores], places: Places) -> Report:
+def _summary(scores: list[Scores], where: Places) -> Report:
     return {
         "overall": _entry(scores),
-        "voices": [_entry([scores[m].voice(j) for m, j in where]) for where in places.values()],
+        "voices": [_entry([scores[m].voice(j) for m, j in spots]) for spots in where.values()],
     }
 
 
-def _truth_summary(truths: list[F0Truth], places: Places) -> Report | None:
+def _truth_summary(truths: list[F0Truth], where: Places) -> Report | None:
     """How far the two single-voice trackers agree: what the truth itself is worth."""
     if not truths:
         return None
     voices = []
-    for where in places.values():
-        first = np.concatenate([truths[m].first_hz[:, j] for m, j in where])
-        second = np.concatenate([truths[m].second_hz[:, j] for m, j in where])
+    for spots in where.values():
+        first = np.concatenate([truths[m].first_hz[:, j] for m, j in spots])
+        second = np.concatenate([truths[m].second_hz[:, j] for m, j in spots])
         pair = F0Truth(np.zeros(0), first, second)
         distance = cents_between(first, second)[pair.voiced]
         voices.append(
@@ -167,12 +171,45 @@ def _truth_summary(truths: list[F0Truth], places: Places) -> Report | None:
     return {"voices": voices}
 
 
-def _f0_summary(truths: list[F0Truth], found: list[Result], places: Places) -> Report:
+def _f0_summary(truths: list[F0Truth], found: list[Result], where: Places) -> Report:
     tracked = [r.tracked.f0_hz for r in found if r.tracked is not None]
-    own = [points(t.first_hz, f) for t, f in zip(truths, tracked, strict=True)]
+    return _by_truth(truths, tracked, where) | {"any_order": _any_order(truths, tracked)}
+
+
+def _by_truth(truths: list[F0Truth], tracked: list[Hz], where: Places) -> Report:
+    alone = [points(t.first_hz, f) for t, f in zip(truths, tracked, strict=True)]
     agreed = [points(t.first_hz, f, t.voiced, t.silent) for t, f in zip(truths, tracked, strict=True)]
     return {
-        "swift-f0": [asdict(voice_score([own[m][j] for m, j in where])) for where in places.values()],
-        "agreed": [asdict(voice_score([agreed[m][j] for m, j in where])) for where in places.values()],
-        "any_order": asdict(score_set(np.concatenate([t.first_hz for t in truths]), np.concatenate(tracked))),
+        name: [asdict(voice_score([scored[m][j] for m, j in spots])) for spots in where.values()]
+        for name, scored in (("swift-f0", alone), ("agreed", agreed))
     }
+
+
+def _any_order(truths: list[F0Truth], tracked: list[Hz]) -> Report:
+    return asdict(score_set(np.concatenate([t.first_hz for t in truths]), np.concatenate(tracked)))
+
+
+def _reference_rows(evaluation: Evaluation, where: Places) -> list[Report]:
+    """basic-pitch tells pitches but not voices: its nearest pitch is taken for every voice."""
+    if not evaluation.references:
+        return []
+    pairs = list(zip(evaluation.truths, evaluation.references, strict=True))
+    near = [nearest(truth.first_hz, found.f0_hz) for truth, found in pairs]
+    row = _by_truth(evaluation.truths, near, where)
+    unknown = {"recall": None, "wrong_voice": None, "false_voicing": None}
+    for truth in ("swift-f0", "agreed"):
+        row[truth] = [voice | unknown for voice in row[truth]]
+    row["any_order"] = _any_order(evaluation.truths, [found.f0_hz for _, found in pairs])
+    return [{"system": "basic-pitch", "title": "basic-pitch, offline", "latency_ms": None} | row]
+
+
+def _basic_pitch_note(evaluation: Evaluation) -> str | None:
+    if not evaluation.settings.basic_pitch:
+        return None
+    if evaluation.references:
+        return f"basic-pitch {importlib.metadata.version('basic-pitch')}, its own ONNX file"
+    return (
+        "skipped: not installed, see pip install --no-deps basic-pitch"
+        if evaluation.truths
+        else ("skipped: no system tracks pitches")
+    )

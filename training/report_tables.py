@@ -1,5 +1,6 @@
 """The report as tables: one description, printed on a terminal or written as Markdown."""
 
+import json
 from dataclasses import dataclass, field
 
 from rich.box import SIMPLE
@@ -24,7 +25,7 @@ class Sheet:
         table = Table(title=self.title, caption=self.caption, box=SIMPLE, padding=(0, 0, 0, 1))
         for column, heading in enumerate(self.headings):
             words = column < self.text_columns
-            table.add_column(heading, justify="left" if words else "right", no_wrap=not words or column > 0)
+            table.add_column(heading, justify="left" if words else "right", no_wrap=not words)
         for row in self.rows:
             if row is None:
                 table.add_section()
@@ -45,7 +46,7 @@ def sheets(report: Report) -> list[Sheet]:
     found = [_quality(report, latency) for latency in report["latencies"]]
     if report["f0"]:
         found += [_tracking(report, "agreed"), _tracking(report, "swift-f0"), _truth(report)]
-    references = published(len(report["voices"]))
+    references = published(report["voices_per_mixture"])
     if references:
         found.append(
             Sheet(
@@ -77,6 +78,19 @@ def _quality(report: Report, latency: Report) -> Sheet:
     return sheet
 
 
+def distinct_trackers(report: Report) -> list[tuple[str, Report]]:
+    """Rows of tracked pitch with a name each; systems that share their tracker share a row."""
+    names: dict[str, list[str]] = {}
+    rows: dict[str, Report] = {}
+    for row in report["f0"]:
+        numbers = {key: value for key, value in row.items() if key not in ("system", "title")}
+        key = json.dumps(numbers)
+        names.setdefault(key, []).append(row["title"].removesuffix(", tracked F0"))
+        rows[key] = row
+    at = {key: f", {row['latency_ms']} ms" if row["latency_ms"] else "" for key, row in rows.items()}
+    return [(" / ".join(names[key]) + at[key], rows[key]) for key in rows]
+
+
 def _tracking(report: Report, truth: str) -> Sheet:
     against = {
         "agreed": "points where swift-f0 and dio agree on every stem",
@@ -84,26 +98,17 @@ def _tracking(report: Report, truth: str) -> Sheet:
     }
     sheet = Sheet(
         f"tracked F0 against {against[truth]}",
-        "recall within 50 cents, by the voice's own tracker or by any; wrong voice: on another stem's pitch; "
-        "false voicing: share of silent points with a pitch",
-        ("system", "voice", "recall", "any voice", "wrong voice", "false voicing", "median error"),
-        text_columns=2,
+        "% of points within 50 cents; recall: of the voice's own tracker, any: of any of them, wrong: on "
+        "another stem's pitch; false: silent points with a pitch",
+        ("tracker", "recall", "any", "wrong", "false", "median error"),
     )
-    for row in report["f0"]:
-        at = f", {row['latency_ms']} ms" if row["latency_ms"] else ""
+    for name, row in distinct_trackers(report):
+        sheet.rows.append((name, "", "", "", "", ""))
         for label, voice in zip(report["voices"], row[truth], strict=True):
             hz, cents = voice["median_error_hz"], voice["median_error_cents"]
-            sheet.rows.append(
-                (
-                    row["title"] + at,
-                    label,
-                    _percent(voice["recall"]),
-                    _percent(voice["recall_any"]),
-                    _percent(voice["wrong_voice"]),
-                    _percent(voice["false_voicing"]),
-                    "-" if hz is None else f"{hz:.2f} Hz, {cents:.0f} ct",
-                )
-            )
+            shares = (voice[key] for key in ("recall", "recall_any", "wrong_voice", "false_voicing"))
+            error = "-" if hz is None else f"{hz:.2f} Hz, {cents:.0f} ct"
+            sheet.rows.append((f"- {label}", *map(_percent, shares), error))
         sheet.rows.append(None)
     return sheet
 
@@ -112,7 +117,7 @@ def _truth(report: Report) -> Sheet:
     keys = ("voiced_by_both", "silent_by_both", "voiced_by_swift_f0_only", "voiced_by_dio_only")
     return Sheet(
         "the truth about F0: swift-f0 and dio on the same stems",
-        "shares of all points; the rest is voiced by both, at pitches more than 50 cents apart",
+        "shares of all points in %; the rest is voiced by both, at pitches more than 50 cents apart",
         ("voice", "both voiced", "both silent", "swift-f0 only", "dio only", "median difference"),
         [
             (label, *(_percent(voice[key]) for key in keys), _cents(voice["median_difference_cents"]))
@@ -126,7 +131,7 @@ def _pair(mean_db: float | None, median_db: float | None) -> str:
 
 
 def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{100.0 * share:.1f} %"
+    return "-" if share is None else f"{100.0 * share:.1f}"
 
 
 def _cents(cents: float | None) -> str:

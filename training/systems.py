@@ -13,7 +13,7 @@ normalised excerpt at a time in either variant, as published.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from rtsep.training.nmf import nmf_separate
 from rtsep.training.oracle import IdealMasks, centred_ideal_masks
 from rtsep.training.protocol import SAMPLERATE, Audio, excerpts, peak_gain
 from rtsep.training.streaming import stream
+from rtsep.training.unet import WEIGHTS_FOLDER, has_unet, unet_separate
 
 F0_SOURCES = ("tracked", "given")
 
@@ -82,6 +83,10 @@ def _nmf(stems: Audio, latency_ms: int, given: Contours) -> Estimate:
     return Estimate(nmf_separate(stems.sum(axis=0), given))
 
 
+def _unet(folder: Path, stems: Audio, latency_ms: int, given: Contours) -> Estimate:
+    return Estimate(unet_separate(stems.sum(axis=0), given, folder))
+
+
 def _model(model: str, f0: str, stems: Audio, latency_ms: int, given: Contours) -> Estimate:
     track = F0Track(given.times_s, given.f0_hz) if f0 == "given" else None
     separator = Separator.load(
@@ -94,6 +99,7 @@ def _model(model: str, f0: str, stems: Audio, latency_ms: int, given: Contours) 
 BASELINES = {
     "mixture": System("mixture", _mixture),
     "nmf": System("NMF, offline, given F0", _nmf, "given", by_excerpt=True),
+    "unet": System("U-Net, offline, given F0", partial(_unet, WEIGHTS_FOLDER), "given", by_excerpt=True),
     "ideal": System("ideal mask", partial(_ideal, 1), streaming=True),
     "ideal-power": System("ideal mask, squared", partial(_ideal, 2), streaming=True),
     "ideal-centred": System("ideal mask, 2048/256 centred", _centred, by_excerpt=True),
@@ -104,18 +110,21 @@ def known_systems() -> tuple[str, ...]:
     """Baselines and every choir model with a card, in the order of the table: from weak to ideal."""
     models = [name for name, model in shipped_models().items() if model.card.family == "choir"]
     rows = [f"{model}-{f0}" for f0 in F0_SOURCES for model in models]
-    weak = [name for name in BASELINES if not name.startswith("ideal")]
+    weak = [name for name in BASELINES if not name.startswith("ideal") and (name != "unet" or has_unet())]
     return (*weak, *rows, *(name for name in BASELINES if name.startswith("ideal")))
 
 
 def find_system(name: str) -> System:
-    """A baseline, or a model's name or path followed by -given or -tracked.
+    """A baseline, unet:FOLDER of a training run, or a model's name or path followed by -given or -tracked.
 
     Raises:
         RtsepError: neither, or no such model.
     """
     if name in BASELINES:
         return BASELINES[name]
+    if name.startswith("unet:"):
+        folder = Path(name.removeprefix("unet:"))
+        return replace(BASELINES["unet"], separate=partial(_unet, folder))
     model, _, f0 = name.rpartition("-")
     if not model or f0 not in F0_SOURCES:
         raise RtsepError(
