@@ -10,6 +10,7 @@ from rtsep.rt.stop import Stopped
 from rtsep.training.assemble_cli import command as assemble
 from rtsep.training.choir_cli import command as choir
 from rtsep.training.evaluate_cli import command as evaluate
+from rtsep.training.evaluate_rendered_cli import command as evaluate_pitch
 from rtsep.training.pitch_cli import command as pitch
 from rtsep.training.render_cli import command as render_choir
 from rtsep.training.unet_cli import command as unet
@@ -26,6 +27,7 @@ group.add_command(assemble)
 group.add_command(choir)
 group.add_command(unet)
 group.add_command(evaluate)
+group.add_command(evaluate_pitch)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:

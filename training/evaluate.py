@@ -121,7 +121,7 @@ def evaluate(
     listen = mixtures if needs_second and settings.basic_pitch and basic_pitch.model_file() else []
     total = len(stems) + len(todo) + len(listen)
     results: dict[Run, list[Result]] = {run: [] for run in runs(settings)}
-    with _workers(jobs) as spread:
+    with workers(jobs) as spread:
         prepare = partial(_prepare, settings.cache, needs_second)
         for done, file in enumerate(spread(prepare, stems), start=1):
             progress(done, total, f"pitches of {file.stem}")
@@ -156,7 +156,8 @@ Spread = Callable[..., Iterator]  # type: ignore[type-arg]  # map: any function,
 
 
 @contextmanager
-def _workers(jobs: int) -> Iterator[Spread]:
+def workers(jobs: int) -> Iterator[Spread]:
+    """`map`, or the same over `jobs` processes of one thread each: results in the order of the items."""
     if jobs == 1:
         yield map
         return

@@ -1,7 +1,8 @@
 """`rtsep eval`: the screen and the files around `rtsep.training.evaluate`."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -79,8 +80,8 @@ def command(
     16 kHz, 4 s excerpts (the first skipped), SI-SDR of 1 s frames, mean / median in dB, through the
     streaming path.
     """
-    wanted_f0 = _choices("--f0", f0, F0_SOURCES)
-    presets = tuple(int(ms) for ms in _choices("--latency", latency, tuple(map(str, OVERLAP_AT_48K))))
+    wanted_f0 = choices("--f0", f0, F0_SOURCES)
+    presets = tuple(int(ms) for ms in choices("--latency", latency, tuple(map(str, OVERLAP_AT_48K))))
     names = _systems(systems, wanted_f0, f0)
     settings = Settings(names, presets, int(seeds), strict, cache or default_cache(), with_basic_pitch)
     mixtures = _mixtures(folders, quartets, in_pairs, voices)
@@ -88,7 +89,8 @@ def command(
         raise RtsepError(f"--json {json_file}: {json_file.parent} is not a folder", "create it first")
     if folder is not None:
         writer = _report_writer(folder)
-    evaluation = _evaluate(mixtures, settings, jobs)
+    with progress_bar() as progress:
+        evaluation = evaluate(mixtures, settings, jobs, progress)
     found = report(evaluation)
     console = Console()
     for sheet in sheets(found):
@@ -106,7 +108,7 @@ def command(
 
 
 def _systems(systems: str | None, wanted_f0: tuple[str, ...], f0: str) -> tuple[str, ...]:
-    asked = known_systems() if systems is None else _words("--systems", systems)
+    asked = known_systems() if systems is None else words("--systems", systems)
     names = tuple(name for name in asked if find_system(name).f0 in (None, *wanted_f0))
     if not names:
         raise RtsepError(
@@ -128,16 +130,13 @@ def _mixtures(folders: tuple[Path, ...], quartets: str, in_pairs: bool, voices: 
     return mixtures
 
 
-def _evaluate(mixtures: list[Mixture], settings: Settings, jobs: int) -> Evaluation:
+@contextmanager
+def progress_bar() -> Iterator[Callable[[int, int, str], None]]:
+    """A bar on standard error, moved by (done, total, label)."""
     bar = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
     with Progress(*bar, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=None)
-        return evaluate(
-            mixtures,
-            settings,
-            jobs,
-            lambda done, total, label: progress.update(task, completed=done, total=total, description=label),
-        )
+        yield lambda done, total, label: progress.update(task, completed=done, total=total, description=label)
 
 
 def _report_writer(folder: Path) -> Callable[[Evaluation, Report, Path], None]:
@@ -151,21 +150,21 @@ def _report_writer(folder: Path) -> Callable[[Evaluation, Report, Path], None]:
     return report_folder.write
 
 
-def _words(option: str, text: str) -> tuple[str, ...]:
+def words(option: str, text: str) -> tuple[str, ...]:
     """A comma-separated list, without repetitions."""
-    words = tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
-    if not words:
+    found = tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
+    if not found:
         raise RtsepError(f"{option} names nothing", "give at least one name")
-    return words
+    return found
 
 
-def _choices(option: str, text: str, allowed: tuple[str, ...]) -> tuple[str, ...]:
+def choices(option: str, text: str, allowed: tuple[str, ...]) -> tuple[str, ...]:
     """A comma-separated list of `allowed` words."""
-    words = _words(option, text)
-    for word in words:
+    chosen = words(option, text)
+    for word in chosen:
         if word not in allowed:
             raise RtsepError(f"{option} {word!r} is not one of {', '.join(allowed)}", "choose from these")
-    return words
+    return chosen
 
 
 def _write(option: str, file: Path, text: str) -> None:

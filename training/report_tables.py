@@ -105,12 +105,16 @@ def _tracking(report: Report, truth: str) -> Sheet:
     for name, row in distinct_trackers(report):
         sheet.rows.append((name, "", "", "", "", ""))
         for label, voice in zip(report["voices"], row[truth], strict=True):
-            hz, cents = voice["median_error_hz"], voice["median_error_cents"]
-            shares = (voice[key] for key in ("recall", "recall_any", "wrong_voice", "false_voicing"))
-            error = "-" if hz is None else f"{hz:.2f} Hz, {cents:.0f} ct"
-            sheet.rows.append((f"- {label}", *map(_percent, shares), error))
+            sheet.rows.append((f"- {label}", *voice_cells(voice)))
         sheet.rows.append(None)
     return sheet
+
+
+def voice_cells(score: Report) -> tuple[str, ...]:
+    """Recall, any, wrong, false in percent, and the median error."""
+    shares = (score[key] for key in ("recall", "recall_any", "wrong_voice", "false_voicing"))
+    hz, cents = score["median_error_hz"], score["median_error_cents"]
+    return (*map(_percent, shares), "-" if hz is None else f"{hz:.2f} Hz, {cents:.0f} ct")
 
 
 def _truth(report: Report) -> Sheet:

@@ -24,7 +24,7 @@ from rtsep.training.task import Carried, Draw, Loss
 PATCH_FRAMES = 64
 F0_STEP_S = 0.005  # of rendered choirs
 HOLD_STEPS = 8  # patches drawn from an item before the next: reading one costs as much as two steps
-VALIDATION_ITEMS, VALIDATION_PATCHES = 16, 3
+HELD_OUT, VALIDATION_PATCHES = 24, 2
 # Compressed magnitudes have an infinite slope at zero.
 FLOOR = 1e-4
 
@@ -35,7 +35,7 @@ class UNetTask:
     """See `rtsep.training.task.Task`.
 
     Args:
-        folder: rendered choirs at 16 kHz; its last items validate and are not learnt from.
+        folder: rendered choirs at 16 kHz; its first items validate and are not learnt from.
 
     Raises:
         RtsepError: another sample rate, or too few items.
@@ -43,9 +43,9 @@ class UNetTask:
 
     def __init__(self, folder: Path) -> None:
         choirs = ChoirFolder(folder)
-        if len(choirs) < 4 * VALIDATION_ITEMS:
+        if len(choirs) < 4 * HELD_OUT:
             raise RtsepError(
-                f"{folder} holds {len(choirs)} items, fewer than {4 * VALIDATION_ITEMS}", "render more hours"
+                f"{folder} holds {len(choirs)} items, fewer than {4 * HELD_OUT}", "render more hours"
             )
         rate = choirs[0].samplerate
         if rate != SAMPLERATE:
@@ -54,7 +54,7 @@ class UNetTask:
                 "render with samplerate = 16000 in --config",
             )
         self._choirs = choirs
-        self.learnt_items = len(choirs) - VALIDATION_ITEMS
+        self.learnt_items = len(choirs) - HELD_OUT
         self._items: OrderedDict[int, ChoirItem] = OrderedDict()
         self.module = ConditionedUNet()
 
@@ -66,7 +66,7 @@ class UNetTask:
         """Mixtures, targets, conditions, each [streams, 64, ...]."""
         patches = []
         for stream in draw.streams:
-            place = int(draw.rng(stream, hold=HOLD_STEPS).integers(self.learnt_items))
+            place = HELD_OUT + int(draw.rng(stream, hold=HOLD_STEPS).integers(self.learnt_items))
             patches.append(random_patch(self._item(place, len(draw.streams)), draw.rng(stream)))
         return _stacked(patches)
 
@@ -78,9 +78,9 @@ class UNetTask:
         return Loss(loss, {})
 
     def validate(self, module: nn.Module) -> dict[str, float]:
-        """`score`: by how many dB masking lowers the error of magnitudes, on the last items."""
+        """`score`: by how many dB masking lowers the error of magnitudes, on the first items."""
         before = after = 0.0
-        for place in range(self.learnt_items, len(self._choirs)):
+        for place in range(HELD_OUT):
             rng = np.random.default_rng(place)
             item = self._choirs[place]
             mixture, target, condition = _stacked(

@@ -64,7 +64,7 @@ def _card(
         "format": FORMAT,
         "what": "F0-conditioned U-Net after Petermann et al. 2020, supervised, offline: a baseline",
         "parameters": sum(p.numel() for p in task.module.parameters()),
-        "data": {key: choirs.get(key) for key in ("seed", "config_digest", "donors", "solo_voices")},
+        "data": {key: choirs.get(key) for key in ("seed", "config_digest", "donors")},
         "items": task.learnt_items,
         "settings": dataclasses.asdict(settings),
         "steps": steps,
