@@ -21,7 +21,7 @@ FLOOR = 1e-8
 
 
 def has_unet() -> bool:
-    """Whether the package has trained weights and torch is installed to run them."""
+    """Whether the package comes with trained weights and torch is installed to run them."""
     return (WEIGHTS_FOLDER / WEIGHTS_FILE).exists() and importlib.util.find_spec("torch") is not None
 
 
@@ -30,7 +30,7 @@ def load_unet(folder: Path) -> "ConditionedUNet":
     """The trained network of a folder.
 
     Raises:
-        RtsepError: torch is not installed, or the folder holds no weights of this network.
+        RtsepError: torch is not installed, or the folder holds no weights, or those of another network.
     """
     try:
         import torch
@@ -39,6 +39,11 @@ def load_unet(folder: Path) -> "ConditionedUNet":
         from rtsep.models.unet import ConditionedUNet
     except ImportError as error:
         raise RtsepError(f"the U-Net cannot run: {error}", "run pip install 'rtsep[train]'") from None
+    if not (folder / WEIGHTS_FILE).exists():
+        raise RtsepError(
+            f"{folder} holds no {WEIGHTS_FILE}",
+            "train one with rtsep-train unet --out RUN, then name unet:RUN",
+        )
     torch.set_num_threads(1)
     network = ConditionedUNet()
     load_weights(network, folder / WEIGHTS_FILE)

@@ -93,7 +93,7 @@ def test_mistakes(tmp_path: Path) -> None:
     write_choirs(tmp_path, 2, seconds=1.0)
     with pytest.raises(RtsepError, match="holds 2 items, fewer than"):
         unet_task.UNetTask(tmp_path)
-    with pytest.raises(RtsepError, match=r"unet.safetensors cannot be read"):
+    with pytest.raises(RtsepError, match=r"holds no unet.safetensors; train one"):
         separate(
             find_system(f"unet:{tmp_path}"),
             np.zeros((2, 128000), np.float32),
