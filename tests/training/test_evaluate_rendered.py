@@ -46,7 +46,7 @@ def test_slots_times_and_rests_are_those_that_were_sung(
 
 def test_a_tracker_of_the_package_runs(tmp_path: Path) -> None:
     write_choirs(tmp_path, 1, seconds=2.5)
-    found = evaluate_rendered.evaluate_rendered(tmp_path, 1, [Run("choir-tracked", 43)])
+    found = evaluate_rendered.evaluate_rendered(tmp_path, 1, [Run("choir-comb-tracked", 43)])
     (row,) = found["results"]
     assert row["all"]["recall_any"] > 0.5
 

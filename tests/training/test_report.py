@@ -78,7 +78,7 @@ def test_a_folder_of_everything(tmp_path: Path) -> None:
         soundfile.write(tmp_path / f"{name}.wav", 0.1 * voice, 16000)
     folder = tmp_path / "report"
     arguments = (
-        tmp_path, "--latency", "43", "--systems", "mixture,choir-tracked,choir-given,ideal",
+        tmp_path, "--latency", "43", "--systems", "mixture,choir-comb-tracked,choir-comb-given,ideal",
         "--cache", tmp_path / "f0", "--report", folder,
     )  # fmt: skip
     result = CliRunner().invoke(command, [str(a) for a in arguments], env={"COLUMNS": "100"})
@@ -98,8 +98,8 @@ def test_a_folder_of_everything(tmp_path: Path) -> None:
             if row["system"] == entry["system"] and row["kept"] == "1" and row["si_sdr_db"]
         ]
         assert np.mean(kept) == pytest.approx(entry["overall"]["mean_db"], abs=0.01)
-    assert {row["f0_missed"] != "" for row in rows if row["system"] == "choir-tracked"} == {True}
-    assert {row["f0_missed"] for row in rows if row["system"] != "choir-tracked"} == {""}
+    assert {row["f0_missed"] != "" for row in rows if row["system"] == "choir-comb-tracked"} == {True}
+    assert {row["f0_missed"] for row in rows if row["system"] != "choir-comb-tracked"} == {""}
 
 
 def test_a_report_folder_that_is_a_file_is_a_mistake(tmp_path: Path) -> None:
