@@ -31,6 +31,7 @@ MAX_SECONDS = 24 * 3600.0
 @click.option("--latency", type=int, default=11, show_default=True, help="Preset in ms: 5, 11, 21 or 43.")
 @click.option("--samplerate", type=int, default=48000, show_default=True, help="Hz.")
 @click.option("--channels", type=int, default=1, show_default=True, help="Input channels.")
+@click.option("--backend", default="auto", show_default=True, help="As on stage: auto, cpu, openvino.")
 @click.option("--seconds", type=float, default=30.0, show_default=True, help="Length of the timed run.")
 @click.option(
     "--unpaced", is_flag=True, help="Back to back instead of paced: the machine's limit, not a show."
@@ -45,6 +46,7 @@ def command(
     latency: int,
     samplerate: int,
     channels: int,
+    backend: str,
     seconds: float,
     unpaced: bool,
     kernels: bool,
@@ -68,6 +70,7 @@ def command(
             "latency_ms": latency,
             "samplerate": samplerate,
             "channels": channels,
+            "backend": backend,
             "seconds": seconds,
             "paced": not unpaced,
         }
@@ -117,8 +120,8 @@ def show(report: dict[str, Any], console: Console) -> None:
     )
     pace = "paced" if hops["paced"] else "back to back"
     table = Table(
-        title=f"{settings['model']}, {settings['voices']} voices, {settings['samplerate']} Hz, "
-        f"{hops['hops']} hops of {hops['hop_us']:.0f} us, {pace}",
+        title=f"{settings['model']} on {settings['backend']}, {settings['voices']} voices, "
+        f"{settings['samplerate']} Hz, {hops['hops']} hops of {hops['hop_us']:.0f} us, {pace}",
         box=SIMPLE,
     )
     table.add_column("")

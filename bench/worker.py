@@ -26,6 +26,7 @@ def main() -> int:
             samplerate=settings["samplerate"],
             latency_ms=settings["latency_ms"],
             channels=settings["channels"],
+            backend=settings["backend"],
         )
     except RtsepError as error:
         print(json.dumps({"error": [error.problem, error.remedy]}))

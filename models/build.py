@@ -11,6 +11,7 @@ from rtsep.models.choir import ChoirModel
 from rtsep.models.comb import AdaptiveCombMasks, CombMasks, FixedCombMasks
 from rtsep.models.f0_track import F0Track
 from rtsep.models.framing import Framing
+from rtsep.models.network_step import MakeStep, NetworkStep
 from rtsep.models.network_tracker import NetworkTracker
 from rtsep.models.onnx_step import OnnxStep
 from rtsep.models.registry import Model, find_model
@@ -22,11 +23,15 @@ MAX_VOICES = 4
 T = TypeVar("T")
 
 # Architectures that a card may name, and what runs them hop by hop: called with (step, voices, framing).
-TRACKERS: dict[str, Callable[[OnnxStep, int, Framing], PitchTracker]] = {"pitch-net": NetworkTracker}
-LEVEL_MASKS: dict[str, Callable[[OnnxStep, int, Framing], CombMasks]] = {"source-filter": SourceFilterMasks}
+TRACKERS: dict[str, Callable[[NetworkStep, int, Framing], PitchTracker]] = {"pitch-net": NetworkTracker}
+LEVEL_MASKS: dict[str, Callable[[NetworkStep, int, Framing], CombMasks]] = {
+    "source-filter": SourceFilterMasks
+}
 
 
-def build_model(name: str, *, voices: int, framing: Framing, f0: F0Track | None) -> MaskModel:
+def build_model(
+    name: str, *, voices: int, framing: Framing, f0: F0Track | None, make_step: MakeStep = OnnxStep
+) -> MaskModel:
     """Builds a model for `voices` voices.
 
     Args:
@@ -34,6 +39,7 @@ def build_model(name: str, *, voices: int, framing: Framing, f0: F0Track | None)
         voices: 1..4.
         framing: the spectrum's layout.
         f0: pitches to follow; without them they are tracked.
+        make_step: what runs its networks, see `backends.step_maker`.
 
     Raises:
         RtsepError: an unknown name, a damaged file, a number of voices outside 1..4, or another number of
@@ -44,27 +50,30 @@ def build_model(name: str, *, voices: int, framing: Framing, f0: F0Track | None)
         raise RtsepError(f"{voices} voices is outside 1..{MAX_VOICES}", "ask for --voices 1 to 4")
     if f0 is not None and f0.voices != voices:
         raise RtsepError(f"{f0.voices} contours of F0 for {voices} voices", "give one contour per voice")
-    pitches = _tracker(model, voices, framing) if f0 is None else f0
-    return ChoirModel(voices, framing, _masks(model, voices, framing), pitches)
+    pitches = _tracker(model, voices, framing, make_step) if f0 is None else f0
+    return ChoirModel(voices, framing, _masks(model, voices, framing, make_step), pitches)
 
 
-def _tracker(model: Model, voices: int, framing: Framing) -> PitchTracker:
+def _tracker(model: Model, voices: int, framing: Framing, make_step: MakeStep) -> PitchTracker:
     network = model.card.network(TRACKER, framing.latency_ms)
     if network is None:
         return MultiF0Tracker(voices, framing)
-    return _adapted(TRACKERS, model, network)(voices, framing)
+    return _adapted(TRACKERS, model, network, make_step)(voices, framing)
 
 
-def _masks(model: Model, voices: int, framing: Framing) -> CombMasks:
+def _masks(model: Model, voices: int, framing: Framing, make_step: MakeStep) -> CombMasks:
     network = model.card.network(LEVELS, framing.latency_ms)
     if network is None:
         comb = AdaptiveCombMasks if model.card.comb == "adaptive" else FixedCombMasks
         return comb(voices, framing)
-    return _adapted(LEVEL_MASKS, model, network)(voices, framing)
+    return _adapted(LEVEL_MASKS, model, network, make_step)(voices, framing)
 
 
 def _adapted(
-    known: Mapping[str, Callable[[OnnxStep, int, Framing], T]], model: Model, network: NetworkCard
+    known: Mapping[str, Callable[[NetworkStep, int, Framing], T]],
+    model: Model,
+    network: NetworkCard,
+    make_step: MakeStep,
 ) -> Callable[[int, Framing], T]:
     """What runs a network, with the network in it: its file is compared with the card before it is loaded."""
     content = model.read(network.onnx)
@@ -74,4 +83,4 @@ def _adapted(
             f"{network.architecture!r}; this rtsep runs {', '.join(known) or 'none'}",
             "install a newer rtsep",
         )
-    return partial(known[network.architecture], OnnxStep(content, f"{model.card.name}'s {network.onnx}"))
+    return partial(known[network.architecture], make_step(content, f"{model.card.name}'s {network.onnx}"))

@@ -14,7 +14,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from rtsep.kernels.errors import RtsepError
-from rtsep.models.onnx_step import NEXT, OnnxStep
+from rtsep.models.network_step import NEXT, NetworkStep
+from rtsep.models.onnx_step import OnnxStep
 from rtsep.models.step_module import StepModule
 
 OPSET = 18  # the exporter's own: no conversion after it, and every ONNX Runtime since 1.14 reads it
@@ -88,7 +89,7 @@ def _anonymous(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 @torch.no_grad()
-def parity_error(module: StepModule, step: OnnxStep, hops: int, seed: int = 0) -> float:
+def parity_error(module: StepModule, step: NetworkStep, hops: int, seed: int = 0) -> float:
     """Largest difference over `hops` hops of carried state, each side keeping its own.
 
     Inputs are the module's examples, every value scaled at random by some 3 dB each hop. Differences of

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rtsep.kernels import _core
 from rtsep.models.base import State
 from rtsep.models.framing import Framing
-from rtsep.models.onnx_step import OnnxStep
+from rtsep.models.network_step import NetworkStep
 from rtsep.models.pitch_grid import CANDIDATE_CENTS, CANDIDATES, LOWEST_CANDIDATE_HZ, pitch_filterbank
 
 F32 = NDArray[np.float32]
@@ -28,6 +28,12 @@ STRIDES = (2, 1, 1, 1)
 STATES = ("sung", "home", "heard_s", "score", "f0_hz", "sure")
 
 
+def preset_of(framing: Framing) -> tuple[int, int]:
+    """Which of the network's presets is nearest, and at every how many hops the network looks."""
+    preset = int(np.argmin([abs(np.log(framing.latency_ms / ms)) for ms in PRESETS_MS]))
+    return preset, STRIDES[preset]
+
+
 class NetworkTracker:
     """Tracks 1..4 voices, highest first.
 
@@ -37,11 +43,10 @@ class NetworkTracker:
         framing: the spectrum's layout.
     """
 
-    def __init__(self, network: OnnxStep, voices: int, framing: Framing) -> None:
+    def __init__(self, network: NetworkStep, voices: int, framing: Framing) -> None:
         self._bank = pitch_filterbank(framing)
         self._network = network
-        preset = int(np.argmin([abs(np.log(framing.latency_ms / ms)) for ms in PRESETS_MS]))
-        self._stride = STRIDES[preset]
+        preset, self._stride = preset_of(framing)
         network.inputs["preset"][...] = 0
         network.inputs["preset"][0, preset] = 1
         hop_s = self._stride * framing.hop / framing.samplerate

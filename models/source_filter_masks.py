@@ -6,7 +6,7 @@ from rtsep.kernels import _core
 from rtsep.models.base import State
 from rtsep.models.comb import F32
 from rtsep.models.framing import Framing
-from rtsep.models.onnx_step import OnnxStep
+from rtsep.models.network_step import NetworkStep
 from rtsep.models.source_filter_input import guided_comb, mixture_bands
 
 COMB_STATE = ("envelope", "before_hz")
@@ -24,7 +24,7 @@ class SourceFilterMasks:
         framing: the spectrum's layout.
     """
 
-    def __init__(self, step: OnnxStep, voices: int, framing: Framing) -> None:
+    def __init__(self, step: NetworkStep, voices: int, framing: Framing) -> None:
         self._network = step
         self._comb = guided_comb(voices, framing)
         self._bank = mixture_bands(framing)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsep.kernels.errors import RtsepError
+from rtsep.models.backends import step_maker
 from rtsep.models.base import MaskModel, State
 from rtsep.models.build import build_model
 from rtsep.models.report import VoiceReport
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from rtsep.models.f0_track import F0Track
 
 RESIDUAL = "residual"
-BACKENDS = ("auto", "cpu")
 MAX_CHANNELS = 64  # more than any interface on a stage; a bound on memory, not a property of the method
 
 
@@ -61,16 +61,16 @@ class Separator:
             samplerate: 8000..192000 Hz.
             latency_ms: preset 5, 11, 21 or 43.
             channels: audio channels, separated with one mask.
-            backend: "auto" or "cpu".
+            backend: "auto", "cpu" or "openvino" (see `rtsep compile`).
             f0: pitches to follow instead of tracking them.
 
         Raises:
             RtsepError: any of these out of its bounds.
         """
-        if backend not in BACKENDS:
-            raise RtsepError(f"backend {backend!r} is not one of {', '.join(BACKENDS)}", "use --backend auto")
+        make_step = step_maker(backend)
         preset = Preset(samplerate, latency_ms)
-        return cls(build_model(model, voices=voices, framing=preset.framing, f0=f0), preset, channels)
+        built = build_model(model, voices=voices, framing=preset.framing, f0=f0, make_step=make_step)
+        return cls(built, preset, channels)
 
     @property
     def preset(self) -> Preset:

@@ -55,7 +55,7 @@ class Session:
             left out.
         record: folder for a take (`input.wav`, `voice-1.wav`, ..., `residual.wav`).
         f0: pitches to follow instead of tracking them.
-        backend: "auto" or "cpu".
+        backend: "auto", "cpu" or "openvino".
 
     Raises:
         RtsepError: on `start`, for anything that cannot be had.
