@@ -1,0 +1,113 @@
+"""`NetworkTracker` as tensor operations: the pitch network and who sings what for many streams at once."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from rtsep.models.framing import Framing
+from rtsep.models.network_tracker import (
+    LEAST_LOG_ODDS,
+    SAME_VOICE,
+    SURE_LOG_ODDS,
+    UNISON_LOG_ODDS,
+    preset_of,
+)
+from rtsep.models.pitch_grid import CANDIDATE_CENTS, CANDIDATES, LOWEST_CANDIDATE_HZ, pitch_filterbank
+from rtsep.models.pitch_net import PRESETS, PitchNet
+from rtsep.models.tensor_assignment import PEAKS, SILENT, TensorAssignment
+from rtsep.models.tensor_filterbank import TensorFilterbank
+
+
+class TensorTracker(nn.Module):
+    """Tracks 1..4 voices of every stream, highest first.
+
+    Args:
+        network: the trained one.
+        voices: V.
+        framing: the spectrum's layout.
+    """
+
+    preset: Tensor
+
+    def __init__(self, network: PitchNet, voices: int, framing: Framing) -> None:
+        super().__init__()
+        self.network, self.voices = network, voices
+        self.bank = TensorFilterbank(pitch_filterbank(framing), framing)
+        preset, self.stride = preset_of(framing)
+        one_hot = nn.functional.one_hot(torch.tensor([preset]), PRESETS).float()
+        self.register_buffer("preset", one_hot, persistent=False)
+        self.assignment = TensorAssignment(voices, self.stride * framing.hop / framing.samplerate)
+
+    def initial_state(self, streams: int) -> tuple[Tensor, ...]:
+        """Nothing heard: hops [S], f0_hz [S, V], sure [S, V], the assignment's and the network's."""
+        nobody = torch.zeros(streams, self.voices)
+        network = (tensor.cpu() for tensor in self.network.initial_state(streams))
+        hops = torch.zeros(streams, dtype=torch.long)
+        return hops, nobody, nobody.bool(), *self.assignment.initial_state(streams), *network
+
+    def forward(self, amplitude: Tensor, hops: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        """amplitude [S, bins] (a full-scale sine peaks at 1), state -> f0_hz [S, V], sure [S, V], state."""
+        hops = hops + 1
+        looks = hops % self.stride == 0  # what is found in between is thrown away: no branch
+        found = self._look(amplitude, *state[2:])
+        state = tuple(
+            torch.where(looks.view(-1, *[1] * (old.ndim - 1)), new, old)
+            for old, new in zip(state, found, strict=True)
+        )
+        return state[0], state[1], hops, *state
+
+    def _look(self, amplitude: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        hypotheses, memory = state[:4], state[4:]
+        preset = self.preset.expand(amplitude.shape[0], -1)
+        salience, offset, unison, *heard = self.network(self.bank(amplitude), preset, *memory)
+        place, log_odds, count = peaks(salience, offset)
+        chosen, *hypotheses_after = self.assignment(place, log_odds, count, *hypotheses)
+        sounds, index = chosen != SILENT, chosen.clamp(min=0)
+        f0_hz = torch.where(sounds, _hz(place.gather(1, index)), 0.0)
+        sure = sounds & (log_odds.gather(1, index) >= SURE_LOG_ODDS)
+        return *self._join(f0_hz, sure, unison), *hypotheses_after, *heard
+
+    def _join(self, f0_hz: Tensor, sure: Tensor, unison: Tensor) -> tuple[Tensor, Tensor]:
+        """Where the network hears two voices at one pitch, the first silent neighbour joins."""
+        octaves = torch.log2(torch.where(f0_hz > 0, f0_hz, LOWEST_CANDIDATE_HZ) / LOWEST_CANDIDATE_HZ)
+        g = torch.round(1200.0 / CANDIDATE_CENTS * octaves).long().clamp(0, CANDIDATES - 1)
+        doubled = sure & (unison.gather(1, g) >= UNISON_LOG_ODDS)
+        open_to_all = torch.ones_like(sure[:, 0])
+        joined_hz, joined_sure = list(f0_hz.unbind(1)), list(sure.unbind(1))
+        for voice in range(self.voices):
+            for other in (voice - 1, voice + 1):
+                if 0 <= other < self.voices:
+                    joins = open_to_all & (f0_hz[:, voice] == 0) & doubled[:, other]
+                    joined_hz[voice] = torch.where(joins, f0_hz[:, other], joined_hz[voice])
+                    joined_sure[voice] = joined_sure[voice] | joins
+                    open_to_all = open_to_all & ~joins
+        return torch.stack(joined_hz, 1), torch.stack(joined_sure, 1)
+
+
+def peaks(salience: Tensor, offset: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The likeliest local maxima of the salience [S, CANDIDATES], highest pitch first: place and log odds
+    [S, PEAKS], and how many there are [S]."""
+    inner = salience[:, 1:-1]
+    rising = (inner > salience[:, :-2]) & (inner >= salience[:, 2:]) & (inner > LEAST_LOG_ODDS)
+    value, where = torch.where(rising, inner, -torch.inf).topk(PEAKS, -1)
+    candidate = torch.where(torch.isfinite(value), where + 1, 0).sort(-1, descending=True).values
+    count = (candidate > 0).sum(-1)
+    candidate = candidate.clamp(min=1)
+    near = candidate[..., None] + torch.arange(-1, 2, device=salience.device)
+    at = torch.arange(CANDIDATES, device=salience.device) + offset.clamp(-1.0, 1.0)
+    place = _at(at, near)
+    same = (place - place[..., 1:2]).abs() < SAME_VOICE
+    share = torch.where(same, torch.sigmoid(_at(salience, near)), 0.0)
+    # no peak lies below the lowest candidate: a negative place would mean silence
+    middle = ((share * place).sum(-1) / share.sum(-1)).clamp(min=0.0)
+    return middle, salience.gather(1, candidate), count
+
+
+def _at(values: Tensor, at: Tensor) -> Tensor:
+    """values [S, n] at places [S, m, k]."""
+    return values.gather(1, at.flatten(1)).view(at.shape)
+
+
+def _hz(place: Tensor) -> Tensor:
+    return LOWEST_CANDIDATE_HZ * torch.exp((math.log(2.0) * CANDIDATE_CENTS / 1200.0) * place)
