@@ -56,7 +56,8 @@ def envelope_log_power(lsf: Tensor, frequency_hz: Tensor) -> Tensor:
         odd = odd * torch.where(low, sines[..., i : i + 1] - sine, cosine - cosines[..., i : i + 1])
         even = even * torch.where(low, sines[..., i + 1 : i + 2] - sine, cosine - cosines[..., i + 1 : i + 2])
     power = 0.25 * (cosine * odd * odd + sine * even * even)
-    return -torch.log(power + LEAST_POWER)
+    # -ln(power + least), scaled: exporters to ONNX take a sum with 1e-12 for one with 0 and leave it out
+    return -torch.log(power * (1.0 / LEAST_POWER) + 1.0) - math.log(LEAST_POWER)
 
 
 def harmonic_log_power(frequency_hz: Tensor, f0_hz: Tensor, amplitude: Tensor, lsf: Tensor) -> Tensor:
@@ -79,4 +80,4 @@ def noise_log_power(frequency_hz: Tensor, gain: Tensor, bands: Tensor, lsf: Tens
         1.0 - (place.unsqueeze(0) - torch.arange(NOISE_BANDS, device=place.device).unsqueeze(1)).abs()
     ).clamp(min=0.0)
     magnitude = gain.unsqueeze(-1) * (bands @ hats)
-    return WHITE_NOISE_LOG_POWER + 2.0 * torch.log(magnitude + 1e-12) + envelope_log_power(lsf, frequency_hz)
+    return WHITE_NOISE_LOG_POWER + 2.0 * torch.log(magnitude.clamp(min=1e-12)) + envelope_log_power(lsf, frequency_hz)
