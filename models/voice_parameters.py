@@ -80,4 +80,8 @@ def noise_log_power(frequency_hz: Tensor, gain: Tensor, bands: Tensor, lsf: Tens
         1.0 - (place.unsqueeze(0) - torch.arange(NOISE_BANDS, device=place.device).unsqueeze(1)).abs()
     ).clamp(min=0.0)
     magnitude = gain.unsqueeze(-1) * (bands @ hats)
-    return WHITE_NOISE_LOG_POWER + 2.0 * torch.log(magnitude.clamp(min=1e-12)) + envelope_log_power(lsf, frequency_hz)
+    return (
+        WHITE_NOISE_LOG_POWER
+        + 2.0 * torch.log(magnitude.clamp(min=1e-12))
+        + envelope_log_power(lsf, frequency_hz)
+    )
