@@ -64,7 +64,8 @@ class ModelCard:
         credits: whom its data's licences ask to name; one line each.
         measured_quality: what was measured, on what and how; one line each.
         limits: what it cannot do; one line each.
-        comb: "adaptive" or "fixed" where levels are read off the mixture, None with a levels network.
+        comb: "adaptive" or "fixed" where levels are read off the mixture, None where every latency has a
+            levels network.
         networks: trained parts; pitches are tracked without training where none is a tracker.
         parent_sha256: of the card this model was adapted from, None where it was not.
     """
@@ -85,12 +86,12 @@ class ModelCard:
     parent_sha256: str | None
 
     def network(self, role: str, latency_ms: float) -> NetworkCard | None:
-        """The network of a role that serves the preset nearest to `latency_ms`; None where none has this
-        role."""
-        having = [network for network in self.networks if network.role == role]
-        if not having:
-            return None
-        return min(having, key=lambda n: min(abs(preset - latency_ms) for preset in n.latency_presets_ms))
+        """The network of a role that serves the preset nearest to `latency_ms`; None where none does."""
+        preset = min(self.latency_presets_ms, key=lambda ms: abs(ms - latency_ms))
+        for network in self.networks:
+            if network.role == role and preset in network.latency_presets_ms:
+                return network
+        return None
 
 
 def network_from_json(data: object, where: str) -> NetworkCard:
@@ -129,8 +130,13 @@ def read_card(path: Path) -> ModelCard:
     _one_of(card.family, FAMILIES, f"{where}: family")
     if card.comb is not None:
         _one_of(card.comb, COMBS, f"{where}: comb")
-    if (card.comb is None) != any(network.role == LEVELS for network in card.networks):
-        raise RtsepError(f"{where} must name either a comb or a levels network", "give one of the two")
+    served = {ms for network in card.networks if network.role == LEVELS for ms in network.latency_presets_ms}
+    bare = set(card.latency_presets_ms) - served
+    if (card.comb is None) == bool(bare):
+        raise RtsepError(
+            f"{where} must name a comb where a latency has no levels network, and only there",
+            "give one of the two for every latency",
+        )
     return card
 
 

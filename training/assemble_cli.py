@@ -35,7 +35,8 @@ def command(
         raise RtsepError(f"{out}: {out.absolute().parent} is not a folder", "create it first")
     base = find_model(like).card
     networks = [_read(file) for file in facts]
-    has_levels = any(network.role == LEVELS for network in networks)
+    served = {ms for network in networks if network.role == LEVELS for ms in network.latency_presets_ms}
+    has_levels = served >= set(base.latency_presets_ms)
     card = replace(
         base,
         name=out.name,

@@ -67,8 +67,11 @@ def with_network(**changes: Any) -> Callable[[Path], Path]:
         (changed(stems="voice-1"), "stems is 'voice-1', not a list of strings"),
         (changed(samplerate_hz=[8000]), "not two whole numbers"),
         (changed(comb="bent"), "'bent' is not one of adaptive, fixed"),
-        (changed(comb=None), "either a comb or a levels network"),
-        (changed(networks=[network_entry("levels", "x", b"")]), "either a comb or a levels network"),
+        (changed(comb=None), "a comb where a latency has no levels network"),
+        (
+            changed(networks=[network_entry("levels", "x", b"")]),
+            "a comb where a latency has no levels network",
+        ),
         (changed(networks=[7]), "network 1 is no JSON object"),
         (changed(parent_sha256="abc"), "not a SHA-256"),
         (with_network(role="choreography"), "'choreography' is not one of tracker, levels"),

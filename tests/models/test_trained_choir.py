@@ -5,6 +5,7 @@ import pytest
 from sung import cents, noise, note, sing, vibrato
 
 from rtsep import Separator
+from rtsep.models.f0_track import F0Track
 from rtsep.rt.presets import OVERLAP_AT_48K
 
 EVERY_LATENCY = pytest.mark.parametrize("latency_ms", OVERLAP_AT_48K)
@@ -77,3 +78,16 @@ def test_the_networks_memory_is_part_of_the_state() -> None:
     second = Separator.load("choir", voices=4, samplerate=48000, latency_ms=5)
     second.load_state_dict(first.state_dict())
     np.testing.assert_array_equal(second.process(sound[30000:]), expected)
+
+
+@pytest.mark.parametrize(("latency_ms", "learned"), [(5, False), (11, False), (21, True), (43, True)])
+def test_levels_are_learned_where_a_hop_has_time_for_it(latency_ms: int, learned: bool) -> None:
+    mixture, _ = _choir(48000, 0.5)
+    given = F0Track(np.array([0.0, 1.0]), np.tile([note(m) for m in CHORD], (2, 1)))
+    stems = [
+        Separator.load(model, voices=4, samplerate=48000, latency_ms=latency_ms, f0=given).process(
+            mixture.astype(np.float32)
+        )
+        for model in ("choir", "choir-comb")
+    ]
+    assert np.array_equal(*stems) != learned
