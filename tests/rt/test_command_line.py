@@ -82,7 +82,7 @@ def test_models_lists_the_cards(capfd: Capture) -> None:
     assert out.startswith("choir (choir):")
     assert "voice-4, residual" in out
     listed = json.loads(run_command(capfd, "models", "--json").out)
-    assert [card["name"] for card in listed] == ["choir", "choir-comb", "choir-fixed"]
+    assert [card["name"] for card in listed] == ["choir", "choir-comb", "choir-fixed", "choir-levels"]
 
 
 def test_models_checks_a_folder(capfd: Capture, tmp_path: Path) -> None:

@@ -331,7 +331,10 @@ def test_report_is_of_the_last_hop() -> None:
     [
         ({"voices": 0}, r"0 voices is outside 1\.\.4; ask for"),
         ({"voices": 5}, r"5 voices is outside 1\.\.4; ask for"),
-        ({"model": "chior"}, "model 'chior' is not one of choir, choir-comb, choir-fixed, nor a folder"),
+        (
+            {"model": "chior"},
+            "model 'chior' is not one of choir, choir-comb, choir-fixed, choir-levels, nor a folder",
+        ),
         ({"backend": "gpu"}, "backend 'gpu' is not one of auto, cpu, openvino; use"),
         ({"samplerate": 7999}, r"sample rate 7999 Hz is outside 8000\.\.192000 Hz; resample"),
         ({"samplerate": 192001}, r"sample rate 192001 Hz is outside 8000\.\.192000 Hz; resample"),
