@@ -8,7 +8,7 @@ import click
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.card import LEVELS
-from rtsep.training.choir_dataset import ChoirFolder
+from rtsep.training.choir_dataset import training_choirs
 from rtsep.training.config_file import read_config
 from rtsep.training.whole_files import place
 
@@ -59,12 +59,7 @@ def command(
     config = read_config(LevelsConfig, config_file)
     if minutes is not None:
         config = dataclasses.replace(config, fit=dataclasses.replace(config.fit, minutes=minutes))
-    items = ChoirFolder(folder)
-    if items[0].samplerate != SAMPLERATE:
-        raise RtsepError(
-            f"{folder} is rendered at {items[0].samplerate} Hz, training needs {SAMPLERATE}",
-            "render with samplerate = 16000 in render-choir's --config",
-        )
+    items = training_choirs(folder, SAMPLERATE)
     task = level_task(recipe, items, config, start, limit)
     fit(task, config.fit, out)
     measures = load_best(task.net, out)

@@ -70,6 +70,21 @@ class ChoirFolder:
         return read_item(self.folder, self.indices[place])
 
 
+def training_choirs(folder: Path, samplerate: int) -> ChoirFolder:
+    """A folder to train a network on.
+
+    Raises:
+        RtsepError: no finished items, or another sample rate than the network's front end has.
+    """
+    items = ChoirFolder(folder)
+    if items[0].samplerate != samplerate:
+        raise RtsepError(
+            f"{folder} is rendered at {items[0].samplerate} Hz, training needs {samplerate}",
+            f"render with samplerate = {samplerate} in render-choir's --config",
+        )
+    return items
+
+
 def is_complete(folder: Path, index: int) -> bool:
     """Whether item `index` is on disk, whole."""
     return (folder / f"{index:08d}.json").exists()
