@@ -58,6 +58,11 @@ def synthesis_window(window_samples: int, half_overlap: int) -> F32:
     return window.astype(np.float32)
 
 
+def amplitude_scale(window: F32) -> float:
+    """Brings a spectrum to amplitudes: a full-scale sine peaks at half the window's sum."""
+    return float(2.0 / window.sum(dtype=np.float64))
+
+
 def energy_centre_samples(window_samples: int, half_overlap: int) -> float:
     """How long before the end of a frame the centre of gravity of the squared analysis window lies."""
     energy = analysis_window(window_samples, half_overlap).astype(np.float64) ** 2

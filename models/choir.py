@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from rtsep.kernels.windows import analysis_window
+from rtsep.kernels.windows import amplitude_scale, analysis_window
 from rtsep.models.base import State
 from rtsep.models.comb import CombMasks
 from rtsep.models.f0_track import F0Track
@@ -50,8 +50,7 @@ class ChoirModel:
         self._tracker = None if isinstance(pitches, F0Track) else pitches
         self._report = VoiceReport.empty(voices)
         window = analysis_window(framing.window_samples, framing.half_overlap)
-        # A full-scale sine peaks at half the window's sum.
-        self._power_scale = np.float32((2.0 / window.sum(dtype=np.float64)) ** 2)
+        self._power_scale = np.float32(amplitude_scale(window) ** 2)
         self._power = np.zeros(framing.bins, np.float32)
         self._square = np.zeros(framing.bins, np.float32)
         self._amplitude = np.zeros(framing.bins, np.float32)

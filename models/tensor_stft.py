@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from rtsep.kernels.reference.stft import LOUDEST_SAMPLE
-from rtsep.kernels.windows import analysis_window, synthesis_window
+from rtsep.kernels.windows import amplitude_scale, analysis_window, synthesis_window
 from rtsep.models.framing import Framing
 
 
@@ -26,8 +26,7 @@ class TensorStft(nn.Module):
         self.framing = framing
         self.span = 2 * framing.half_overlap
         window = analysis_window(framing.window_samples, framing.half_overlap)
-        # a full-scale sine peaks at half the window's sum
-        self.power_scale = float(np.float32((2.0 / window.sum(dtype=np.float64)) ** 2))
+        self.power_scale = float(np.float32(amplitude_scale(window) ** 2))
         self.register_buffer("analysis", torch.from_numpy(window), persistent=False)
         synthesis = synthesis_window(framing.window_samples, framing.half_overlap)
         self.register_buffer("synthesis", torch.from_numpy(synthesis), persistent=False)

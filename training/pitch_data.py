@@ -15,18 +15,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rtsep.models.framing import Framing
+from rtsep.models.network_tracker import preset_of
 from rtsep.models.pitch_grid import pitch_filterbank
+from rtsep.models.tensor_filterbank import TensorFilterbank
 from rtsep.rt.presets import OVERLAP_AT_48K, Preset
 from rtsep.training.choir_item import ChoirItem
 from rtsep.training.pitch_targets import PitchTargets, pitch_targets, tails
-from rtsep.training.torch_frontend import TorchFilterbank, TorchFrontend
+from rtsep.training.torch_frontend import TorchFrontend
 
 SAMPLERATE = 16000
 LATENCIES_MS = tuple(OVERLAP_AT_48K)
 LABEL_S = 0.005
 CHUNKS = 6
-# The tracker looks every 5.3 ms at least: at the 5 ms preset only every other hop has a new pitch.
-STRIDES = {5: 2, 11: 1, 21: 1, 43: 1}
 MAX_VOICES = 4
 
 # Augmentation: stems and their F0 allow it for next to nothing.
@@ -83,7 +83,9 @@ class Chunk:
 
 def frontend(latency_ms: int) -> TorchFrontend:
     """The engine's frames at 16 kHz, as often as the tracker looks."""
-    return TorchFrontend(Preset(SAMPLERATE, latency_ms).framing, STRIDES[latency_ms])
+    framing = Preset(SAMPLERATE, latency_ms).framing
+    _, stride = preset_of(framing)
+    return TorchFrontend(framing, stride)
 
 
 class PitchStreams:
@@ -100,8 +102,7 @@ class PitchStreams:
         self._items, self._seed, self._frames, self._augment = items, seed, frames, augment
         self._frontends = {ms: frontend(ms) for ms in LATENCIES_MS}
         self._banks = {
-            ms: TorchFilterbank(pitch_filterbank(f.framing), f.framing.bins)
-            for ms, f in self._frontends.items()
+            ms: TensorFilterbank(pitch_filterbank(f.framing), f.framing) for ms, f in self._frontends.items()
         }
         self._playing: dict[int, tuple[int, Passage]] = {}
 

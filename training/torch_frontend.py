@@ -1,6 +1,6 @@
-"""The engine's front end for training: windows, frames and log bands as on stage, many frames at once.
+"""The engine's front end for training: windows and frames as on stage, many frames at once.
 
-Twin of `rt.pipeline` (framing) and `kernels.filterbank`; a test holds them equal.
+Twin of `rt.pipeline`; a test holds them equal. Log bands are those of `models.tensor_filterbank`.
 """
 
 from dataclasses import dataclass
@@ -10,14 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rtsep.kernels.filterbank import LogFilterbank
-from rtsep.kernels.windows import analysis_window
+from rtsep.kernels.windows import amplitude_scale, analysis_window
 from rtsep.models.framing import Framing
-
-
-def amplitude_scale(window: NDArray[np.float32]) -> float:
-    """Brings a spectrum to amplitudes: a full-scale sine peaks at half the window's sum."""
-    return float(2.0 / window.sum(dtype=np.float64))
 
 
 @dataclass(frozen=True)
@@ -60,23 +54,3 @@ class TorchFrontend:
         """Stream time at which the F0 of each frame is meant, see `Framing.pitch_age_s`."""
         ends = (np.arange(first, first + frames) + 1) * self.hop
         return np.asarray(ends / self.framing.samplerate - self.framing.pitch_age_s)
-
-
-class TorchFilterbank:
-    """`LogFilterbank.apply` on tensors.
-
-    Args:
-        bank: the one to follow.
-        bins: of the spectrum.
-    """
-
-    def __init__(self, bank: LogFilterbank, bins: int) -> None:
-        # the kernel is linear before the logarithm: its response to unit vectors is its matrix
-        columns = np.empty((bins, bank.centres_hz.size), np.float32)
-        bank.apply(np.eye(bins, dtype=np.float32), columns)
-        self._matrix = torch.from_numpy(np.exp(columns.astype(np.float64)) - bank.floor).float()
-        self._floor = bank.floor
-
-    def __call__(self, magnitude: Tensor) -> Tensor:
-        """[..., bins] -> [..., bands]."""
-        return torch.log(magnitude @ self._matrix.to(magnitude.device) + self._floor)

@@ -39,7 +39,7 @@ def test_as_hard_as_real_quartets(tmp_path: Path) -> None:
         voices=(0, 0, 0, 1), tutti_item=1.0, silent_item=0.0, entries_item=0.0, samplerate=16000
     )
     rendered = ideal_mask_db([render_item(config, materials, 1, index).stems for index in range(6)])
-    real = ideal_mask_db([read_mixture(m, {}) for m in find_mixtures(DATA / "csd_nino_dios", "same")])
+    real = ideal_mask_db([read_mixture(m) for m in find_mixtures(DATA / "csd_nino_dios", "same")])
     # the real bass is quiet and full of the others: no model for what a bass is like
     assert np.mean(rendered[:3]) == pytest.approx(np.mean(real[:3]), abs=2.0)
     assert min(rendered) > 6.0

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from rtsep.kernels.windows import analysis_window
+from rtsep.kernels.windows import amplitude_scale, analysis_window
 from rtsep.models.build import build_model
 from rtsep.models.f0_track import F0Track
 from rtsep.models.pitch_grid import BANDS, pitch_filterbank
+from rtsep.models.tensor_filterbank import TensorFilterbank
 from rtsep.rt.pipeline import HopPipeline
 from rtsep.rt.presets import OVERLAP_AT_48K, Preset
-from rtsep.training.torch_frontend import TorchFilterbank, TorchFrontend, amplitude_scale
+from rtsep.training.torch_frontend import TorchFrontend
 
 
 class _Listener:
@@ -57,7 +58,7 @@ def test_bands_are_those_of_the_kernel(samplerate: int) -> None:
     magnitude = np.abs(np.random.default_rng(2).standard_normal((5, framing.bins))).astype(np.float32)
     expected = np.empty((5, BANDS), np.float32)
     bank.apply(magnitude, expected)
-    found = TorchFilterbank(bank, framing.bins)(torch.from_numpy(magnitude))
+    found = TensorFilterbank(bank, framing)(torch.from_numpy(magnitude))
     np.testing.assert_allclose(found.numpy(), expected, atol=1e-4)
 
 
