@@ -1,5 +1,8 @@
 """Choir model: pitch of each voice -> levels at its partials -> soft masks."""
 
+import math
+from itertools import combinations
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,12 +25,11 @@ def mark_merged(f0_hz: NDArray[np.float32], merged: NDArray[np.bool_]) -> None:
         f0_hz: float32 [V], 0 = unvoiced; merged: bool [V], written.
     """
     merged[...] = False
-    for i in range(f0_hz.size):
-        for j in range(i):
-            if f0_hz[i] > 0 and f0_hz[j] > 0:
-                cents = abs(1200.0 * np.log2(f0_hz[i] / f0_hz[j]))
-                if abs(cents - 1200.0 * round(cents / 1200.0)) < MERGED_CENTS:
-                    merged[i] = merged[j] = True
+    sounding = [(i, 1200.0 * math.log2(f)) for i, f in enumerate(f0_hz.tolist()) if f > 0]
+    for (i, higher), (j, lower) in combinations(sounding, 2):
+        cents = abs(higher - lower)
+        if abs(cents - 1200.0 * round(cents / 1200.0)) < MERGED_CENTS:
+            merged[i] = merged[j] = True
 
 
 class ChoirModel:

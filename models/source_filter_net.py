@@ -7,6 +7,8 @@ arXiv 2201.09592), both causal. Instead of the whole spectrum a decoder sees wha
 far; the comb then corrects the network's levels by the mixture.
 """
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -18,15 +20,17 @@ from rtsep.models.source_filter_input import BAND_HZ, ENVELOPE_BANDS, MIXTURE_BA
 NEAR_PARTIALS = 16  # seen one by one: they hold most of the energy; the others through the envelope
 SILENCE = -20.0  # log power (-87 dB) of the loudest moment before anything is heard
 FALL_PER_S = 1.4  # 6 dB: the loudness that all levels are measured against outlasts breaths, not pieces
+QUIET, LOUD = -14.0, 4.0  # log power against the loudness: what is 60 dB down counts as silent
 # exp_sigmoid at 0 is a fifth of its maximum: there an even spread over 30 partials at formants of 20 dB is as
 # loud as the mixture.
 LOUDEST_AMPLITUDE, LOUDEST_NOISE = 32.0, 1.0
+SOURCE = (1, 1, physics.NOISE_BANDS, physics.ORDER + 1)  # amplitude, noise gain, noise bands, gaps of lines
 SKIRT = -6.9  # -30 dB under its envelope: a voice between its partials, as the adaptive comb has it
 
 
 def _relative(log_power: Tensor, loudness: Tensor) -> Tensor:
-    """Levels against the loudness, in a range for networks; what is 60 dB down counts as silent."""
-    return (log_power - loudness).clamp(-14.0, 4.0) / 4.0
+    """Levels against the loudness, in a range for networks."""
+    return (log_power - loudness).clamp(QUIET, LOUD) / LOUD
 
 
 class SourceFilterNet(nn.Module):
@@ -54,6 +58,10 @@ class SourceFilterNet(nn.Module):
 
     band_hz: Tensor
     number: Tensor
+    slope: Tensor
+    shift: Tensor
+    maximum: Tensor
+    seen_scale: Tensor
 
     def __init__(self, voices: int = 4, hidden: int = 128) -> None:
         super().__init__()
@@ -64,13 +72,25 @@ class SourceFilterNet(nn.Module):
         self.decoder_in = nn.Linear(64 + 1 + 2 + ENVELOPE_BANDS + 2 * NEAR_PARTIALS, hidden)
         self.decoder = GruCell(hidden, hidden)
         self.decoder_out = nn.Linear(2 * hidden, hidden)
-        self.source = nn.Linear(hidden, 2 + physics.NOISE_BANDS + physics.ORDER + 1)
+        self.source = nn.Linear(hidden, sum(SOURCE))
         self.between = nn.Linear(hidden, 1 + ENVELOPE_BANDS)
         self.context = nn.Linear(hidden, 16)
         self.partial_in = nn.Linear(16 + 6, 32)
         self.partial_out = nn.Linear(32, 3)
         self.register_buffer("band_hz", torch.tensor(BAND_HZ), persistent=False)
         self.register_buffer("number", torch.arange(1.0, PARTIALS + 1.0), persistent=False)
+        # of amplitude, noise gain, noise bands and gaps between line frequencies
+        for name, values in (
+            ("slope", (1.0, 1.0, 2.5, 1.0)),
+            ("shift", (0.0, -2.0, 0.0, 0.0)),
+            ("maximum", (LOUDEST_AMPLITUDE, LOUDEST_NOISE, 2.0, 2.0)),
+        ):
+            vector = torch.repeat_interleave(torch.tensor(values), torch.tensor(SOURCE))
+            self.register_buffer(name, vector, persistent=False)
+        # of what `levels` shows at a partial, to about -2..2; frequency and number count in octaves
+        octave = math.log(2.0)
+        scale = torch.tensor([1 / 2.0, 1.0, 1 / LOUD, 1 / 3.0, 1 / (2.0 * octave), 1 / (3.0 * octave)])
+        self.register_buffer("seen_scale", scale, persistent=False)
         self.lean_on_the_mixture(0.0)
 
     def lean_on_the_mixture(self, share: float) -> None:
@@ -162,17 +182,17 @@ class SourceFilterNet(nn.Module):
         """What follows the decoder's cell: features [..., V, H], then amplitude, noise gain, noise bands and
         lsf."""
         y = functional.silu(self.decoder_out(torch.cat((x, h), dim=-1)))
-        raw = self.source(y)
         scale = torch.exp(0.5 * (loudness + SILENCE))
-        amplitude = scale * physics.exp_sigmoid(raw[..., 0], LOUDEST_AMPLITUDE)
-        noise_gain = scale * physics.exp_sigmoid(raw[..., 1] - 2.0, LOUDEST_NOISE)
-        noise_bands = physics.exp_sigmoid(2.5 * raw[..., 2 : 2 + physics.NOISE_BANDS], 2.0)
+        # slopes go into the weights: constants of an exported graph
+        weight, bias = self.source.weight * self.slope.unsqueeze(-1), self.source.bias * self.slope
+        gains = physics.exp_sigmoid(functional.linear(y, weight, bias + self.shift), self.maximum)
+        amplitude, noise_gain, noise_bands, gaps = gains.split_with_sizes(SOURCE, dim=-1)
         return (
             y,
-            amplitude,
-            noise_gain,
+            scale * amplitude.squeeze(-1),
+            scale * noise_gain.squeeze(-1),
             noise_bands,
-            physics.line_frequencies(raw[..., 2 + physics.NOISE_BANDS :]),
+            physics.line_frequencies(gaps),
         )
 
     def levels(
@@ -190,29 +210,32 @@ class SourceFilterNet(nn.Module):
 
         The other arguments belong to their voices: [...] or, `context` and `lsf`, [..., features].
         """
-        fitted, read, own = partials.unbind(-1)
+        # partials last: rows of features are long there, and every row is in one piece
+        fitted, read, own = partials.transpose(-1, -2).chunk(3, dim=-2)
         frequency_hz = number * f0_hz.clamp(min=physics.LOWEST_F0_HZ).unsqueeze(-1)
-        modelled = physics.harmonic_log_power(frequency_hz, f0_hz, amplitude, lsf)
-        level = (loudness + SILENCE).unsqueeze(-1)
-        seen = torch.stack(
+        modelled = physics.harmonic_log_power(frequency_hz, f0_hz, amplitude, lsf).unsqueeze(-2)
+        level = (loudness + SILENCE).unsqueeze(-1).unsqueeze(-1)
+        seen = torch.cat(
             (
-                (fitted - read).clamp(-4.0, 4.0) / 2.0,
+                (fitted - read).clamp(-4.0, 4.0),
                 own,
-                _relative(fitted, level),
-                (modelled - read).clamp(-6.0, 6.0) / 3.0,
-                torch.log2(frequency_hz / 1000.0) / 2.0,
-                (torch.log2(number) / 3.0).expand_as(own),
+                (fitted - level).clamp(QUIET, LOUD),
+                (modelled - read).clamp(-6.0, 6.0),
+                torch.log(frequency_hz / 1000.0).unsqueeze(-2),
+                torch.log(number).unsqueeze(-2).expand_as(own),
             ),
-            dim=-1,
+            dim=-2,
         )
         # one product for the voice, one for the partial: the voice's is not computed again for each of its
         # partials
         weight = self.partial_in.weight
-        shared = functional.linear(context, weight[:, :16], self.partial_in.bias).unsqueeze(-2)
-        gate, offset, trust = self.partial_out(
-            functional.silu(shared + functional.linear(seen, weight[:, 16:]))
-        ).unbind(-1)
-        return modelled + torch.sigmoid(gate) * (read - modelled) + offset, torch.sigmoid(trust)
+        shared = functional.linear(context, weight[:, :16], self.partial_in.bias).unsqueeze(-1)
+        hidden = functional.silu(shared + (weight[:, 16:] * self.seen_scale) @ seen)
+        gate, offset, trust = (self.partial_out.weight @ hidden + self.partial_out.bias.unsqueeze(-1)).chunk(
+            3, dim=-2
+        )
+        found = modelled + torch.sigmoid(gate) * (read - modelled) + offset
+        return found.squeeze(-2), torch.sigmoid(trust).squeeze(-2)
 
     def noise(
         self, y: Tensor, envelope: Tensor, loudness: Tensor, gain: Tensor, bands: Tensor, lsf: Tensor
@@ -252,15 +275,17 @@ class SourceFilterNet(nn.Module):
     ) -> Tensor:
         level = (loudness + SILENCE).unsqueeze(-1)
         shared = torch.cat((self.embedding(mixture), _rate(hop_s)), dim=-1)
+        f0_hz = f0_hz.unsqueeze(-1)
         voiced = (f0_hz >= physics.LOWEST_F0_HZ).to(f0_hz.dtype)
         pitch = voiced * torch.log2(f0_hz.clamp(min=physics.LOWEST_F0_HZ) / 220.0)
         near = partials[..., :NEAR_PARTIALS, :]
+        heard = torch.cat((envelope, near[..., 0]), dim=-1)
         seen = torch.cat(
             (
-                shared.unsqueeze(-2).expand(*f0_hz.shape, -1),
-                torch.stack((voiced, pitch), dim=-1),
-                _relative(envelope, level),
-                _relative(near[..., 0], level),
+                shared.unsqueeze(-2).expand(*f0_hz.shape[:-1], -1),
+                voiced,
+                pitch,
+                _relative(heard, level),
                 near[..., 2],
             ),
             dim=-1,

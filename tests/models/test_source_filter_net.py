@@ -83,7 +83,7 @@ def test_leaning_on_nothing_its_levels_are_those_of_its_source_and_filter() -> N
 
 def test_filters_are_stable_and_gains_positive_whatever_it_says() -> None:
     raw = 3.0 * torch.randn(50, 21)
-    lsf = physics.line_frequencies(raw)
+    lsf = physics.line_frequencies(physics.exp_sigmoid(raw, 2.0))
     assert (torch.diff(lsf, dim=-1) > 0).all()
     assert ((lsf > 0) & (lsf < torch.pi)).all()
     assert torch.isfinite(physics.envelope_log_power(lsf, torch.linspace(0, 12000, 64).expand(50, -1))).all()
