@@ -5,6 +5,8 @@ sound: it gets the peaks of the salience with their log odds and decides for all
 order, with continuity.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,11 +23,15 @@ LEAST_LOG_ODDS = -4.0
 SAME_VOICE = 0.75  # candidates: neighbours that point to the same place
 SURE_LOG_ODDS = -0.7  # from here on a pitch is reported; below, it only guides the masks
 UNISON_LOG_ODDS = 0.0  # from here on a voice that is nowhere else joins its neighbour
+# A voice that falls silent as near to a neighbour's pitch as this has more likely met it than stopped. Half
+# of what two sing is worth more to it than nothing, and costs the other little; a longer rest is a rest.
+JOIN_CENTS = 230.0
+JOIN_S = 1.0
 NETWORK_PREFIX = "network."
 PRESETS_MS = (5.33, 10.67, 21.33, 42.67)  # of the network's training, as `pitch_data.LATENCIES_MS` calls them
 # At 5 ms the network looks at every other hop, as in training: nothing sung changes in 2.7 ms.
 STRIDES = (2, 1, 1, 1)
-STATES = ("sung", "home", "heard_s", "score", "f0_hz", "sure")
+STATES = ("sung", "home", "heard_s", "score", "own_hz", "silent_s", "f0_hz", "sure")
 
 
 def preset_of(framing: Framing) -> tuple[int, int]:
@@ -49,14 +55,16 @@ class NetworkTracker:
         preset, self._stride = preset_of(framing)
         network.inputs["preset"][...] = 0
         network.inputs["preset"][0, preset] = 1
-        hop_s = self._stride * framing.hop / framing.samplerate
-        self._assignment = _core.PitchAssignment(voices, hop_s)
+        self._hop_s = self._stride * framing.hop / framing.samplerate
+        self._assignment = _core.PitchAssignment(voices, self._hop_s)
         beam, peaks = _core.PitchAssignment.SIZE, _core.PitchAssignment.PEAKS
         self._place = np.zeros(peaks, np.float32)
         self._log_odds = np.zeros(peaks, np.float32)
         self._chosen = np.zeros(voices, np.int32)
         self._sung, self._home, self._heard_s = (np.empty((beam, voices), np.float32) for _ in range(3))
         self._score = np.empty(beam, np.float32)
+        self._own_hz = np.zeros(voices, np.float32)  # last pitch of each that was not a neighbour's
+        self._silent_s = np.zeros(voices, np.float32)  # since then
         self._f0_hz = np.zeros(voices, np.float32)
         self._sure = np.zeros(voices, np.bool_)
         self._hops = 0
@@ -108,19 +116,34 @@ class NetworkTracker:
             sounding = peak != _core.PitchAssignment.SILENT
             self._f0_hz[voice] = _hz(self._place[peak]) if sounding else 0.0
             self._sure[voice] = sounding and self._log_odds[peak] >= SURE_LOG_ODDS
+            if sounding:
+                self._own_hz[voice], self._silent_s[voice] = self._f0_hz[voice], 0.0
+            else:
+                self._silent_s[voice] = min(self._silent_s[voice] + self._hop_s, 2.0 * JOIN_S)
 
     def _join(self, unison: F32) -> None:
-        """A peak goes to one voice; where the network hears two at one pitch, a silent neighbour joins."""
-        voices = self._f0_hz.size
-        for voice in range(voices):
-            if self._f0_hz[voice] > 0:
+        """A peak goes to one voice; a silent neighbour joins where the network hears two at one pitch, and,
+        without being sure of it, where it has just been itself."""
+        sung_hz = self._f0_hz.tolist()
+        heard_twice = False
+        for voice, own_hz in enumerate(sung_hz):
+            if own_hz > 0:
                 continue
+            near_hz, nearest_cents = 0.0, JOIN_CENTS
             for other in (voice - 1, voice + 1):
-                if 0 <= other < voices and self._sure[other]:
-                    g = int(np.clip(np.round(_candidate(float(self._f0_hz[other]))), 0, CANDIDATES - 1))
+                if not (0 <= other < len(sung_hz) and sung_hz[other] > 0):
+                    continue
+                hz = sung_hz[other]
+                if not heard_twice and self._sure[other]:
+                    g = int(np.clip(np.round(_candidate(hz)), 0, CANDIDATES - 1))
                     if unison[g] >= UNISON_LOG_ODDS:
-                        self._f0_hz[voice], self._sure[voice] = self._f0_hz[other], True
-                        return
+                        near_hz, self._sure[voice], heard_twice = hz, True, True
+                        break
+                if self._silent_s[voice] <= JOIN_S and self._own_hz[voice] > 0:
+                    cents = abs(1200.0 * math.log2(hz / float(self._own_hz[voice])))
+                    if cents < nearest_cents:
+                        near_hz, nearest_cents = hz, cents
+            self._f0_hz[voice] = near_hz
 
     def reset(self) -> None:
         """One hypothesis: everybody silent, nobody heard yet."""
@@ -130,6 +153,8 @@ class NetworkTracker:
         self._heard_s[...] = 0
         self._score[...] = -np.inf
         self._score[0] = 0.0
+        self._own_hz[...] = 0
+        self._silent_s[...] = 0
         self._f0_hz[...] = 0
         self._sure[...] = False
         self._hops = 0

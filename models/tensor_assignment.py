@@ -61,7 +61,9 @@ class TensorAssignment(nn.Module):
         """One step: place and log_odds [S, PEAKS], highest pitch first, of which `count` [S] are there,
         and the state -> peak of every voice int64 [S, V] (-1 = silent), and the state."""
         sung, home, heard_s, score, alive = self._revived(sung, home, heard_s, score)
-        earned = (log_odds.nan_to_num(0.0, 0.0, 0.0) + _C["BONUS"]).clamp(max=_C["MOST_EARNED"])
+        odds = log_odds.nan_to_num(0.0, 0.0, 0.0)
+        earned = torch.where(odds < 0, _C["DOUBT"] * odds, odds)
+        earned = (earned + _C["BONUS"]).clamp(max=_C["MOST_EARNED"])
         worth = self._worth(place, earned, sung, home, heard_s)
         total = (self.memory * score)[..., None] + self.all_sing
         for voice in range(self.voices):  # in the kernel's order: of equal sums the same one wins

@@ -7,6 +7,8 @@ from torch import Tensor, nn
 
 from rtsep.models.framing import Framing
 from rtsep.models.network_tracker import (
+    JOIN_CENTS,
+    JOIN_S,
     LEAST_LOG_ODDS,
     SAME_VOICE,
     SURE_LOG_ODDS,
@@ -37,14 +39,16 @@ class TensorTracker(nn.Module):
         preset, self.stride = preset_of(framing)
         one_hot = nn.functional.one_hot(torch.tensor([preset]), PRESETS).float()
         self.register_buffer("preset", one_hot, persistent=False)
-        self.assignment = TensorAssignment(voices, self.stride * framing.hop / framing.samplerate)
+        self.hop_s = self.stride * framing.hop / framing.samplerate
+        self.assignment = TensorAssignment(voices, self.hop_s)
 
     def initial_state(self, streams: int) -> tuple[Tensor, ...]:
-        """Nothing heard: hops [S], f0_hz [S, V], sure [S, V], the assignment's and the network's."""
+        """Nothing heard: hops [S]; f0_hz, sure, own_hz, silent_s [S, V]; the assignment's; the network's."""
         nobody = torch.zeros(streams, self.voices)
         network = (tensor.cpu() for tensor in self.network.initial_state(streams))
         hops = torch.zeros(streams, dtype=torch.long)
-        return hops, nobody, nobody.bool(), *self.assignment.initial_state(streams), *network
+        before = nobody, nobody.bool(), nobody.clone(), nobody.clone()
+        return hops, *before, *self.assignment.initial_state(streams), *network
 
     def forward(self, amplitude: Tensor, hops: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
         """amplitude [S, bins] (a full-scale sine peaks at 1), state -> f0_hz [S, V], sure [S, V], state."""
@@ -58,7 +62,7 @@ class TensorTracker(nn.Module):
         return state[0], state[1], hops, *state
 
     def _look(self, amplitude: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
-        hypotheses, memory = state[:4], state[4:]
+        (own_hz, silent_s), hypotheses, memory = state[:2], state[2:6], state[6:]
         preset = self.preset.expand(amplitude.shape[0], -1)
         salience, offset, unison, *heard = self.network(self.bank(amplitude), preset, *memory)
         place, log_odds, count = peaks(salience, offset)
@@ -66,22 +70,33 @@ class TensorTracker(nn.Module):
         sounds, index = chosen != SILENT, chosen.clamp(min=0)
         f0_hz = torch.where(sounds, _hz(place.gather(1, index)), 0.0)
         sure = sounds & (log_odds.gather(1, index) >= SURE_LOG_ODDS)
-        return *self._join(f0_hz, sure, unison), *hypotheses_after, *heard
+        own_hz = torch.where(sounds, f0_hz, own_hz)
+        silent_s = torch.where(sounds, 0.0, (silent_s + self.hop_s).clamp(max=2.0 * JOIN_S))
+        joined = self._join(f0_hz, sure, unison, torch.where(silent_s <= JOIN_S, own_hz, 0.0))
+        return *joined, own_hz, silent_s, *hypotheses_after, *heard
 
-    def _join(self, f0_hz: Tensor, sure: Tensor, unison: Tensor) -> tuple[Tensor, Tensor]:
-        """Where the network hears two voices at one pitch, the first silent neighbour joins."""
-        octaves = torch.log2(torch.where(f0_hz > 0, f0_hz, LOWEST_CANDIDATE_HZ) / LOWEST_CANDIDATE_HZ)
-        g = torch.round(1200.0 / CANDIDATE_CENTS * octaves).long().clamp(0, CANDIDATES - 1)
+    def _join(self, f0_hz: Tensor, sure: Tensor, unison: Tensor, last_hz: Tensor) -> tuple[Tensor, Tensor]:
+        """See `NetworkTracker`; last_hz [S, V]: where a voice has just been itself, or 0."""
+        places = _place(f0_hz)
+        g = torch.round(places).long().clamp(0, CANDIDATES - 1)
         doubled = sure & (unison.gather(1, g) >= UNISON_LOG_ODDS)
-        open_to_all = torch.ones_like(sure[:, 0])
+        heard_twice = torch.zeros_like(sure[:, 0])
         joined_hz, joined_sure = list(f0_hz.unbind(1)), list(sure.unbind(1))
         for voice in range(self.voices):
+            silent = f0_hz[:, voice] == 0
+            nearest = torch.full_like(f0_hz[:, 0], JOIN_CENTS)
+            told = torch.zeros_like(silent)
             for other in (voice - 1, voice + 1):
-                if 0 <= other < self.voices:
-                    joins = open_to_all & (f0_hz[:, voice] == 0) & doubled[:, other]
-                    joined_hz[voice] = torch.where(joins, f0_hz[:, other], joined_hz[voice])
-                    joined_sure[voice] = joined_sure[voice] | joins
-                    open_to_all = open_to_all & ~joins
+                if not 0 <= other < self.voices:
+                    continue
+                hz = f0_hz[:, other]
+                twice = silent & (hz > 0) & doubled[:, other] & ~heard_twice
+                cents = CANDIDATE_CENTS * (places[:, other] - _place(last_hz[:, voice])).abs()
+                near = silent & (hz > 0) & (last_hz[:, voice] > 0) & (cents < nearest) & ~told
+                joined_hz[voice] = torch.where(near | twice, hz, joined_hz[voice])
+                nearest = torch.where(near, cents, nearest)
+                joined_sure[voice] = joined_sure[voice] | twice
+                told, heard_twice = told | twice, heard_twice | twice
         return torch.stack(joined_hz, 1), torch.stack(joined_sure, 1)
 
 
@@ -107,6 +122,11 @@ def peaks(salience: Tensor, offset: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def _at(values: Tensor, at: Tensor) -> Tensor:
     """values [S, n] at places [S, m, k]."""
     return values.gather(1, at.flatten(1)).view(at.shape)
+
+
+def _place(f0_hz: Tensor) -> Tensor:
+    octaves = torch.log2(torch.where(f0_hz > 0, f0_hz, LOWEST_CANDIDATE_HZ) / LOWEST_CANDIDATE_HZ)
+    return 1200.0 / CANDIDATE_CENTS * octaves
 
 
 def _hz(place: Tensor) -> Tensor:

@@ -7,13 +7,16 @@ marked `FREE_LENGTH`.
 import dataclasses
 import tomllib
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rtsep.kernels.errors import RtsepError
 
 FREE_LENGTH = {"free_length": True}  # metadata of a tuple field that may hold more or fewer numbers
 
-Config = TypeVar("Config")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Config = TypeVar("Config", bound="DataclassInstance")
 
 
 def read_config(cls: type[Config], file: Path | None) -> Config:
@@ -28,25 +31,24 @@ def read_config(cls: type[Config], file: Path | None) -> Config:
         given = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RtsepError(f"--config {file} cannot be read ({error})", "give a TOML file") from None
-    return _from_table(cls, given, f"{file}: ")
+    return _over(cls(), given, f"{file}: ")
 
 
-def _from_table(cls: type[Config], given: dict[str, Any], where: str) -> Config:
-    assert dataclasses.is_dataclass(cls)
-    fields = {field.name: field for field in dataclasses.fields(cls)}
+def _over(default: Config, given: dict[str, Any], where: str) -> Config:
+    fields = {field.name: field for field in dataclasses.fields(default)}
     values = {}
     for key, value in given.items():
         if key not in fields:
-            raise RtsepError(f"{where}unknown key {key!r}", f"see {cls.__module__} for the names")
+            raise RtsepError(f"{where}unknown key {key!r}", f"see {type(default).__module__} for the names")
         values[key] = _like_default(fields[key], value, f"{where}{key}")
-    return cls(**values)
+    return dataclasses.replace(default, **values)
 
 
 def _like_default(field: "dataclasses.Field[Any]", value: Any, where: str) -> Any:
     default = field.default
     if dataclasses.is_dataclass(default) and not isinstance(default, type):
         if isinstance(value, dict):
-            return _from_table(type(default), value, f"{where}.")
+            return _over(default, value, f"{where}.")
         raise RtsepError(f"{where} = {value!r} does not fit", f"write it as a table [{field.name}]")
     if isinstance(default, tuple):
         free_length = field.metadata.get("free_length")

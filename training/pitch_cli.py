@@ -21,9 +21,14 @@ from rtsep.training.whole_files import place
 @click.option(
     "--out", type=click.Path(path_type=Path), required=True, help="Folder of the run; resumed if begun."
 )
+@click.option(
+    "--start", type=click.Path(path_type=Path), help="Folder of a run to begin with the weights of."
+)
 @click.option("--config", "config_file", type=click.Path(path_type=Path), help="TOML over the defaults.")
 @click.option("--minutes", type=click.FloatRange(min=0.0), help="Over the config's.")
-def command(folder: Path, out: Path, config_file: Path | None, minutes: float | None) -> None:
+def command(
+    folder: Path, out: Path, start: Path | None, config_file: Path | None, minutes: float | None
+) -> None:
     """Trains the pitch tracker on rendered choirs.
 
     Writes the best weights as pitch.safetensors, for the stage as pitch.onnx, and the facts as pitch.json.
@@ -43,6 +48,8 @@ def command(folder: Path, out: Path, config_file: Path | None, minutes: float | 
         config = dataclasses.replace(config, fit=dataclasses.replace(config.fit, minutes=minutes))
     items = training_choirs(folder, SAMPLERATE)
     task = PitchTask(items, config)
+    if start:
+        load_best(task.module, start)
     fit(task, config.fit, out)
     measures = load_best(task.module, out)
     card = write_network(

@@ -13,9 +13,9 @@ F32 = NDArray[np.float32]
 # A voice so far below the loudest, or so near silence, is no reason to call silence right or wrong.
 AUDIBLE_BELOW_LOUDEST_DB = -36.0
 AUDIBLE_DBFS = -78.0
-# What rings on in a room for so long, this far below the voice it comes from, is neither voice nor silence:
-# single-voice trackers differ about it, and no label could settle it.
-TAIL_S = 0.6
+# Where exactly a note ends no two labels agree. What rings on in the room after that is not sung: taken for a
+# voice, it would push every voice below into its neighbour's place while the singer is already elsewhere.
+TAIL_S = 0.1
 TAIL_DB = -30.0
 
 
@@ -83,7 +83,7 @@ def pitch_targets(f0_hz: NDArray[np.float64], tail_hz: NDArray[np.float64], leve
 
 
 def tails(f0_hz: NDArray[np.float32], level_db: F32, frame_s: float) -> NDArray[np.float64]:
-    """The pitch that may still ring in a room after a voice has ended: [voices, frames], 0 = none.
+    """The pitch of a voice that has just ended: [voices, frames], 0 = none.
 
     Shape:
         f0_hz, level_db: [voices, frames] every `frame_s`.

@@ -14,9 +14,11 @@ PEAKS = 8
 SILENT, SILENT_PLACE = -1, -1.0
 BONUS, MOST_EARNED = 2.0, 6.0
 """Log odds: a likely wrong pitch costs the masks less than none; certainty must not outweigh the past."""
+DOUBT = 1.5
+"""Odds below even count more: what rings on must not push voices out of place."""
 TOGGLE = 0.5
 """Price of entering or leaving."""
-ALL_SING = 0.5
+ALL_SING = 1.0
 """Bonus where nobody rests: then pitch order alone says who is who."""
 STEP, JUMP = 0.25, 3.0
 """Price of moving by one candidate, and the most for any new pitch."""
@@ -64,6 +66,7 @@ class PitchAssignment:
             sung[0], home[0], heard_s[0], score[0] = SILENT_PLACE, 0, 0, 0
             alive = 1
         odds = np.where(np.isfinite(log_odds), log_odds, f32(0))
+        odds = np.where(odds < 0, f32(DOUBT) * odds, odds)
         earned = np.minimum(odds + f32(BONUS), f32(MOST_EARNED))
         usable = [way for way in self.ways if max(way) < count]
         best = np.full(len(usable), -np.inf, np.float32)

@@ -23,7 +23,8 @@ constexpr float kSilentPlace = -1.0f;
 constexpr float kBonus = 2.0f;       // log odds: a likely wrong pitch costs the masks less than none
 constexpr float kMostEarned = 6.0f;  // certainty must not outweigh the past
 constexpr float kToggle = 0.5f;      // price of entering or leaving
-constexpr float kAllSing = 0.5f;     // bonus where nobody rests: then pitch order alone says who is who
+constexpr float kDoubt = 1.5f;       // odds below even count more: what rings on must not displace a voice
+constexpr float kAllSing = 1.0f;     // bonus where nobody rests: then pitch order alone says who is who
 constexpr float kStep = 0.25f;       // price of moving by one candidate
 constexpr float kJump = 3.0f;        // price of any new pitch: a leap costs no more than a large step
 constexpr float kStray = 0.2f;       // price of singing kRange from one's register
@@ -60,7 +61,10 @@ class PitchAssignment {
         float *now = sung.mutable_data(), *usual = home.mutable_data(), *heard = heard_s.mutable_data();
         py::gil_scoped_release nogil;
         earned_[count] = 0.0f;
-        for (int p = 0; p < count; ++p) earned_[p] = std::min(finite_or_zero(log_odds.data()[p]) + kBonus, kMostEarned);
+        for (int p = 0; p < count; ++p) {
+            const float odds = finite_or_zero(log_odds.data()[p]);
+            earned_[p] = std::min((odds < 0.0f ? kDoubt * odds : odds) + kBonus, kMostEarned);
+        }
         int alive = 0;
         while (alive < kBeam && is_finite(s[alive])) ++alive;
         if (alive == 0) {
@@ -193,7 +197,7 @@ void bind_assignment(py::module_& m) {
             return constants(RTSEP_CONSTANT("SIZE", kBeam), RTSEP_CONSTANT("PEAKS", kMaxPeaks),
                              RTSEP_CONSTANT("SILENT", kSilent), RTSEP_CONSTANT("SILENT_PLACE", kSilentPlace),
                              RTSEP_CONSTANT("BONUS", kBonus), RTSEP_CONSTANT("MOST_EARNED", kMostEarned),
-                             RTSEP_CONSTANT("TOGGLE", kToggle), RTSEP_CONSTANT("STEP", kStep),
+                             RTSEP_CONSTANT("DOUBT", kDoubt), RTSEP_CONSTANT("TOGGLE", kToggle), RTSEP_CONSTANT("STEP", kStep),
                              RTSEP_CONSTANT("JUMP", kJump), RTSEP_CONSTANT("ALL_SING", kAllSing), RTSEP_CONSTANT("STRAY", kStray),
                              RTSEP_CONSTANT("RANGE", kRange), RTSEP_CONSTANT("MOST_STRAY", kMostStray),
                              RTSEP_CONSTANT("FAMILIAR_S", kFamiliar_s), RTSEP_CONSTANT("REGISTER_S", kRegister_s),

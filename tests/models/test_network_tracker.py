@@ -103,8 +103,22 @@ def test_a_unison_is_sung_by_two() -> None:
     f0_hz, sure = follow(Told(meeting, unison=440.0), 3, 20)
     np.testing.assert_allclose(f0_hz[-1], [440.0, 440.0, 220.0], rtol=1e-3)
     assert sure[-1].all()
-    f0_hz, _ = follow(Told(meeting), 3, 20)
-    np.testing.assert_allclose(np.sort(f0_hz[-1]), [0.0, 220.0, 440.0], rtol=1e-3)
+
+
+def test_who_falls_silent_beside_a_neighbour_joins_for_a_second_and_is_not_sure() -> None:
+    """The upper of three ends a whole tone over the middle one; nobody says that it is a unison."""
+    hops_a_second = round(16000 / Preset(16000, 11).framing.hop)
+    told = Told([{493.9: CLEAR, 440.0: CLEAR, 220.0: CLEAR}] * 20 + [{440.0: CLEAR, 220.0: CLEAR}])
+    f0_hz, sure = follow(told, 3, 40 + hops_a_second)
+    np.testing.assert_allclose(f0_hz[40], [440.0, 440.0, 220.0], rtol=1e-3)
+    assert sure[40].tolist() == [False, True, True]
+    np.testing.assert_allclose(f0_hz[-1], [0.0, 440.0, 220.0], rtol=1e-3)
+
+
+def test_who_falls_silent_far_from_all_rests() -> None:
+    told = Told([{523.3: CLEAR, 440.0: CLEAR, 220.0: CLEAR}] * 20 + [{440.0: CLEAR, 220.0: CLEAR}])
+    f0_hz, _ = follow(told, 3, 40)
+    np.testing.assert_allclose(f0_hz[-1], [0.0, 440.0, 220.0], rtol=1e-3)
 
 
 def test_a_step_to_another_note_is_followed_at_once() -> None:

@@ -21,7 +21,7 @@ class Outer:
     loud: bool = False
     band_hz: tuple[float, float] = (20.0, 40.0)
     sizes: tuple[int, ...] = field(default=(8, 16), metadata=FREE_LENGTH)
-    fit: Inner = Inner()
+    fit: Inner = Inner(rate=0.25)
 
 
 def read(tmp_path: Path, text: str) -> Outer:
@@ -37,6 +37,10 @@ def test_defaults_and_tables(tmp_path: Path) -> None:
     config = read(tmp_path, text)
     assert config == Outer(4, True, (1.0, 2.5), (4,), Inner(1.0, "sgd"))
     assert isinstance(config.fit.rate, float)
+
+
+def test_a_table_keeps_what_its_owner_sets(tmp_path: Path) -> None:
+    assert read(tmp_path, '[fit]\nname = "sgd"\n').fit == Inner(0.25, "sgd")
 
 
 @pytest.mark.parametrize(

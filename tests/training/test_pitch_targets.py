@@ -65,13 +65,13 @@ def test_tails_end_with_time_and_with_level() -> None:
     f0 = np.zeros((2, 200), np.float32)
     f0[:, 20:50] = 220.0
     level = np.full((2, 200), -20.0, np.float32)
-    level[1, 60:] = -90.0
+    level[1, 55:] = -90.0
     ringing = tails(f0, level, frame_s)
     assert not ringing[:, :50].any()
-    assert (ringing[0, 50:109] == 220.0).all()
-    assert not ringing[0, 111:].any()
-    assert (ringing[1, 50:60] == 220.0).all()
-    assert not ringing[1, 60:].any()
+    assert (ringing[0, 50:59] == 220.0).all()
+    assert not ringing[0, 61:].any()
+    assert (ringing[1, 50:55] == 220.0).all()
+    assert not ringing[1, 55:].any()
 
 
 def test_pitches_outside_the_grid_are_silence() -> None:
