@@ -37,6 +37,12 @@ EQ_NODES_HZ = np.array([60.0, 150.0, 300.0, 600.0, 1200.0, 2400.0, 4800.0, 8000.
 EQ_DB = 7.0  # standard deviation per node: other vowels, singers, microphones
 SPEED_PASS = 0.5  # played faster or slower: other vocal tracts, vibratos and registers
 SPEED_SEMITONES = (-3.0, 5.0)  # more up than down: few donors sing high
+# A singer's microphone hears the rest of the section: faint, a little early or late, a little out of tune.
+SECTION_PASS = 0.5
+SECTION_SINGERS = 3  # at most
+SECTION_DB = (-28.0, -10.0)  # each, below the singer
+SECTION_LAG_S = (-0.08, 0.25)  # the wider the longer a note lasts after the singer has left it
+SECTION_CENTS = 6.0  # standard deviation; also lets them drift by a tenth of a second over an item
 
 
 class Items(Protocol):
@@ -152,6 +158,8 @@ class PitchStreams:
         signals = np.concatenate([stems, item.noise[None, : stems.shape[1]]])
         if self._augment and rng.random() < SPEED_PASS:
             signals, f0, level = _faster(signals, f0, level, 2.0 ** (rng.uniform(*SPEED_SEMITONES) / 12.0))
+        if self._augment and rng.random() < SECTION_PASS:
+            signals[:-1] += _section(signals[:-1], rng)
         latency_ms = LATENCIES_MS[int(rng.integers(len(LATENCIES_MS)))]
         framing = self._frontends[latency_ms].framing
         gain_db, eq = np.zeros(len(stems)), np.ones((len(stems) + 1, framing.bins), np.float32)
@@ -183,6 +191,21 @@ def _faster(
     frames = int(f0_hz.shape[1] / speed)
     at = np.minimum(np.round(np.arange(frames) * speed).astype(int), f0_hz.shape[1] - 1)
     return played, (speed * f0_hz[:, at]).astype(np.float32), level_db[:, at]
+
+
+def _section(stems: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """Who sings the same beside each voice: float32 [voices, samples]."""
+    heard = np.zeros_like(stems)
+    samples = stems.shape[1]
+    for voice, stem in enumerate(stems):
+        for _ in range(int(rng.integers(1, SECTION_SINGERS + 1))):
+            cents = SECTION_CENTS * rng.standard_normal()
+            other = soxr.resample(stem, SAMPLERATE * 2.0 ** (cents / 1200.0), SAMPLERATE, quality="MQ")
+            other = other * np.float32(10.0 ** (rng.uniform(*SECTION_DB) / 20.0))
+            lag = round(rng.uniform(*SECTION_LAG_S) * SAMPLERATE)
+            part = other[max(0, -lag) :][: samples - max(0, lag)]
+            heard[voice, max(0, lag) :][: part.size] += part
+    return heard
 
 
 def _equaliser(rng: np.random.Generator, framing: Framing) -> NDArray[np.float32]:

@@ -14,7 +14,7 @@ from rtsep.training.choir_item import ChoirItem
 from rtsep.training.f0_labels import merged_voices, pitch_order
 from rtsep.training.fit_settings import FitSettings
 from rtsep.training.pitch_cli import command
-from rtsep.training.pitch_data import CHUNKS, LATENCIES_MS, PitchStreams
+from rtsep.training.pitch_data import CHUNKS, LATENCIES_MS, SECTION_SINGERS, PitchStreams, _section
 from rtsep.training.pitch_task import PitchConfig, PitchTask
 from rtsep.training.task import Draw
 
@@ -69,6 +69,17 @@ def test_a_pass_is_one_stretch_of_time() -> None:
     np.testing.assert_allclose(
         np.concatenate([p.targets.salience for p in parts]), whole.targets.salience, atol=1e-6
     )
+
+
+def test_a_section_is_faint_and_about_when_its_singer_sings() -> None:
+    stems = np.zeros((2, 16000), np.float32)
+    stems[0, 6000:9000] = ITEMS[0].stems[0, :3000]
+    heard = _section(stems, np.random.default_rng(0))
+    assert not heard[1].any()
+    assert 0 < np.square(heard[0]).sum() < SECTION_SINGERS * 0.2 * np.square(stems[0]).sum()
+    sounding = np.flatnonzero(np.abs(heard[0]) > 1e-4)
+    assert sounding[0] > 6000 - 0.1 * 16000
+    assert sounding[-1] < 9000 + 0.3 * 16000
 
 
 def test_labels_meet_the_sound() -> None:
