@@ -71,6 +71,11 @@ class ChoirModel:
         """Pitch, level and `merged` flag of every voice after the last hop."""
         return self._report
 
+    @property
+    def followed_hz(self) -> NDArray[np.float32]:
+        """Pitches [voices] of the last hop's masks, also those too unsure for the report; 0 = unvoiced."""
+        return self._f0_hz
+
     def step(self, spectrum: NDArray[np.complex64], masks: NDArray[np.float32]) -> None:
         """See `MaskModel.step`."""
         self._hops += 1

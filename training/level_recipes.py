@@ -19,17 +19,16 @@ from rtsep.training.choir_item import ChoirItem
 from rtsep.training.choir_mixtures import MixtureAugment
 from rtsep.training.config_file import FREE_LENGTH
 from rtsep.training.fit_settings import FitSettings
-from rtsep.training.level_batches import SAMPLERATE, WARM_S, LevelBatch, LevelBatches, MaskedVoices
-from rtsep.training.multi_resolution import magnitudes, multi_resolution_loss
+from rtsep.training.level_batches import SAMPLERATE, WARM_S, LevelBatch, LevelBatches
+from rtsep.training.mask_loss import MaskLoss
+from rtsep.training.multi_resolution import multi_resolution_loss
 from rtsep.training.pitch_data import Items
-from rtsep.training.protocol import MIN_TARGET_ENERGY
 from rtsep.training.task import Carried, Draw, Loss
 from rtsep.training.torch_synth import harmonics, synthesise
 
 # About 21 ms at every preset, as the published 16 ms: frames that hold several periods of the lowest voice.
 SYNTHESIS_STRIDE = {5: 8, 11: 4, 21: 2, 43: 1}
 HELD_OUT = 0.05  # of the items, the last ones: validation
-MASK_WINDOWS = (1024, 256)
 VALIDATION_STREAMS = 8
 
 
@@ -179,70 +178,15 @@ class MaskTask(_LevelTask):
         limit: int | None = None,
     ) -> None:
         super().__init__(net, items, augment, latencies_ms, limit)
-        self._masked = {ms: MaskedVoices(ms) for ms in latencies_ms}
+        self._masked = MaskLoss(net, latencies_ms)
 
     def estimates(self, batch: LevelBatch) -> Tensor:
-        """The voices [B, V, (T - 1) hop] that the engine would give."""
-        net, masked = self.net, self._masked[batch.latency_ms]
-        streams = batch.mixture.shape[0]
-        x, h, loudness, _ = net.decode_sequence(*batch.inputs, *net.initial_state(streams))
-        _, partials, envelope, f0_hz, _ = (tensor.flatten(0, 1) for tensor in batch.inputs)
-        loudness = loudness.flatten(0, 1)
-        y, amplitude, gain, bands, lsf = (
-            t.flatten(0, 1) for t in net.source_filter(x, h, loudness.reshape(*x.shape[:2], 1))
-        )
-        lobes = masked.lobes(batch)
-        voice = (lobes.frame, lobes.voice)
-        level, trust = net.levels(
-            partials[lobes.frame, lobes.voice, lobes.partial].unsqueeze(-2),
-            lobes.number.unsqueeze(-1), f0_hz[voice], net.context(y)[voice], loudness[lobes.frame, 0],
-            amplitude[voice], lsf[voice],
-        )  # fmt: skip
-        noise = net.noise(y, envelope, loudness, gain, bands, lsf)
-        power = batch.spectrum.real.square() + batch.spectrum.imag.square()
-        masks = masked.renderer.masks(power, lobes, level.squeeze(-1), trust.squeeze(-1), noise)
-        return masked.voices(batch.spectrum, masks, streams)
+        """See `MaskLoss`."""
+        return self._masked.estimates(batch)
 
     def loss(self, module: nn.Module, batch: LevelBatch, carried: Carried) -> Loss:
-        found, target = self._scored(self.estimates(batch), batch)
-        ratio_db = _mean_si_sdr_db(target, found)
-        peak = target.sum(dim=1).abs().amax(dim=-1).clamp(min=1e-3)[:, None, None]
-        spectral = sum(
-            (magnitudes((target / peak).flatten(0, 1), n) - magnitudes((found / peak).flatten(0, 1), n))
-            .abs()
-            .mean()
-            / magnitudes((target / peak).flatten(0, 1), n).mean()
-            for n in MASK_WINDOWS
-        )
-        return Loss(spectral - ratio_db, {"si_sdr_db": ratio_db, "spectral": spectral})
+        return self._masked.loss(batch)
 
     def validate(self, module: nn.Module) -> dict[str, float]:
-        measures = {}
-        for ms in self._latencies:
-            batch = self._held_out(ms)
-            found, target = self._scored(self.estimates(batch), batch)
-            measures[f"si_sdr_db_{ms}ms"] = float(_mean_si_sdr_db(target, found))
+        measures = {f"si_sdr_db_{ms}ms": self._masked.si_sdr_db(self._held_out(ms)) for ms in self._latencies}
         return {"score": sum(measures.values()) / len(measures), **measures}
-
-    @staticmethod
-    def _scored(voices: Tensor, batch: LevelBatch) -> tuple[Tensor, Tensor]:
-        """Estimates and stems, the warming up and what does not fill a second left out."""
-        warm = int(WARM_S * SAMPLERATE)
-        whole = (voices.shape[-1] - warm) // (SAMPLERATE // 2) * (SAMPLERATE // 2)
-        return voices[..., warm : warm + whole], batch.stems[..., warm : warm + whole]
-
-
-def _mean_si_sdr_db(target: Tensor, estimate: Tensor) -> Tensor:
-    """Mean SI-SDR [B, V, samples] over the half seconds in which a voice is heard by the protocol's rule, in
-    dB."""
-    block = SAMPLERATE // 2
-    peak = target.sum(dim=1).abs().amax(dim=-1).clamp(min=1e-3)
-    s, found = (x.reshape(*x.shape[:-1], -1, block) for x in (target, estimate))
-    energy = s.square().sum(dim=-1)
-    heard = energy / peak.square()[:, None, None] >= MIN_TARGET_ENERGY * block / SAMPLERATE
-    alpha = (s * found).sum(dim=-1) / energy.clamp(min=1e-9)
-    signal = alpha.square() * energy
-    error = (alpha.unsqueeze(-1) * s - found).square().sum(dim=-1)
-    # floors 30 dB down: a nearly silent or a nearly perfect voice has no endless gradient
-    ratio_db = 10.0 * torch.log10((signal + 1e-3 * energy + 1e-9) / (error + 1e-3 * energy + 1e-9))
-    return torch.where(heard, ratio_db, 0.0).sum() / heard.sum().clamp(min=1)
