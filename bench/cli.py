@@ -1,10 +1,6 @@
 """`rtsep bench`: times the engine on this machine in a process of its own, and says what the times mean."""
 
 import json
-import os
-import subprocess
-import sys
-import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,14 +10,14 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from rtsep.bench.energy import describe
 from rtsep.bench.hop_timing import histogram_lines
 from rtsep.bench.machine import MEBIBYTE
+from rtsep.bench.timed_process import run_worker
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.registry import DEFAULT_MODEL
 
 FORMAT = "rtsep-bench/1"
-# A second thread gains nothing on one hop and costs tail latency: NumPy's libraries must not start any.
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 MAX_SECONDS = 24 * 3600.0
 
 
@@ -39,6 +35,11 @@ MAX_SECONDS = 24 * 3600.0
 @click.option(
     "--kernels", is_flag=True, help="Instead: C++ kernels against their NumPy references, as ratios."
 )
+@click.option(
+    "--compare",
+    is_flag=True,
+    help="Instead, side by side: backends, presets, voices, many streams, and the least time possible.",
+)
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the report here as well.")
 def command(
     model: str,
@@ -50,6 +51,7 @@ def command(
     seconds: float,
     unpaced: bool,
     kernels: bool,
+    compare: bool,
     json_file: Path | None,
 ) -> None:
     """Times every hop at the pace of a device: percentiles, late hops, memory, start-up."""
@@ -74,37 +76,23 @@ def command(
             "seconds": seconds,
             "paced": not unpaced,
         }
-        with Console(stderr=True).status(f"timing {seconds:g} s of a synthetic choir"):
-            report = {"format": FORMAT, "settings": settings} | run_worker(settings)
-        show(report, console)
+        screen = Console(stderr=True)
+        if compare:
+            from rtsep.bench.comparison import compare_all, show_comparison
+
+            with screen.status("comparing") as status:
+                report = {"format": FORMAT, "settings": settings} | compare_all(settings, status.update)
+            show_comparison(report, console)
+        else:
+            with screen.status(f"timing {seconds:g} s of a synthetic choir"):
+                report = {"format": FORMAT, "settings": settings} | run_worker(settings)
+            show(report, console)
     if json_file is not None:
         try:
             json_file.write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8")
         except OSError as error:
             problem = f"--json {json_file} cannot be written ({error.strerror})"
             raise RtsepError(problem, "choose another path") from None
-
-
-def run_worker(settings: dict[str, Any]) -> dict[str, Any]:
-    """Runs `rtsep.bench.worker` with these settings in a fresh, single-threaded process.
-
-    Raises:
-        RtsepError: what the separator objects to.
-    """
-    arguments = settings | {"spawned_at": time.monotonic()}
-    done = subprocess.run(
-        [sys.executable, "-m", "rtsep.bench.worker", json.dumps(arguments)],
-        env=os.environ | ONE_THREAD,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
-    if done.returncode not in (0, 2) or not done.stdout:
-        raise RuntimeError(f"the timed process ended with code {done.returncode}")
-    report: dict[str, Any] = json.loads(done.stdout)
-    if "error" in report:
-        raise RtsepError(*report["error"])
-    return report
 
 
 def show(report: dict[str, Any], console: Console) -> None:
@@ -139,6 +127,7 @@ def show(report: dict[str, Any], console: Console) -> None:
             f"late hops: {hops['late_hops']} (worst by {hops['lateness_max_us']:.0f} us), "
             f"fallback samples: {hops['fallback_samples']}"
         )
+    console.print(f"energy: {describe(report['energy'], hops['hops'])}", highlight=False, soft_wrap=True)
     console.print(
         f"latency {report['separator']['latency_samples']} samples; "
         f"real-time factor {hops['real_time_factor']:.3f}; "

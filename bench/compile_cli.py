@@ -9,8 +9,9 @@ from rich.console import Console
 
 from rtsep.bench.signals import synthetic_choir
 from rtsep.kernels.errors import RtsepError
+from rtsep.models.backends import engine_builder
 from rtsep.models.build import build_model
-from rtsep.models.compile import OpenVinoBuilder, Recorder, compile_networks
+from rtsep.models.compile import Recorder, compile_networks
 from rtsep.models.engine_cache import EngineCache, default_folder
 from rtsep.models.registry import DEFAULT_MODEL
 from rtsep.rt.files import FileSource
@@ -24,7 +25,7 @@ SAMPLERATE = 48000  # of the synthetic choir
 
 @click.command("compile")
 @click.argument("model", default=DEFAULT_MODEL)
-@click.option("--backend", type=click.Choice(["openvino"]), default="openvino", show_default=True)
+@click.option("--backend", default="openvino", show_default=True, help="openvino.")
 @click.option("--precision", type=click.Choice(["fp32"]), default="fp32", show_default=True)
 @click.option(
     "--audio", type=click.Path(path_type=Path), metavar="FILE",
@@ -49,7 +50,7 @@ def command(
     built again.
     """
     screen = Console(stderr=True)
-    builder = OpenVinoBuilder()
+    builder = engine_builder(backend)
     samplerate, sound = _sound(audio, voices)
     recorder = Recorder()
     preset = Preset(samplerate, latency_ms)

@@ -39,6 +39,7 @@ def main() -> int:
     startup_s = time.monotonic() - settings["spawned_at"]
 
     # only now: none of this is needed on stage, so none of it belongs to the start
+    from rtsep.bench.energy import EnergyCounter
     from rtsep.bench.hop_timing import measure, summarise
     from rtsep.bench.machine import machine_facts, peak_resident_bytes, resident_bytes, scheduling
     from rtsep.bench.signals import synthetic_choir
@@ -55,7 +56,10 @@ def main() -> int:
     measure(separator, signal, WARM_UP_HOPS, paced=False)
     separator.reset()
     stop_collecting()
+    energy = EnergyCounter.find()
+    begin_j = energy.read_j()
     times = measure(separator, signal, hops, settings["paced"])
+    spent_j = energy.since_j(begin_j)
     report = {
         "separator": {
             "stems": list(separator.stems),
@@ -67,6 +71,7 @@ def main() -> int:
         "resident_bytes": resident_bytes(),
         "resident_peak_bytes": peak_resident_bytes(),
         "hops": summarise(times),
+        "energy": {"packages_j": spent_j, "why_not": energy.why_not},
         "machine": facts,
     }
     print(json.dumps(report, allow_nan=False))

@@ -1,12 +1,17 @@
 """What runs networks on stage: `--backend`."""
 
+from importlib import import_module
+from importlib.util import find_spec
+from typing import NoReturn
+
 from rtsep.kernels.errors import RtsepError
-from rtsep.models.compile import OpenVinoBuilder, engine_key
+from rtsep.models.compile import EngineBuilder, OpenVinoBuilder, engine_key
 from rtsep.models.engine_cache import EngineCache, default_folder
 from rtsep.models.network_step import MakeStep, NetworkStep
 from rtsep.models.onnx_step import OnnxStep
 
 BACKENDS = ("auto", "cpu", "openvino")  # auto: what needs no preparation and is always there, cpu
+GPU_BACKENDS = ("cuda", "tensorrt")  # known by name: who asks for them is told what is missing
 
 
 def step_maker(backend: str) -> MakeStep:
@@ -19,6 +24,8 @@ def step_maker(backend: str) -> MakeStep:
         RtsepError: an unknown backend, or one that is not installed; making a step: there is no engine for
             it.
     """
+    if backend in GPU_BACKENDS:
+        _refuse_gpu(backend)
     if backend not in BACKENDS:
         raise RtsepError(f"backend {backend!r} is not one of {', '.join(BACKENDS)}", "use --backend auto")
     if backend in ("auto", "cpu"):
@@ -36,3 +43,32 @@ def step_maker(backend: str) -> MakeStep:
         return builder.load(engine, name)
 
     return make
+
+
+def engine_builder(backend: str) -> EngineBuilder:
+    """What `rtsep compile --backend` builds with.
+
+    Raises:
+        RtsepError: a backend without engines, an unknown one, or one that is not installed.
+    """
+    if backend in GPU_BACKENDS:
+        _refuse_gpu(backend)
+    if backend in ("auto", "cpu"):
+        raise RtsepError(f"--backend {backend} runs networks as they are", "there is nothing to compile")
+    if backend != "openvino":
+        raise RtsepError(f"--backend {backend!r} is not one of openvino", "use --backend openvino")
+    return OpenVinoBuilder()
+
+
+def _refuse_gpu(backend: str) -> NoReturn:
+    """Says what keeps a hop from running on a GPU here."""
+    if find_spec("torch") is None:
+        raise RtsepError(
+            f"--backend {backend} needs an NVIDIA GPU and torch, which is not installed", "use --backend cpu"
+        )
+    # by name: torch takes seconds to import, and nothing on stage may depend on it
+    gpu = import_module("rtsep.models.cuda_graph").require_gpu(backend)
+    raise RtsepError(
+        f"--backend {backend} is not offered yet: its graph of the hop has never run on a GPU such as {gpu}",
+        "use --backend cpu",
+    )

@@ -18,19 +18,20 @@ WARM_UP_HOPS = 3  # libraries plan and take memory in their first calls, which a
 OLDEST_CAPABILITY = (7, 5)  # of the GPUs that torch's CUDA 12 and 13 builds still serve
 
 
-def require_gpu() -> str:
-    """The GPU's name.
+def require_gpu(backend: str = "cuda") -> str:
+    """The GPU's name, for a backend that needs one.
 
     Raises:
         RtsepError: there is none that torch can use.
     """
     if not torch.cuda.is_available():
         built = "this torch is built without CUDA" if torch.version.cuda is None else "torch sees none"
-        raise RtsepError(f"--backend cuda needs an NVIDIA GPU, but {built}", "use --backend cpu")
+        raise RtsepError(f"--backend {backend} needs an NVIDIA GPU, but {built}", "use --backend cpu")
     if torch.cuda.get_device_capability() < OLDEST_CAPABILITY:
         found = ".".join(map(str, torch.cuda.get_device_capability()))
         raise RtsepError(
-            f"{torch.cuda.get_device_name()} has compute capability {found}, 7.5 is needed",
+            f"--backend {backend}: {torch.cuda.get_device_name()} has compute capability {found}, "
+            "7.5 is needed",
             "use --backend cpu",
         )
     return torch.cuda.get_device_name()

@@ -1,9 +1,11 @@
 """An engine is kept only when it gives the network's numbers, and built again only when it must be."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from tiny_network import TinyNetwork
 
 from rtsep.kernels.errors import RtsepError
@@ -127,3 +129,33 @@ def test_backends_by_name() -> None:
     assert backends.step_maker("auto") is backends.step_maker("cpu") is OnnxStep
     with pytest.raises(RtsepError, match="backend 'tpu' is not one of auto, cpu, openvino"):
         backends.step_maker("tpu")
+    with pytest.raises(RtsepError, match="--backend cpu runs networks as they are; there is nothing to comp"):
+        backends.engine_builder("cpu")
+    with pytest.raises(RtsepError, match="--backend 'tpu' is not one of openvino; use --backend openvino"):
+        backends.engine_builder("tpu")
+
+
+@pytest.mark.parametrize("ask", [backends.step_maker, backends.engine_builder])
+@pytest.mark.parametrize("backend", backends.GPU_BACKENDS)
+def test_without_a_gpu_it_is_said_before_anything_starts(
+    backend: str, ask: Callable[[str], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(
+        RtsepError, match=f"--backend {backend} needs an NVIDIA GPU, but .*; use --backend cpu"
+    ):
+        ask(backend)
+    monkeypatch.setattr(backends, "find_spec", lambda name: None)
+    with pytest.raises(RtsepError, match=f"--backend {backend} needs .* torch, which is not installed"):
+        ask(backend)
+
+
+def test_a_gpu_alone_does_not_make_a_backend(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "H200")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (9, 0))
+    with pytest.raises(RtsepError, match=r"--backend cuda is not offered yet: .* on a GPU such as H200"):
+        backends.step_maker("cuda")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (7, 0))
+    with pytest.raises(RtsepError, match=r"--backend cuda: H200 has compute capability 7.0, 7.5 is needed"):
+        backends.step_maker("cuda")

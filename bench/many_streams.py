@@ -1,0 +1,136 @@
+"""Many choirs on one processor core: one engine per stream, or the hop program over all of them at once.
+
+python -m rtsep.bench.many_streams '{"model": "choir", "voices": 4, ...}' prints one JSON object.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from itertools import cycle
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtsep.bench.signals import synthetic_choir
+from rtsep.kernels.errors import RtsepError
+from rtsep.rt.presets import Preset
+from rtsep.rt.separator import Separator
+
+STREAMS = (1, 2, 4, 8, 16, 32, 64)
+SIGNAL_S = 3.0
+LEAST_ROUNDS, LEAST_S = 10, 1.0  # of every point: medians of fewer jump
+F32 = NDArray[np.float32]
+
+
+def scale_curve(settings: dict[str, Any]) -> list[dict[str, Any]]:
+    """Time of one hop of all streams, by number of streams.
+
+    Args:
+        settings: model, voices, latency_ms, samplerate, channels as of `rtsep bench`.
+
+    Returns:
+        JSON-ready rows: `how`, `streams`, `hop_us` (median processor time of all streams), `share` of a hop's
+        time (more than 1 is not in real time) and `streams_per_core`.
+    """
+    preset = Preset(settings["samplerate"], settings["latency_ms"])
+    hop_s = preset.hop / preset.samplerate
+    rows = []
+    for how, build in (("engine per stream", _engines), ("hop program", _program)):
+        for streams in STREAMS:
+            hop = build(settings, preset, streams)
+            rows.append(row(how, streams, _median_s(hop), hop_s))
+    return rows
+
+
+def row(how: str, streams: int, seconds: float, hop_s: float) -> dict[str, Any]:
+    """One point of the curve: all streams took `seconds` for a hop that lasts `hop_s`."""
+    return {
+        "how": how,
+        "streams": streams,
+        "hop_us": 1e6 * seconds,
+        "share": seconds / hop_s,
+        "streams_per_core": streams * hop_s / seconds,
+    }
+
+
+def _median_s(hop: Callable[[], object]) -> float:
+    for _ in range(3):
+        hop()
+    times: list[float] = []
+    while len(times) < LEAST_ROUNDS or sum(times) < LEAST_S:
+        began = time.thread_time()  # what others take of the core is no part of it
+        hop()
+        times.append(time.thread_time() - began)
+    return float(np.median(times))
+
+
+def _blocks(settings: dict[str, Any], preset: Preset) -> Iterator[F32]:
+    """Hops [H, C] of a synthetic choir, for ever."""
+    sound = synthetic_choir(preset.samplerate, SIGNAL_S, settings["channels"], settings["voices"])
+    whole = len(sound) // preset.hop * preset.hop
+    return cycle(list(sound[:whole].reshape(-1, preset.hop, settings["channels"])))
+
+
+def _engines(settings: dict[str, Any], preset: Preset, streams: int) -> Callable[[], object]:
+    engines = [
+        Separator.load(
+            settings["model"],
+            voices=settings["voices"],
+            samplerate=preset.samplerate,
+            latency_ms=settings["latency_ms"],
+            channels=settings["channels"],
+            backend="cpu",
+        )
+        for _ in range(streams)
+    ]
+    out = np.zeros((len(engines[0].stems), preset.hop, settings["channels"]), np.float32)
+    blocks = _blocks(settings, preset)
+
+    def hop() -> None:
+        block = next(blocks)
+        for engine in engines:
+            engine.process_hop(block, out)
+
+    return hop
+
+
+def _program(settings: dict[str, Any], preset: Preset, streams: int) -> Callable[[], object]:
+    import torch
+
+    from rtsep.models.program_build import build_program
+
+    torch.set_num_threads(1)
+    program = build_program(
+        settings["model"],
+        voices=settings["voices"],
+        framing=preset.framing,
+        channels=settings["channels"],
+    )
+    _, reset, given_hz = program.example_inputs(streams)
+    state = program.initial_state(streams)
+    blocks = _blocks(settings, preset)
+
+    @torch.no_grad()
+    def hop() -> None:
+        nonlocal state
+        block = torch.from_numpy(next(blocks)).expand(streams, -1, -1).contiguous()
+        _, _, _, _, _, *after = program(block, reset, given_hz, *state)
+        state = tuple(after)
+
+    return hop
+
+
+def main() -> int:
+    """Exit code 2 and an `error` for settings that cannot be."""
+    try:
+        print(json.dumps({"streams": scale_curve(json.loads(sys.argv[1]))}, allow_nan=False))
+    except RtsepError as error:
+        print(json.dumps({"error": [error.problem, error.remedy]}))
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+"""From a model's name to the whole hop as one torch program, with the weights of its networks."""
+
+from typing import TypeVar
+
+import safetensors.torch
+from torch import nn
+
+from rtsep.kernels.errors import RtsepError
+from rtsep.models.card import LEVELS, TRACKER, NetworkCard
+from rtsep.models.framing import Framing
+from rtsep.models.hop_program import HopProgram, TensorMasks
+from rtsep.models.pitch_net import PitchNet
+from rtsep.models.registry import Model, find_model
+from rtsep.models.source_filter_net import SourceFilterNet
+from rtsep.models.tensor_comb import TensorAdaptiveComb
+from rtsep.models.tensor_levels import TensorLevels
+from rtsep.models.tensor_tracker import TensorTracker
+
+M = TypeVar("M", bound=nn.Module)
+
+
+def build_program(name: str, *, voices: int, framing: Framing, channels: int = 1) -> HopProgram:
+    """The program of `build_model`'s model, in `eval` mode on the CPU.
+
+    Args:
+        name: a shipped model's name, or the path of a model's folder.
+        voices: 1..4.
+        framing: the spectrum's layout.
+        channels: of every stream.
+
+    Raises:
+        RtsepError: an unknown name, a damaged file, or a part that exists on the CPU's engine alone.
+    """
+    model = find_model(name)
+    pitches = model.card.network(TRACKER, framing.latency_ms)
+    if pitches is None or pitches.architecture != "pitch-net":
+        raise RtsepError(
+            f"model {name} has no tracker network: only those run as one program", "choose --model choir"
+        )
+    tracker = TensorTracker(_trained(PitchNet(**pitches.config), model, pitches), voices, framing)
+    return HopProgram(framing, voices, channels, _masks(model, voices, framing), tracker).eval()
+
+
+def _masks(model: Model, voices: int, framing: Framing) -> TensorMasks:
+    network = model.card.network(LEVELS, framing.latency_ms)
+    if network is not None and network.architecture == "source-filter":
+        levels = _trained(SourceFilterNet(**network.config), model, network)
+        return TensorLevels(levels.with_voices(voices), framing)
+    if network is None and model.card.comb == "adaptive":
+        return TensorAdaptiveComb(voices, framing)
+    raise RtsepError(
+        f"model {model.card.name} has levels that do not run as one program", "choose --model choir"
+    )
+
+
+def _trained(module: M, model: Model, network: NetworkCard) -> M:
+    """The file is compared with the card before it is loaded."""
+    module.load_state_dict(safetensors.torch.load(model.read(network.weights)))
+    return module
