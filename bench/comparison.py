@@ -28,6 +28,9 @@ def compare_all(settings: dict[str, Any], tell: Callable[[str], None]) -> dict[s
     """JSON-ready: `hops` by backend, preset and voices around the settings, `streams` and `roofline`.
 
     What is not there has a row with `not_run`, the reason in one line.
+
+    Raises:
+        RtsepError: settings that cannot be.
     """
     return {
         "hops": [_row(settings, *choice, tell) for choice in _choices(settings)],
@@ -55,6 +58,8 @@ def _row(
     try:
         return row | run_worker(settings | row)
     except RtsepError as error:
+        if backend == "cpu":  # always there: what it objects to are the settings
+            raise
         return row | {"not_run": str(error)}
 
 
@@ -114,7 +119,7 @@ def _show_hops(report: dict[str, Any], console: Console) -> None:
 
 def _show_streams(streams: dict[str, Any], console: Console) -> None:
     if "not_run" in streams:
-        console.print(f"many streams: {streams['not_run']}")
+        console.print(f"many streams: {streams['not_run']}", soft_wrap=True)
         return
     table = Table(title="many streams on one core, back to back", box=SIMPLE)
     for name in ("how", "streams", "all, us", "% of a hop", "streams per core"):
@@ -133,7 +138,7 @@ def _show_streams(streams: dict[str, Any], console: Console) -> None:
 def _show_roofline(report: dict[str, Any], console: Console) -> None:
     roofline = report["roofline"]
     if "not_run" in roofline:
-        console.print(f"roofline: {roofline['not_run']}")
+        console.print(f"roofline: {roofline['not_run']}", soft_wrap=True)
         return
     for machine in roofline["machines"]:
         console.print(

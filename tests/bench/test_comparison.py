@@ -65,3 +65,13 @@ def test_many_streams_through_both_ways(monkeypatch: pytest.MonkeyPatch) -> None
         (how, streams) for how in ("engine per stream", "hop program") for streams in (1, 3)
     ]
     assert all(row["streams_per_core"] == pytest.approx(row["streams"] / row["share"]) for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["--voices", "9"], "9 voices is outside 1..4"), (["--model", "band"], "model 'band' is not one of")],
+)
+def test_settings_that_cannot_be_end_it(arguments: list[str], message: str) -> None:
+    result = CliRunner().invoke(command, ["--compare", "--seconds", "0.1", *arguments])
+    assert isinstance(result.exception, RtsepError)
+    assert message in str(result.exception)
