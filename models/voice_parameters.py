@@ -53,7 +53,7 @@ def envelope_log_power(lsf: Tensor, frequency_hz: Tensor) -> Tensor:
     lines = torch.where(low, torch.sin(half_lines).square(), torch.cos(half_lines).square())
     # all lines at once: one operation of a graph in place of twenty
     apart = lines - torch.where(low, sine, cosine)
-    odd_even = apart.reshape(*apart.shape[:-2], ORDER // 2, 2, -1).prod(dim=-3)
+    odd_even = apart.reshape(*apart.shape[:-2], ORDER // 2, 2, apart.shape[-1]).prod(dim=-3)
     # a 4 of every factor, squared; that of cosine and sine is gone with the quarter before the sum
     power = (torch.cat((cosine, sine), dim=-2) * odd_even * odd_even).sum(dim=-2)
     # -ln(power + least), scaled: exporters to ONNX take a sum with 1e-12 for one with 0 and leave it out

@@ -30,6 +30,9 @@ class AdaptTask:
         latencies_ms: presets to learn in turn.
         seed: of the remixes.
 
+    Raises:
+        RtsepError: too little singing to judge by.
+
     Attributes:
         verdict: of the last validation, against the network as it came.
     """
@@ -58,6 +61,7 @@ class AdaptTask:
         self._learnt_samples = end
         self._judge = Judge(rehearsal, self._sung, seed)
         self._before = self._judge.scores(self._loss)
+        self._judge.compare(self._before, self._before)  # refuses what cannot be judged, before any learning
         self.verdict: Verdict | None = None
 
     @property

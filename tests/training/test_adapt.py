@@ -19,6 +19,7 @@ from rtsep.models.card import LEVELS
 from rtsep.models.export import load_weights
 from rtsep.models.registry import CARD_FILE, Model, find_model
 from rtsep.models.source_filter_net import SourceFilterNet
+from rtsep.rt.presets import Preset
 from rtsep.rt.separator import Separator
 from rtsep.training import adapt_cli
 from rtsep.training.adapt import adapt, levels_network
@@ -116,6 +117,19 @@ def test_the_training_path_hears_what_the_stage_hears(rehearsal: Rehearsal) -> N
     with torch.no_grad():
         found = loss.estimates(excerpts([(heard, 0)], hops))[0].numpy()
     np.testing.assert_allclose(found, rehearsal.forward[:, : found.shape[1]], atol=2e-3)
+
+
+def test_where_nobody_sings_no_voice_is_heard_and_nothing_breaks() -> None:
+    silence = np.zeros(2 * SAMPLERATE, np.float32)
+    noise = 0.01 * np.random.default_rng(1).standard_normal(silence.size).astype(np.float32)
+    hop = Preset(SAMPLERATE, LATENCY_MS).hop
+    heard = level_stream(noise, np.stack([silence, silence]), np.zeros((silence.size // hop, 2)), LATENCY_MS)
+    net = small_net().with_voices(2)
+    loss = MaskLoss(net, (LATENCY_MS,))
+    batch = excerpts([(heard, 0)], heard.hops)
+    assert float(loss.estimates(batch).detach().abs().max()) < 1e-6  # of noise at -40 dBFS
+    loss.loss(batch).loss.backward()
+    assert all(p.grad is None or torch.isfinite(p.grad).all() for p in net.parameters())
 
 
 def test_nothing_is_learnt_from_the_held_out_part(rehearsal: Rehearsal) -> None:
