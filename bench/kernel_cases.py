@@ -25,6 +25,7 @@ from rtsep.kernels.reference import (
     peaks,
     refine,
     renderer,
+    salience,
     soft_masks,
     stft,
 )
@@ -146,6 +147,11 @@ def kernel_cases() -> Iterator[KernelCase]:
         last, score = pitch.copy(), np.full(beam.SIZE, -np.inf, np.float32)
         return lambda: kernel.step(weight, covered, missing, pitch, last, score)
 
+    def salient(k: Any) -> Callable[[], object]:
+        log_odds, offset = -6.0 + 4.0 * rng.standard_normal((2, 124)).astype(np.float32)
+        found = np.empty((2, assignment.PEAKS), np.float32)
+        return lambda: k.salience_peaks(log_odds, offset, -4.0, 0.75, *found)
+
     def assigner(k: Any) -> Callable[[], object]:
         kernel = k.PitchAssignment(VOICES, HOP / SAMPLERATE)
         shape = (assignment.SIZE, VOICES)
@@ -199,6 +205,7 @@ def kernel_cases() -> Iterator[KernelCase]:
     yield case("peaks", f"{BINS} bins, up to {TOP_HZ:.0f} Hz", picker, peaks)
     yield case("coverage", f"{CANDIDATES} candidates x {PEAKS} peaks", explained, coverage)
     yield case("beam", f"{VOICES} voices, {CANDIDATES} x {PEAKS}", decoder, beam)
+    yield case("salience", f"124 candidates, {assignment.PEAKS} peaks", salient, salience)
     yield case("assignment", f"{VOICES} voices, {assignment.PEAKS} peaks", assigner, assignment)
     yield case("refine_f0", f"{VOICES} voices, {PEAKS} peaks", refinement, refine)
     yield case("comb", on_bins, adaptive_comb, comb)

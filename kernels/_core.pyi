@@ -152,6 +152,11 @@ def refine_f0(
     f0_hz: F32,
 ) -> None: ...
 
+# salience.cpp
+def salience_peaks(
+    salience: F32, offset: F32, least: float, same_voice: float, place: F32, log_odds: F32
+) -> int: ...
+
 # assignment.cpp
 class PitchAssignment:
     SIZE: int

@@ -77,7 +77,14 @@ class NetworkTracker:
             self._bank.apply(amplitude[None], self._network.inputs["bands"])
             self._network.run()
             found = self._network.outputs
-            count = self._find_peaks(found["salience"][0], found["offset"][0])
+            count = _core.salience_peaks(
+                found["salience"][0],
+                found["offset"][0],
+                LEAST_LOG_ODDS,
+                SAME_VOICE,
+                self._place,
+                self._log_odds,
+            )
             self._assignment.step(
                 self._place,
                 self._log_odds,
@@ -92,23 +99,6 @@ class NetworkTracker:
             self._join(found["unison"][0])
         f0_hz[...] = self._f0_hz
         sure[...] = self._sure
-
-    def _find_peaks(self, salience: F32, offset: F32) -> int:
-        """The likeliest local maxima of the salience, highest pitch first; how many there are."""
-        inner = salience[1:-1]
-        rising = (inner > salience[:-2]) & (inner >= salience[2:]) & (inner > LEAST_LOG_ODDS)
-        peaks = 1 + np.flatnonzero(rising)
-        if peaks.size > self._place.size:
-            peaks = np.sort(peaks[np.argsort(-salience[peaks], kind="stable")[: self._place.size]])
-        at = np.arange(CANDIDATES, dtype=np.float32) + np.clip(offset, -1.0, 1.0)
-        likely = 1.0 / (1.0 + np.exp(-salience))
-        for p, g in enumerate(peaks[::-1]):
-            near = slice(g - 1, g + 2)
-            share = likely[near] * (np.abs(at[near] - at[g]) < SAME_VOICE)
-            # no peak lies below the lowest candidate: a negative place would mean silence
-            self._place[p] = max(0.0, float((share * at[near]).sum() / share.sum()))
-            self._log_odds[p] = salience[g]
-        return int(peaks.size)
 
     def _read(self) -> None:
         """The peak that every voice sings in the best hypothesis."""

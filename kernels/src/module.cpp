@@ -15,6 +15,7 @@ PYBIND11_MODULE(_core, m) {
     bind_coverage(m);
     bind_beam(m);
     bind_refine(m);
+    bind_salience(m);
     bind_assignment(m);
     bind_ring(m);
     bind_device_callback(m);

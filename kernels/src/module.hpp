@@ -48,6 +48,7 @@ void bind_peaks(py::module_& m);
 void bind_coverage(py::module_& m);
 void bind_beam(py::module_& m);
 void bind_refine(py::module_& m);
+void bind_salience(py::module_& m);
 void bind_assignment(py::module_& m);
 void bind_ring(py::module_& m);
 void bind_device_callback(py::module_& m);
