@@ -97,8 +97,10 @@ def test_stopping_without_a_device(jack_server: JackServer) -> None:
 
 
 HOST = """
-import sys, time
+import signal, sys, time
 from rtsep.rt.session import Session
+# whoever runs the tests in the background lets children inherit that Ctrl-C is ignored
+signal.signal(signal.SIGINT, signal.default_int_handler)
 with Session(voices=2, record=sys.argv[1]) as session:
     print("running", flush=True)
     session.wait()
