@@ -3,7 +3,6 @@
 python -m rtsep.bench.many_streams '{"model": "choir", "voices": 4, ...}' prints one JSON object.
 """
 
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsep.bench.signals import synthetic_choir
-from rtsep.kernels.errors import RtsepError
+from rtsep.bench.timed_process import answer
 from rtsep.rt.presets import Preset
 from rtsep.rt.separator import Separator
 
@@ -122,15 +121,5 @@ def _program(settings: dict[str, Any], preset: Preset, streams: int) -> Callable
     return hop
 
 
-def main() -> int:
-    """Exit code 2 and an `error` for settings that cannot be."""
-    try:
-        print(json.dumps({"streams": scale_curve(json.loads(sys.argv[1]))}, allow_nan=False))
-    except RtsepError as error:
-        print(json.dumps({"error": [error.problem, error.remedy]}))
-        return 2
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(answer(lambda settings: {"streams": scale_curve(settings)}))

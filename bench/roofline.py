@@ -6,7 +6,6 @@ memory's bandwidth, nor than its operations over the processor's rate.
 python -m rtsep.bench.roofline '{"model": "choir", "voices": 4, ...}' prints one JSON object.
 """
 
-import json
 import math
 import sys
 import time
@@ -20,7 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
-from rtsep.kernels.errors import RtsepError
+from rtsep.bench.timed_process import answer
 from rtsep.models.hop_program import HopProgram
 from rtsep.models.program_build import build_program
 from rtsep.rt.presets import Preset
@@ -164,16 +163,6 @@ def roofline(settings: dict[str, Any], streams: tuple[int, ...] = (1, 64)) -> di
     return {"machines": machines, "hops": hops}
 
 
-def main() -> int:
-    """Exit code 2 and an `error` for settings that cannot be."""
-    torch.set_num_threads(1)
-    try:
-        print(json.dumps(roofline(json.loads(sys.argv[1])), allow_nan=False))
-    except RtsepError as error:
-        print(json.dumps({"error": [error.problem, error.remedy]}))
-        return 2
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    torch.set_num_threads(1)
+    sys.exit(answer(roofline))

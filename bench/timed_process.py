@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from rtsep.kernels.errors import RtsepError
@@ -33,3 +34,13 @@ def run_worker(settings: dict[str, Any], module: str = "rtsep.bench.worker") -> 
     if "error" in report:
         raise RtsepError(*report["error"])
     return report
+
+
+def answer(work: Callable[[Any], dict[str, Any]]) -> int:
+    """The other side of `run_worker`: prints what `work` makes of the settings; the exit code."""
+    try:
+        print(json.dumps(work(json.loads(sys.argv[1])), allow_nan=False))
+    except RtsepError as error:
+        print(json.dumps({"error": [error.problem, error.remedy]}))
+        return 2
+    return 0
