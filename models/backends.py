@@ -2,16 +2,19 @@
 
 from importlib import import_module
 from importlib.util import find_spec
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.compile import EngineBuilder, OpenVinoBuilder, engine_key
 from rtsep.models.engine_cache import EngineCache, default_folder
+from rtsep.models.framing import Framing
+from rtsep.models.hop_runner import GpuMissing, HopRunner
 from rtsep.models.network_step import MakeStep, NetworkStep
 from rtsep.models.onnx_step import OnnxStep
 
 BACKENDS = ("auto", "cpu", "openvino")  # auto: what needs no preparation and is always there, cpu
-GPU_BACKENDS = ("cuda", "tensorrt")  # known by name: who asks for them is told what is missing
+CUDA = "cuda"  # runs the whole hop, not networks
+GPU_BACKENDS = (CUDA, "tensorrt")  # known by name: who asks for them is told what is missing
 
 
 def step_maker(backend: str) -> MakeStep:
@@ -60,15 +63,35 @@ def engine_builder(backend: str) -> EngineBuilder:
     return OpenVinoBuilder()
 
 
+def gpu_hop(model: str, *, voices: int, framing: Framing, channels: int) -> HopRunner:
+    """The whole hop of one stream on a GPU: `--backend cuda`.
+
+    Raises:
+        GpuMissing: no torch, no GPU, one too old, or one that refuses.
+        RtsepError: a model that cannot run there.
+    """
+    runner: HopRunner = _cuda(CUDA).graphed_hop(model, voices=voices, framing=framing, channels=channels)
+    return runner
+
+
 def _refuse_gpu(backend: str) -> NoReturn:
-    """Says what keeps a hop from running on a GPU here."""
-    if find_spec("torch") is None:
+    """Says what keeps a network alone from running on a GPU here."""
+    gpu = _cuda(backend).require_gpu(backend)
+    if backend == CUDA:
         raise RtsepError(
+            f"--backend cuda runs the whole hop, captured and compared at every start on {gpu}",
+            "there is nothing to compile",
+        )
+    raise RtsepError(
+        f"--backend {backend} is not offered yet: its engines have never run on a GPU such as {gpu}",
+        "use --backend cuda or cpu",
+    )
+
+
+def _cuda(backend: str) -> Any:
+    """`models.cuda_graph`, by name: torch takes seconds to import, and nothing on stage may depend on it."""
+    if find_spec("torch") is None:
+        raise GpuMissing(
             f"--backend {backend} needs an NVIDIA GPU and torch, which is not installed", "use --backend cpu"
         )
-    # by name: torch takes seconds to import, and nothing on stage may depend on it
-    gpu = import_module("rtsep.models.cuda_graph").require_gpu(backend)
-    raise RtsepError(
-        f"--backend {backend} is not offered yet: its graph of the hop has never run on a GPU such as {gpu}",
-        "use --backend cpu",
-    )
+    return import_module("rtsep.models.cuda_graph")

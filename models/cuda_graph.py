@@ -4,15 +4,16 @@ hop.
 Nothing is allocated and nothing waits inside; the host waits once, for the results.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rtsep.kernels.errors import RtsepError
+from rtsep.models.base import State
+from rtsep.models.framing import Framing
 from rtsep.models.hop_program import HopProgram
+from rtsep.models.hop_runner import F32, GpuMissing, HopResult
+from rtsep.models.program_build import build_program
 
 WARM_UP_HOPS = 3  # libraries plan and take memory in their first calls, which a capture must not see
 OLDEST_CAPABILITY = (7, 5)  # of the GPUs that torch's CUDA 12 and 13 builds still serve
@@ -22,29 +23,19 @@ def require_gpu(backend: str = "cuda") -> str:
     """The GPU's name, for a backend that needs one.
 
     Raises:
-        RtsepError: there is none that torch can use.
+        GpuMissing: there is none that torch can use.
     """
     if not torch.cuda.is_available():
         built = "this torch is built without CUDA" if torch.version.cuda is None else "torch sees none"
-        raise RtsepError(f"--backend {backend} needs an NVIDIA GPU, but {built}", "use --backend cpu")
+        raise GpuMissing(f"--backend {backend} needs an NVIDIA GPU, but {built}", "use --backend cpu")
     if torch.cuda.get_device_capability() < OLDEST_CAPABILITY:
         found = ".".join(map(str, torch.cuda.get_device_capability()))
-        raise RtsepError(
+        raise GpuMissing(
             f"--backend {backend}: {torch.cuda.get_device_name()} has compute capability {found}, "
             "7.5 is needed",
             "use --backend cpu",
         )
     return torch.cuda.get_device_name()
-
-
-class HopResult(NamedTuple):
-    """Pinned arrays, written by every hop."""
-
-    stems: NDArray[np.float32]  # [S, V + 1, H, C]
-    f0_hz: NDArray[np.float32]  # [S, V]
-    level_db: NDArray[np.float32]  # [S, V]
-    merged: NDArray[np.bool_]  # [S, V]
-    nonfinite: NDArray[np.int64]  # [S]
 
 
 class GraphedHop:
@@ -69,7 +60,8 @@ class GraphedHop:
             for _ in range(WARM_UP_HOPS):
                 results = program(*inputs, *self.state)
         self._stream.synchronize()
-        outputs = results[: len(HopResult._fields)]
+        self._told = len(results) - len(self.state)
+        outputs = self._outputs(results)
         self._host_out = tuple(torch.zeros_like(x, device="cpu").pin_memory() for x in outputs)
         self.result = HopResult(*(x.numpy() for x in self._host_out))
         self._graph = torch.cuda.CUDAGraph()
@@ -79,19 +71,66 @@ class GraphedHop:
     def _hop(self) -> None:
         _copy(self._inputs, self._host_in)
         results = self._program(*self._inputs, *self.state)
-        _copy(self._host_out, results[: len(self._host_out)])
-        _copy(self.state, results[len(self._host_out) :])
+        _copy(self._host_out, self._outputs(results))
+        _copy(self.state, results[self._told :])
 
-    def step(
-        self, hop: NDArray[np.float32], reset: NDArray[np.bool_], given_hz: NDArray[np.float32]
-    ) -> HopResult:
-        """One hop of all streams, see `HopProgram.forward`; the arrays are the same ones every time."""
+    def _outputs(self, results: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Of a `HopResult`: what is told, and the two states that audio is in."""
+        return results[: len(HopResult._fields)]
+
+    def step(self, hop: F32, reset: NDArray[np.bool_], given_hz: F32) -> HopResult:
+        """See `HopRunner`."""
         for host, given in zip(self._host_in, (hop, reset, given_hz), strict=True):
             host.numpy()[...] = given
         with torch.cuda.stream(self._stream):
             self._graph.replay()
         self._stream.synchronize()
         return self.result
+
+    def restore(self, history: F32, tail: F32) -> None:
+        """See `HopRunner`."""
+        self._put(self.state[:2], (torch.from_numpy(history), torch.from_numpy(tail)))
+
+    def reset(self) -> None:
+        """See `HopRunner`."""
+        with torch.cuda.stream(self._stream):  # made where it is read, or it may not be there yet
+            fresh = self._program.initial_state(len(self.result.stems))
+        self._put(self.state, fresh)
+
+    def state_dict(self) -> State:
+        """See `HopRunner`."""
+        return {f"program.{place}": tensor.cpu().numpy() for place, tensor in enumerate(self.state)}
+
+    def load_state_dict(self, state: State) -> None:
+        """See `HopRunner`."""
+        places = range(len(self.state))
+        self._put(self.state, tuple(torch.from_numpy(state[f"program.{place}"]) for place in places))
+
+    def _put(self, targets: tuple[Tensor, ...], sources: tuple[Tensor, ...]) -> None:
+        """Between hops: the graph's own stream has come to rest by then, and must find what is put."""
+        with torch.cuda.stream(self._stream):
+            _copy(targets, sources)
+        self._stream.synchronize()
+
+
+def graphed_hop(model: str, *, voices: int, framing: Framing, channels: int, streams: int = 1) -> GraphedHop:
+    """A model's hop on the GPU, captured.
+
+    Raises:
+        GpuMissing: there is none, or it has no room.
+        RtsepError: a model that does not run as one program.
+    """
+    require_gpu()
+    program = build_program(model, voices=voices, framing=framing, channels=channels)
+    try:
+        return GraphedHop(program.cuda(), streams)
+    except (
+        RuntimeError
+    ) as error:  # out of memory, a driver that does not fit: all of torch's are of this kind
+        problem = " ".join(str(error).split())[:200]
+        raise GpuMissing(
+            f"--backend cuda: the GPU refused the hop ({problem})", "use --backend cpu"
+        ) from error
 
 
 def _copy(targets: tuple[Tensor, ...], sources: tuple[Tensor, ...]) -> None:

@@ -55,8 +55,11 @@ def option(*names: str, section: str, **kwargs: Any) -> Callable[[F], F]:
         metavar="5|11|21|43", help="Latency preset in ms; more separates better.")  # fmt: skip
 @option("--model", section="Separation", default="choir", show_default=True, metavar="NAME|FOLDER",
         help="See `rtsep models`.")  # fmt: skip
-@option("--backend", section="Separation", default="auto", show_default=True, metavar="auto|cpu|openvino",
-        help="What runs networks; openvino after `rtsep compile`.")  # fmt: skip
+@option(
+    "--backend", section="Separation", default="auto", show_default=True, metavar="auto|cpu|openvino|cuda",
+    help="What runs networks; openvino after `rtsep compile`; cuda: whole hops, on the processor if there is "
+    "no GPU.",
+)  # fmt: skip
 @option(
     "--output", section="Files and pipes out", metavar="FOLDER|-",
     help="One float32 WAV per stem, aligned to the input; stems of the same name are replaced, other files "

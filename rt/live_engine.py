@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from rtsep.kernels import _core
 from rtsep.models.base import State
 from rtsep.rt.device_stream import DeviceStream
+from rtsep.rt.fallback import load_or_fall_back, take_over
 from rtsep.rt.live_settings import LiveSettings
 from rtsep.rt.meters import HopTimes, LevelMeters, to_db
 from rtsep.rt.routing import routing
 from rtsep.rt.scheduling import lock_memory, stop_collecting
-from rtsep.rt.separator import Separator
 from rtsep.rt.status import Block, rounded
 from rtsep.rt.stream_choice import StreamChoice, buffering_samples
 
@@ -62,7 +62,7 @@ class LiveEngine:
     ) -> None:
         fmt, channels = choice.format, len(choice.picks)
         self._choice, self._block, self._record = choice, block, record
-        self._separator = separator = Separator.load(
+        separator, notes = load_or_fall_back(
             settings.model,
             voices=settings.voices,
             samplerate=fmt.samplerate,
@@ -71,9 +71,10 @@ class LiveEngine:
             backend=settings.backend,
             f0=settings.f0,
         )
+        self._separator = separator
         hop, stems = separator.hop, len(separator.stems)
         latency = separator.latency_samples + buffering_samples(fmt.blocksize, hop)
-        gains, notes = routing(stems - 1, channels, choice.outputs, fmt.outputs)
+        gains, routing_notes = routing(stems - 1, channels, choice.outputs, fmt.outputs)
         self._callback = _core.DeviceCallback(
             choice.picks,
             fmt.inputs,
@@ -96,11 +97,12 @@ class LiveEngine:
         self._load, self._load_at = 0.0, (time.monotonic(), time.process_time())
         before = block.peek()
         self._before = {name: int(before.get(name, 0)) for name in COUNTERS}
+        self._notes = notes + routing_notes
         self._last_error = ""
         self._warm_up()
         if state is not None:
             self._aligned[...] = state.pop("aligned")
-            separator.load_state_dict(state)
+            take_over(separator, state)
         self._fixed: dict[str, Any] = {
             "samplerate": fmt.samplerate,
             "hop": hop,
@@ -112,7 +114,6 @@ class LiveEngine:
             "input_device": fmt.input.name,
             "output_device": fmt.output.name,
             "scheduling": scheduling + (", memory locked" if lock_memory() else ""),
-            "notes": notes,
         }
 
     def _warm_up(self) -> None:
@@ -231,9 +232,12 @@ class LiveEngine:
             "input_lost_frames": callback.input_lost_frames,
             "device_losses": device_losses,
         }
+        lost = self._separator.gpu_lost
+        lost_notes = [f"the GPU was lost: it runs on the processor ({lost})"] if lost else []
         self._block.write(
             {
                 **self._fixed,
+                "notes": self._notes + lost_notes,
                 **self._meters.publish(was_read),
                 **self._hop_times.publish(),
                 **{name: before[name] + value for name, value in counted.items()},

@@ -56,6 +56,17 @@ class HopPipeline:
         self._frames[...] = 0
         _core.overlap_add(self._frames, self._synthesis, self._tail, self._history, out)
 
+    @property
+    def audio_state(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Views of the input that the next frame still holds [channels, N], and of what the frames so far
+        add to the hops to come [stems, channels, 2M]."""
+        return self._history, self._tail
+
+    def follow(self, hop: NDArray[np.float32], tail: NDArray[np.float32]) -> None:
+        """A hop that was separated elsewhere: its input, and the `audio_state` it left."""
+        self.nonfinite_samples += _core.push_frame(self._history, hop, self._analysis, self._frame)
+        self._tail[...] = tail
+
     def reset(self) -> None:
         """Silence in all memories."""
         self._history[...] = 0

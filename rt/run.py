@@ -8,6 +8,7 @@ from typing import TextIO
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.f0_track import F0Track
+from rtsep.rt.fallback import load_or_fall_back
 from rtsep.rt.files import FileSource, FolderSink
 from rtsep.rt.offline import Report, separate
 from rtsep.rt.pipes import STDOUT, RawFormat, RawSource, StdoutSink, refuse_terminal
@@ -101,7 +102,7 @@ def _run_offline(source: Source, options: RunOptions) -> int:
         try:
             if to_pipe:
                 refuse_terminal(reading=False)
-            separator = Separator.load(
+            separator, notes = load_or_fall_back(
                 options.model,
                 voices=options.voices,
                 samplerate=reader.samplerate,
@@ -116,7 +117,7 @@ def _run_offline(source: Source, options: RunOptions) -> int:
             reader.close()
     if not report.frames and early is None:
         raise RtsepError(f"{reader.name} has 0 frames of audio, at least 1 is needed", "check what sends it")
-    _tell(report, reader.notes, options, messages, early)
+    _tell(report, [*reader.notes, *notes], options, messages, early)
     if isinstance(early, RtsepError):
         raise early
     return early.exit_code if early else 0

@@ -6,10 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsep.kernels.errors import RtsepError
-from rtsep.models.backends import step_maker
+from rtsep.models.backends import CUDA, gpu_hop, step_maker
 from rtsep.models.base import MaskModel, State
 from rtsep.models.build import build_model
+from rtsep.models.hop_runner import GpuMissing, HopRunner
 from rtsep.models.report import VoiceReport
+from rtsep.rt.graphed_pipeline import GraphedPipeline, Pipeline
 from rtsep.rt.pipeline import HopPipeline
 from rtsep.rt.presets import Preset
 
@@ -28,7 +30,9 @@ class Separator:
     `latency_samples`, to rounding.
     """
 
-    def __init__(self, model: MaskModel, preset: Preset, channels: int = 1) -> None:
+    def __init__(
+        self, model: MaskModel, preset: Preset, channels: int = 1, runner: HopRunner | None = None
+    ) -> None:
         if not 1 <= channels <= MAX_CHANNELS:
             raise RtsepError(
                 f"{channels} channels is outside 1..{MAX_CHANNELS}", "select fewer input channels"
@@ -36,7 +40,8 @@ class Separator:
         self._preset = preset
         self._channels = channels
         self._stems = (*model.stems, RESIDUAL)
-        self._pipeline = HopPipeline(preset, model, channels)
+        pipeline = HopPipeline(preset, model, channels)
+        self._pipeline: Pipeline = pipeline if runner is None else GraphedPipeline(runner, pipeline)
         self._pending = np.zeros((preset.hop, channels), np.float32)
         self._ready = np.zeros((len(self._stems), preset.hop, channels), np.float32)
         self._position = 0
@@ -61,14 +66,22 @@ class Separator:
             samplerate: 8000..192000 Hz.
             latency_ms: preset 5, 11, 21 or 43.
             channels: audio channels, separated with one mask.
-            backend: "auto", "cpu" or "openvino" (see `rtsep compile`).
+            backend: "auto", "cpu", "openvino" (see `rtsep compile`) or "cuda", which needs torch and an
+                NVIDIA GPU: compared with the processor on a chord here, and replaced by it if it fails.
             f0: pitches to follow instead of tracking them.
 
         Raises:
+            GpuMissing: a GPU was asked for and cannot be had.
             RtsepError: any of these out of its bounds.
         """
-        make_step = step_maker(backend)
         preset = Preset(samplerate, latency_ms)
+        if backend == CUDA:
+            if f0 is not None:
+                raise GpuMissing("--backend cuda does not take given pitches", "use --backend cpu")
+            runner = gpu_hop(model, voices=voices, framing=preset.framing, channels=channels)
+            standby = build_model(model, voices=voices, framing=preset.framing, f0=None)
+            return cls(standby, preset, channels, runner)
+        make_step = step_maker(backend)
         built = build_model(model, voices=voices, framing=preset.framing, f0=f0, make_step=make_step)
         return cls(built, preset, channels)
 
@@ -111,6 +124,11 @@ class Separator:
     def nonfinite_samples(self) -> int:
         """Input samples replaced by zero since the last reset: NaN, Inf, and beyond 1e12 (+240 dBFS)."""
         return self._pipeline.nonfinite_samples
+
+    @property
+    def gpu_lost(self) -> str:
+        """Why the processor has taken over from the GPU; empty where it has not."""
+        return self._pipeline.lost if isinstance(self._pipeline, GraphedPipeline) else ""
 
     @property
     def voices(self) -> VoiceReport:

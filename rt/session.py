@@ -55,7 +55,8 @@ class Session:
             left out.
         record: folder for a take (`input.wav`, `voice-1.wav`, ..., `residual.wav`).
         f0: pitches to follow instead of tracking them.
-        backend: "auto", "cpu" or "openvino".
+        backend: "auto", "cpu", "openvino" or "cuda" (the processor where there is no GPU; the
+            status says so in `notes`).
 
     Raises:
         RtsepError: on `start`, for anything that cannot be had.

@@ -154,8 +154,10 @@ def test_a_gpu_alone_does_not_make_a_backend(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "H200")
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (9, 0))
-    with pytest.raises(RtsepError, match=r"--backend cuda is not offered yet: .* on a GPU such as H200"):
-        backends.step_maker("cuda")
+    with pytest.raises(RtsepError, match=r"--backend tensorrt is not offered yet: .* on a GPU such as H200"):
+        backends.step_maker("tensorrt")
+    with pytest.raises(RtsepError, match=r"the whole hop, .* on H200; there is nothing to compile"):
+        backends.engine_builder("cuda")
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (7, 0))
     with pytest.raises(RtsepError, match=r"--backend cuda: H200 has compute capability 7.0, 7.5 is needed"):
         backends.step_maker("cuda")

@@ -7,7 +7,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
-from cli_helpers import run_command
+from cli_helpers import run_command, write_audio
 from model_folder import write_model
 
 from rtsep.rt import command_group
@@ -101,3 +101,18 @@ def test_public_names() -> None:
     assert set(rtsep.__all__) <= set(dir(rtsep))
     with pytest.raises(AttributeError, match="no attribute 'Seperator'"):
         rtsep.Seperator  # noqa: B018 - the access is the test
+
+
+def test_a_gpu_that_cannot_be_had_is_told_and_replaced(capfd: Capture, tmp_path: Path) -> None:
+    write_audio(tmp_path / "in.wav")
+    (tmp_path / "f0.csv").write_text("0,330,220\n1,330,220\n")
+    files = ("--input", tmp_path / "in.wav", "--f0", tmp_path / "f0.csv", "--voices", 2)
+    said = [
+        run_command(capfd, *files, "--backend", backend, "--output", tmp_path / backend)
+        for backend in ("cpu", "cuda")
+    ]
+    assert [result.code for result in said] == [0, 0]
+    note = "rtsep: note: --backend cuda does not take given pitches: it runs on the processor\n"
+    assert said[1].err == said[0].err + note
+    for stem in (tmp_path / "cpu").iterdir():
+        assert stem.read_bytes() == (tmp_path / "cuda" / stem.name).read_bytes()

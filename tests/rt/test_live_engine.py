@@ -1,5 +1,7 @@
 """The engine without a device: the test is the device, block by block, and may keep the engine waiting."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -20,9 +22,11 @@ SETTINGS = LiveSettings(
 DEVICE = Device(0, "test", "none", 1, 3, float(RATE), 0.0, 0.0, True, True)
 
 
-def build(block: Block, record: _core.SampleRing | None = None) -> LiveEngine:
+def build(
+    block: Block, record: _core.SampleRing | None = None, settings: LiveSettings = SETTINGS
+) -> LiveEngine:
     choice = StreamChoice(StreamFormat(DEVICE, DEVICE, RATE, BLOCK, 1, VOICES + 1), [0], [0, 1, 2])
-    return LiveEngine(SETTINGS, choice, block, record, "normal")
+    return LiveEngine(settings, choice, block, record, "normal")
 
 
 def play(engine: LiveEngine, mixture: np.ndarray, delays: dict[int, int]) -> np.ndarray:
@@ -79,6 +83,20 @@ def test_after_an_overload_it_catches_up(delays: dict[int, int]) -> None:
             engine.run_hop()
             hops_before += 1
     assert (engine.callback.late_hops, engine.callback.fallback_samples) == (late, fallback)  # it is over
+
+
+def test_a_gpu_that_is_missing_or_lost_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the first sample, or as soon as it happens; the music goes on."""
+    block = Block.create()
+    engine = build(block, settings=dataclasses.replace(SETTINGS, backend="cuda"))
+    engine.publish("starting")
+    (missing,) = block.read()["notes"]
+    assert missing == "--backend cuda does not take given pitches: it runs on the processor"
+    played = play(engine, mixture := voiced(BLOCK * 60), {})
+    np.testing.assert_array_equal(played, play(build(Block.create()), mixture, {}))
+    monkeypatch.setattr(Separator, "gpu_lost", "launch failure")
+    engine.publish("running-out")
+    assert block.read()["notes"][1:] == ["the GPU was lost: it runs on the processor (launch failure)"]
 
 
 def test_a_skipped_hop_keeps_time_and_sum() -> None:
