@@ -12,7 +12,7 @@ from torch import Tensor
 from rtsep.models.base import State
 from rtsep.models.framing import Framing
 from rtsep.models.hop_program import HopProgram
-from rtsep.models.hop_runner import F32, GpuMissing, HopResult
+from rtsep.models.hop_runner import F32, GpuMissing, HopResult, one_line
 from rtsep.models.program_build import build_program
 
 WARM_UP_HOPS = 3  # libraries plan and take memory in their first calls, which a capture must not see
@@ -124,12 +124,9 @@ def graphed_hop(model: str, *, voices: int, framing: Framing, channels: int, str
     program = build_program(model, voices=voices, framing=framing, channels=channels)
     try:
         return GraphedHop(program.cuda(), streams)
-    except (
-        RuntimeError
-    ) as error:  # out of memory, a driver that does not fit: all of torch's are of this kind
-        problem = " ".join(str(error).split())[:200]
+    except RuntimeError as error:  # out of memory, a driver that does not fit: torch knows no other kind
         raise GpuMissing(
-            f"--backend cuda: the GPU refused the hop ({problem})", "use --backend cpu"
+            f"--backend cuda: the GPU refused the hop ({one_line(error)})", "use --backend cpu"
         ) from error
 
 
