@@ -10,6 +10,7 @@ from rich.table import Table
 
 from rtsep.bench.energy import describe
 from rtsep.bench.hop_timing import histogram_lines
+from rtsep.bench.many_streams import ON_GPU, knee
 from rtsep.bench.timed_process import run_worker
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.backends import BACKENDS, GPU_BACKENDS
@@ -121,8 +122,8 @@ def _show_streams(streams: dict[str, Any], console: Console) -> None:
     if "not_run" in streams:
         console.print(f"many streams: {streams['not_run']}", soft_wrap=True)
         return
-    table = Table(title="many streams on one core, back to back", box=SIMPLE)
-    for name in ("how", "streams", "all, us", "% of a hop", "streams per core"):
+    table = Table(title="many streams on one core or one GPU, back to back", box=SIMPLE)
+    for name in ("how", "streams", "all, us", "% of a hop", "in real time"):
         table.add_column(name, justify="left" if name == "how" else "right")
     for row in streams["streams"]:
         table.add_row(
@@ -133,6 +134,14 @@ def _show_streams(streams: dict[str, Any], console: Console) -> None:
             f"{row['streams_per_core']:.1f}",
         )
     console.print(table)
+    on_gpu = [row for row in streams["streams"] if row["how"] == ON_GPU]
+    if on_gpu:
+        free = knee(on_gpu)
+        most = max(row["streams"] for row in on_gpu if row["share"] < 1.0 or row is on_gpu[0])
+        console.print(
+            f"on the GPU {most} streams measured in real time; "
+            + (f"more than {free} are not nearly free" if free else "the curve has no knee up to there")
+        )
 
 
 def _show_roofline(report: dict[str, Any], console: Console) -> None:

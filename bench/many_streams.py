@@ -1,4 +1,5 @@
-"""Many choirs on one processor core: one engine per stream, or the hop program over all of them at once.
+"""Many choirs at once: an engine per stream or the hop program over all of them, on one processor core; and
+where there is a GPU, the hop program there, one launch for all of them.
 
 python -m rtsep.bench.many_streams '{"model": "choir", "voices": 4, ...}' prints one JSON object.
 """
@@ -6,7 +7,7 @@ python -m rtsep.bench.many_streams '{"model": "choir", "voices": 4, ...}' prints
 import sys
 import time
 from collections.abc import Callable, Iterator
-from itertools import cycle
+from itertools import cycle, pairwise
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,10 @@ from rtsep.rt.presets import Preset
 from rtsep.rt.separator import Separator
 
 STREAMS = (1, 2, 4, 8, 16, 32, 64)
+GPU_STREAMS = (*STREAMS, 128, 256, 512)
+KNEE = 1.8  # times as long for twice the streams: from there on more streams are no longer nearly free
+ON_GPU = "CUDA graph"
+GPU_HOPS = 8  # different ones, stacked beforehand: collecting the streams' audio is the host's work
 SIGNAL_S = 3.0
 LEAST_ROUNDS, LEAST_S = 10, 1.0  # of every point: medians of fewer jump
 F32 = NDArray[np.float32]
@@ -30,8 +35,9 @@ def scale_curve(settings: dict[str, Any]) -> list[dict[str, Any]]:
         settings: model, voices, latency_ms, samplerate, channels as of `rtsep bench`.
 
     Returns:
-        JSON-ready rows: `how`, `streams`, `hop_us` (median processor time of all streams), `share` of a hop's
-        time (more than 1 is not in real time) and `streams_per_core`.
+        JSON-ready rows: `how`, `streams`, `hop_us` (median of all streams; processor time, on a GPU until
+        the results are there), `share` of a hop's time (more than 1 is not in real time) and
+        `streams_per_core` (or per GPU).
     """
     preset = Preset(settings["samplerate"], settings["latency_ms"])
     hop_s = preset.hop / preset.samplerate
@@ -39,8 +45,22 @@ def scale_curve(settings: dict[str, Any]) -> list[dict[str, Any]]:
     for how, build in (("engine per stream", _engines), ("hop program", _program)):
         for streams in STREAMS:
             hop = build(settings, preset, streams)
-            rows.append(row(how, streams, _median_s(hop), hop_s))
+            # what others take of the core is no part of it
+            rows.append(row(how, streams, _median_s(hop, time.thread_time), hop_s))
+    if _has_gpu():
+        for streams in GPU_STREAMS:
+            hop = _graphed(settings, preset, streams)
+            rows.append(row(ON_GPU, streams, _median_s(hop, time.perf_counter), hop_s))
     return rows
+
+
+def knee(rows: list[dict[str, Any]]) -> int | None:
+    """Streams of the first of these rows after which twice as many take `KNEE` times as long; None where they
+    never do."""
+    for few, many in pairwise(rows):
+        if many["hop_us"] >= KNEE ** np.log2(many["streams"] / few["streams"]) * few["hop_us"]:
+            return int(few["streams"])
+    return None
 
 
 def row(how: str, streams: int, seconds: float, hop_s: float) -> dict[str, Any]:
@@ -54,14 +74,14 @@ def row(how: str, streams: int, seconds: float, hop_s: float) -> dict[str, Any]:
     }
 
 
-def _median_s(hop: Callable[[], object]) -> float:
+def _median_s(hop: Callable[[], object], clock: Callable[[], float]) -> float:
     for _ in range(3):
         hop()
     times: list[float] = []
     while len(times) < LEAST_ROUNDS or sum(times) < LEAST_S:
-        began = time.thread_time()  # what others take of the core is no part of it
+        began = clock()
         hop()
-        times.append(time.thread_time() - began)
+        times.append(clock() - began)
     return float(np.median(times))
 
 
@@ -119,6 +139,28 @@ def _program(settings: dict[str, Any], preset: Preset, streams: int) -> Callable
         state = tuple(after)
 
     return hop
+
+
+def _has_gpu() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def _graphed(settings: dict[str, Any], preset: Preset, streams: int) -> Callable[[], object]:
+    from rtsep.models.cuda_graph import graphed_hop
+
+    graphed = graphed_hop(
+        settings["model"],
+        voices=settings["voices"],
+        framing=preset.framing,
+        channels=settings["channels"],
+        streams=streams,
+    )
+    blocks = _blocks(settings, preset)
+    hops = cycle([np.stack([next(blocks)] * streams) for _ in range(GPU_HOPS)])
+    reset, given_hz = np.zeros(streams, np.bool_), np.zeros((streams, settings["voices"]), np.float32)
+    return lambda: graphed.step(next(hops), reset, given_hz)
 
 
 if __name__ == "__main__":

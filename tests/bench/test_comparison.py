@@ -17,7 +17,11 @@ PERCENTILES = ("p50", "p95", "p99", "p99.9", "max")
 def timed(settings: dict[str, Any], module: str = "rtsep.bench.worker") -> dict[str, Any]:
     """What the processes would say, of a machine whose times are known."""
     if module.endswith("many_streams"):
-        return {"streams": [many_streams.row("hop program", n, 1e-3 * n, 4e-3) for n in (1, 8)]}
+        curve = {1: 300e-6, 2: 310e-6, 4: 320e-6, 8: 600e-6, 16: 5e-3}
+        return {
+            "streams": [many_streams.row("hop program", n, 1e-3 * n, 4e-3) for n in (1, 8)]
+            + [many_streams.row(many_streams.ON_GPU, n, s, 4e-3) for n, s in curve.items()]
+        }
     if module.endswith("roofline"):
         floors = {"bytes": 1.0, "operations": 500.0, "floor": 500.0, "unfused": 600.0}
         work = {"launches": 5, "operations": 1e6, "compulsory_bytes": 10**6, "moved_bytes": 2 * 10**6}
@@ -51,6 +55,7 @@ def test_everything_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         "not readable, not told",
         "44.0",  # per cent at 11 ms with four voices
         "4.0",  # streams per core
+        "on the GPU 8 streams measured in real time; more than 4 are not nearly free",
         "1000 (2.0 x)",  # one stream against its floor
     ):
         assert text in result.output, text
@@ -65,6 +70,40 @@ def test_many_streams_through_both_ways(monkeypatch: pytest.MonkeyPatch) -> None
         (how, streams) for how in ("engine per stream", "hop program") for streams in (1, 3)
     ]
     assert all(row["streams_per_core"] == pytest.approx(row["streams"] / row["share"]) for row in rows)
+
+
+def test_the_knee_is_where_twice_the_streams_take_nearly_twice_the_time() -> None:
+    def rows(*us: float) -> list[dict[str, Any]]:
+        return [many_streams.row("x", 2**k, 1e-6 * t, 5e-3) for k, t in enumerate(us)]
+
+    assert many_streams.knee(rows(300, 310, 330, 400, 800)) == 8
+    assert many_streams.knee(rows(300, 310, 330, 400)) is None
+    assert many_streams.knee([rows(300)[0], *rows(300, 310, 320, 1000)[3:]]) is None  # 8 times in 3.3 times
+
+
+def test_where_there_is_a_gpu_its_curve_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(many_streams, "STREAMS", (1,))
+    monkeypatch.setattr(many_streams, "GPU_STREAMS", (1, 4))
+    monkeypatch.setattr(many_streams, "LEAST_S", 0.0)
+    monkeypatch.setattr(many_streams, "_has_gpu", lambda: True)
+    hops: list[int] = []
+    monkeypatch.setattr(
+        many_streams, "_graphed", lambda settings, preset, streams: lambda: hops.append(streams)
+    )
+    settings = {"model": "choir", "voices": 1, "latency_ms": 11, "samplerate": 16000, "channels": 1}
+    rows = many_streams.scale_curve(settings)[-2:]
+    assert [(row["how"], row["streams"]) for row in rows] == [(many_streams.ON_GPU, n) for n in (1, 4)]
+    assert set(hops) == {1, 4}
+
+
+@pytest.mark.gpu
+def test_the_gpu_s_curve(monkeypatch: pytest.MonkeyPatch) -> None:
+    if not many_streams._has_gpu():
+        pytest.skip("no NVIDIA GPU here")
+    monkeypatch.setattr(many_streams, "STREAMS", (1,))
+    monkeypatch.setattr(many_streams, "GPU_STREAMS", (1, 4))
+    settings = {"model": "choir", "voices": 2, "latency_ms": 11, "samplerate": 48000, "channels": 1}
+    assert all(row["hop_us"] > 0 for row in many_streams.scale_curve(settings)[-2:])
 
 
 @pytest.mark.parametrize(
