@@ -1,16 +1,19 @@
 """`NetworkTracker` as tensor operations: the pitch network and who sings what for many streams at once."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from rtsep.models.framing import Framing
+from rtsep.models.fused_tracker import choices, fuses, who_sings
 from rtsep.models.network_tracker import (
     JOIN_CENTS,
     JOIN_S,
     LEAST_LOG_ODDS,
     SAME_VOICE,
+    STATES,
     SURE_LOG_ODDS,
     UNISON_LOG_ODDS,
     preset_of,
@@ -19,6 +22,8 @@ from rtsep.models.pitch_grid import CANDIDATE_CENTS, CANDIDATES, LOWEST_CANDIDAT
 from rtsep.models.pitch_net import PRESETS, PitchNet
 from rtsep.models.tensor_assignment import PEAKS, SILENT, TensorAssignment
 from rtsep.models.tensor_filterbank import TensorFilterbank
+
+OWN = len(STATES)  # tensors of state before the network's
 
 
 class TensorTracker(nn.Module):
@@ -31,6 +36,7 @@ class TensorTracker(nn.Module):
     """
 
     preset: Tensor
+    choices: Tensor
 
     def __init__(self, network: PitchNet, voices: int, framing: Framing) -> None:
         super().__init__()
@@ -41,6 +47,8 @@ class TensorTracker(nn.Module):
         self.register_buffer("preset", one_hot, persistent=False)
         self.hop_s = self.stride * framing.hop / framing.samplerate
         self.assignment = TensorAssignment(voices, self.hop_s)
+        self.register_buffer("choices", choices(voices), persistent=False)
+        self.fused: bool | None = None  # who sings what in one kernel; None: where it runs
 
     def initial_state(self, streams: int) -> tuple[Tensor, ...]:
         """Nothing heard: hops [S]; f0_hz, sure, own_hz, silent_s [S, V]; the assignment's; the network's."""
@@ -52,19 +60,34 @@ class TensorTracker(nn.Module):
 
     def forward(self, amplitude: Tensor, hops: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
         """amplitude [S, bins] (a full-scale sine peaks at 1), state -> f0_hz [S, V], sure [S, V], state."""
-        hops = hops + 1
-        looks = hops % self.stride == 0  # what is found in between is thrown away: no branch
-        found = self._look(amplitude, *state[2:])
-        state = tuple(
-            torch.where(looks.view(-1, *[1] * (old.ndim - 1)), new, old)
-            for old, new in zip(state, found, strict=True)
-        )
-        return state[0], state[1], hops, *state
-
-    def _look(self, amplitude: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
-        (own_hz, silent_s), hypotheses, memory = state[:2], state[2:6], state[6:]
+        before, memory = (hops, *state[:OWN]), state[OWN:]
         preset = self.preset.expand(amplitude.shape[0], -1)
         salience, offset, unison, *heard = self.network(self.bank(amplitude), preset, *memory)
+        fused = fuses(amplitude.device) if self.fused is None else self.fused
+        decide = self._decide_fused if fused else self._decide
+        hops, *after = decide(salience, offset, unison, *before)
+        return after[0], after[1], hops, *after, *self._where_looked(hops, memory, heard)
+
+    def _where_looked(self, hops: Tensor, old: Sequence[Tensor], new: Sequence[Tensor]) -> list[Tensor]:
+        """What is found at other hops is thrown away: no branch on data."""
+        if self.stride == 1:
+            return list(new)
+        looks = hops % self.stride == 0
+        return [
+            torch.where(looks.view(-1, *[1] * (was.ndim - 1)), now, was)
+            for was, now in zip(old, new, strict=True)
+        ]
+
+    def _decide_fused(self, *given: Tensor) -> list[Tensor]:
+        heard, before = list(given[:3]), list(given[3:])
+        return who_sings(heard, before, self.choices, self.hop_s, self.assignment.memory, self.stride)
+
+    def _decide(
+        self, salience: Tensor, offset: Tensor, unison: Tensor, hops: Tensor, *state: Tensor
+    ) -> list[Tensor]:
+        """Who sings what: hops and the state up to the network's, after this hop."""
+        hops = hops + 1
+        (own_hz, silent_s), hypotheses = state[2:4], state[4:]
         place, log_odds, count = peaks(salience, offset)
         chosen, *hypotheses_after = self.assignment(place, log_odds, count, *hypotheses)
         sounds, index = chosen != SILENT, chosen.clamp(min=0)
@@ -73,7 +96,8 @@ class TensorTracker(nn.Module):
         own_hz = torch.where(sounds, f0_hz, own_hz)
         silent_s = torch.where(sounds, 0.0, (silent_s + self.hop_s).clamp(max=2.0 * JOIN_S))
         joined = self._join(f0_hz, sure, unison, torch.where(silent_s <= JOIN_S, own_hz, 0.0))
-        return *joined, own_hz, silent_s, *hypotheses_after, *heard
+        found = *joined, own_hz, silent_s, *hypotheses_after
+        return [hops, *self._where_looked(hops, state, found)]
 
     def _join(self, f0_hz: Tensor, sure: Tensor, unison: Tensor, last_hz: Tensor) -> tuple[Tensor, Tensor]:
         """See `NetworkTracker`; last_hz [S, V]: where a voice has just been itself, or 0."""
