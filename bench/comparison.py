@@ -157,7 +157,7 @@ def _show_roofline(report: dict[str, Any], console: Console) -> None:
         )
     for hop in roofline["hops"]:
         console.print(
-            f"{hop['streams']} streams: {hop['launches']} kernels, "
+            f"{hop['streams']} streams: {hop['launches']} kernels ({hop['launches_fused']} with Triton's), "
             f"{hop['operations'] / 1e6:.1f} M operations, "
             f"{hop['compulsory_bytes'] / 1e6:.1f} MB if each byte moves once, "
             f"{hop['moved_bytes'] / 1e6:.1f} MB kernel by kernel. The least time of a hop, us:",

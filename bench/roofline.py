@@ -22,6 +22,7 @@ from torch.utils.flop_counter import flop_registry
 from rtsep.bench.timed_process import answer
 from rtsep.models.hop_program import HopProgram
 from rtsep.models.program_build import build_program
+from rtsep.models.tensor_tracker import TensorTracker
 from rtsep.rt.presets import Preset
 
 COPY_FLOATS = 2**26  # 256 MiB: beyond any cache
@@ -51,9 +52,18 @@ class Work:
     moved_bytes: int
 
 
-def count(program: HopProgram, streams: int) -> Work:
-    """Counts on a device without values: the program's own operations, none of them carried out."""
+def count(program: HopProgram, streams: int, fused: bool = False) -> Work:
+    """Counts on a device without values: the program's own operations, none of them carried out.
+
+    Args:
+        program: any; it is moved to that device.
+        streams: S.
+        fused: with the tracker's Triton kernel (`models/triton_tracker.py`), one launch, whose own operations
+            are not counted.
+    """
     program = program.to("meta")
+    if isinstance(program.tracker, TensorTracker):
+        program.tracker.fused = fused
     given = (*program.example_inputs(streams), *program.initial_state(streams))
     counter = _Counter()
     with torch.no_grad(), counter:
@@ -157,9 +167,11 @@ def roofline(settings: dict[str, Any], streams: tuple[int, ...] = (1, 64)) -> di
             framing=preset.framing,
             channels=settings["channels"],
         )
-        work = count(program, number)
+        work, launches_fused = count(program, number), count(program, number, fused=True).launches
         floors = {machine["name"]: floor_us(work, machine) for machine in machines}
-        hops.append({"streams": number, **asdict(work), "floor_us": floors})
+        hops.append(
+            {"streams": number, **asdict(work), "launches_fused": launches_fused, "floor_us": floors}
+        )
     return {"machines": machines, "hops": hops}
 
 

@@ -13,11 +13,13 @@ from torch import Tensor
 from rtsep.kernels import _core
 from rtsep.kernels.reference.assignment import ways
 
+HAS_TRITON = find_spec("triton") is not None
+
 
 def fuses(device: torch.device) -> bool:
     """Whether the kernel runs there: on a GPU, with Triton, and where no compiler looks for operations it
     knows."""
-    return device.type == "cuda" and not torch.compiler.is_compiling() and find_spec("triton") is not None
+    return HAS_TRITON and device.type == "cuda" and not torch.compiler.is_compiling()
 
 
 def choices(voices: int) -> Tensor:
@@ -57,7 +59,7 @@ def who_sings(
     before = [x.contiguous() for x in before]
     after = [torch.empty_like(x) for x in before]
     voices, lanes = ways.shape
-    with torch.cuda.device_of(salience):
+    with torch.cuda.device_of(salience):  # type: ignore[no-untyped-call]
         triton_tracker.who_sings[(salience.shape[0],)](
             *(salience, offset, unison, *before, ways, *after),
             *salience.stride(),

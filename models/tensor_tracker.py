@@ -79,8 +79,9 @@ class TensorTracker(nn.Module):
         ]
 
     def _decide_fused(self, *given: Tensor) -> list[Tensor]:
-        heard, before = list(given[:3]), list(given[3:])
-        return who_sings(heard, before, self.choices, self.hop_s, self.assignment.memory, self.stride)
+        remembered = self.hop_s, self.assignment.memory, self.stride
+        found: list[Tensor] = who_sings(list(given[:3]), list(given[3:]), self.choices, *remembered)
+        return found
 
     def _decide(
         self, salience: Tensor, offset: Tensor, unison: Tensor, hops: Tensor, *state: Tensor

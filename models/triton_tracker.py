@@ -2,8 +2,10 @@
 network, which is hundreds of launches as tensor operations.
 
 Every sum is float32 in the order of kernels/src/assignment.cpp, divisions round to nearest and nothing is
-contracted to fused multiply-add (`LAUNCH`), so that the same assignment is chosen. Order is found by counting:
-the rank of a value is how many are ahead of it, of equals the one further left.
+contracted to fused multiply-add (`LAUNCH`), so that the same assignment is chosen. Order is found by
+counting: the rank of a value is how many are ahead of it, of equals the one further left. Constants stand to
+the right of tensors and nothing is taken by `tl.gather`: Triton's interpreter refuses the one, its compiler
+the other at these sizes.
 """
 
 import math
@@ -40,7 +42,7 @@ OCTAVE = tl.constexpr(math.log(2.0))
 # vectors have powers of two as lengths
 CANDIDATE_LANES = tl.constexpr(triton.next_power_of_2(pitch_grid.CANDIDATES))
 CHOICES = tl.constexpr(triton.next_power_of_2(_core.PitchAssignment.PEAKS + 1))  # silence, then the peaks
-# (x + 1.5 * 2**23) - 1.5 * 2**23 is x rounded to the nearest integer, of two the even one, as torch.round does
+# (x + 1.5 * 2**23) - 1.5 * 2**23 is x rounded to the nearest integer, of two to the even one, as torch.round
 ROUNDER = tl.constexpr(1.5 * 2.0**23)
 # Eight warps: sixteen of a stream's 8 x 512 sums to a thread.
 LAUNCH: dict[str, Any] = {"num_warps": 8, "enable_fp_fusion": False}
@@ -220,7 +222,6 @@ def who_sings(
         inherited = kept & (not lost)
         usual = tl.load(home + of_parent, mask=inherited, other=0.0)
         heard = tl.load(heard_s + of_parent, mask=inherited, other=0.0)
-        # ways beyond the table's end are not kept
         at = _taken(place, choice)
         longer = tl.minimum(heard + HOP_S, REGISTER_S)
         learnt = usual + tl.div_rn(HOP_S, longer) * (at - usual)

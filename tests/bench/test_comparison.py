@@ -24,7 +24,8 @@ def timed(settings: dict[str, Any], module: str = "rtsep.bench.worker") -> dict[
         }
     if module.endswith("roofline"):
         floors = {"bytes": 1.0, "operations": 500.0, "floor": 500.0, "unfused": 600.0}
-        work = {"launches": 5, "operations": 1e6, "compulsory_bytes": 10**6, "moved_bytes": 2 * 10**6}
+        work = {"launches": 5, "launches_fused": 3, "operations": 1e6}
+        work |= {"compulsory_bytes": 10**6, "moved_bytes": 2 * 10**6}
         machine = {"name": "here", "bytes_per_s": 1e10, "operations_per_s": 2e9}
         return {"machines": [machine], "hops": [{"streams": 1, **work, "floor_us": {"here": floors}}]}
     if settings["backend"] != "cpu":
@@ -56,6 +57,7 @@ def test_everything_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         "44.0",  # per cent at 11 ms with four voices
         "4.0",  # streams per core
         "on the GPU 8 streams measured in real time; more than 4 are not nearly free",
+        "5 kernels (3 with Triton's)",
         "1000 (2.0 x)",  # one stream against its floor
     ):
         assert text in result.output, text

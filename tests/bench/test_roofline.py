@@ -7,9 +7,12 @@ import torch
 
 from rtsep.bench import roofline
 from rtsep.bench.roofline import Work, count, floor_us
+from rtsep.models.fused_tracker import who_sings
 from rtsep.models.hop_program import HopProgram
+from rtsep.models.pitch_grid import CANDIDATES
 from rtsep.models.program_build import build_program
 from rtsep.models.tensor_comb import TensorAdaptiveComb
+from rtsep.models.tensor_tracker import OWN, TensorTracker
 from rtsep.rt.presets import Preset
 
 
@@ -36,6 +39,23 @@ def test_streams_share_the_weights_and_nothing_else() -> None:
     shared = sum(x.numel() * x.element_size() for x in (*program().parameters(), *program().buffers()))
     assert four.compulsory_bytes - shared == 4 * (one.compulsory_bytes - shared)
     assert one.compulsory_bytes < one.moved_bytes
+
+
+def test_who_sings_what_is_one_launch() -> None:
+    framing = Preset(16000, 11).framing
+    apart, fused = (
+        count(build_program("choir", voices=4, framing=framing), 1, fused) for fused in (False, True)
+    )
+    assert fused.launches < 0.6 * apart.launches
+    assert fused.product_operations == apart.product_operations
+    with roofline._Counter() as counter:
+        tracker = build_program("choir", voices=4, framing=framing).to("meta").tracker
+        assert isinstance(tracker, TensorTracker)
+        before = [x.to("meta") for x in tracker.initial_state(1)]
+        heard = [torch.zeros(1, CANDIDATES, device="meta") for _ in range(3)]
+        counter.launches = 0
+        who_sings(heard, before[: 1 + OWN], tracker.choices, 0.01, 0.9, 1)
+    assert counter.launches == 1
 
 
 def test_a_hop_in_and_its_stems_out_are_part_of_the_bytes() -> None:
