@@ -169,9 +169,7 @@ def roofline(settings: dict[str, Any], streams: tuple[int, ...] = (1, 64)) -> di
         )
         work, launches_fused = count(program, number), count(program, number, fused=True).launches
         floors = {machine["name"]: floor_us(work, machine) for machine in machines}
-        hops.append(
-            {"streams": number, **asdict(work), "launches_fused": launches_fused, "floor_us": floors}
-        )
+        hops.append({"streams": number, **asdict(work), "launches_fused": launches_fused, "floor_us": floors})
     return {"machines": machines, "hops": hops}
 
 
