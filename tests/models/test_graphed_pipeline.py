@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sung import sing, vibrato
 
 from rtsep import Separator
-from rtsep.models import backends
+from rtsep.models import backends, cuda_graph
 from rtsep.models.build import build_model
 from rtsep.models.hop_runner import GpuMissing
 from rtsep.models.program_build import build_program
@@ -179,11 +179,24 @@ def test_where_there_is_a_gpu_it_is_asked(monkeypatch: pytest.MonkeyPatch, song:
     np.testing.assert_allclose(separator.process(song), engine().process(song), atol=1e-4)
 
 
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("no room\nfor it"), KeyError("sm_999")])
+def test_a_gpu_that_cannot_hold_the_hop(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def refuse(program: object, streams: int) -> None:
+        raise error
+
+    monkeypatch.setattr(cuda_graph, "require_gpu", lambda: "H200")
+    monkeypatch.setattr(cuda_graph, "GraphedHop", refuse)
+    monkeypatch.setattr(torch.nn.Module, "cuda", lambda self: self)
+    with pytest.raises(
+        GpuMissing, match=r"the GPU refused the hop \(.*(no room for it|sm_999).*; use --backend"
+    ):
+        backends.gpu_hop("choir", voices=VOICES, framing=PRESET.framing, channels=1)
+
+
 @pytest.mark.gpu
 def test_the_captured_hop_is_the_engine_s(song: F32) -> None:
     if not torch.cuda.is_available():
         pytest.skip("no NVIDIA GPU here")
-    assert backends.CUDA == "cuda"
     there, here = Separator.load("choir", voices=VOICES, samplerate=RATE, backend="cuda"), engine()
     np.testing.assert_allclose(there.process(song), here.process(song), atol=1e-4)
     assert not there.gpu_lost
