@@ -26,6 +26,21 @@ FLAT_ORDER = 20
 FIXED_EXPONENT = 2.0
 
 
+def partial_lobe(framing: Framing) -> F32:
+    """Power that a partial leaves at 0, 1/LOBE_PHASES, ... LOBE_BINS bins from it, 1 at its centre.
+
+    The window's response, faded out over the last bin. It is still 26 to 38 dB under the peak there: if it
+    simply ended, masks between partials would jump as a pitch moves by the last digit of a float.
+
+    Shape:
+        returns float32 [LOBE_BINS * LOBE_PHASES + 1].
+    """
+    window = analysis_window(framing.window_samples, framing.half_overlap)
+    lobe = window_response(window, reach_bins=LOBE_BINS, phases=LOBE_PHASES) ** 2
+    lobe[-LOBE_PHASES - 1 :] *= np.cos(np.linspace(0.0, np.pi / 2, LOBE_PHASES + 1, dtype=np.float32)) ** 2
+    return lobe
+
+
 class CombMasks(Protocol):
     """From the power spectrum and the pitches to masks and levels."""
 
@@ -50,14 +65,12 @@ class AdaptiveCombMasks:
     """Levels per voice and partial, learnt from the mixture as it goes: kernels/src/comb.cpp."""
 
     def __init__(self, voices: int, framing: Framing) -> None:
-        window = analysis_window(framing.window_samples, framing.half_overlap)
-        lobe = window_response(window, reach_bins=LOBE_BINS, phases=LOBE_PHASES) ** 2
         hop_s = framing.hop / framing.samplerate
         self._comb = _core.AdaptiveComb(
             voices,
             framing.bins,
             framing.bin_hz,
-            lobe,
+            partial_lobe(framing),
             LOBE_PHASES,
             1.0 - float(np.exp(-hop_s / LEARN_S)),
             float(np.exp(-hop_s / HOLD_S)),

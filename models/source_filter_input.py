@@ -4,9 +4,7 @@ import numpy as np
 
 from rtsep.kernels import _core
 from rtsep.kernels.filterbank import LogFilterbank
-from rtsep.kernels.lobe import window_response
-from rtsep.kernels.windows import analysis_window
-from rtsep.models.comb import FLOOR_POWER, LEARN_S, LOBE_BINS, LOBE_PHASES
+from rtsep.models.comb import FLOOR_POWER, LEARN_S, LOBE_PHASES, partial_lobe
 from rtsep.models.framing import Framing
 
 PARTIALS, ENVELOPE_BANDS = _core.GuidedComb.PARTIALS, _core.GuidedComb.BANDS
@@ -30,7 +28,6 @@ def mixture_bands(framing: Framing) -> LogFilterbank:
 
 def guided_comb(voices: int, framing: Framing) -> _core.GuidedComb:
     """The kernel that reads partials and makes masks, with the adaptive comb's own constants."""
-    window = analysis_window(framing.window_samples, framing.half_overlap)
-    lobe = window_response(window, reach_bins=LOBE_BINS, phases=LOBE_PHASES) ** 2
+    lobe = partial_lobe(framing)
     learn = 1.0 - float(np.exp(-framing.hop / framing.samplerate / LEARN_S))
     return _core.GuidedComb(voices, framing.bins, framing.bin_hz, lobe, LOBE_PHASES, learn, FLOOR_POWER)

@@ -13,9 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from rtsep.kernels import _core
-from rtsep.kernels.lobe import window_response
-from rtsep.kernels.windows import analysis_window
-from rtsep.models.comb import FLOOR_POWER, HOLD_S, LEARN_S, LOBE_BINS, LOBE_PHASES
+from rtsep.models.comb import FLOOR_POWER, HOLD_S, LEARN_S, LOBE_BINS, LOBE_PHASES, partial_lobe
 from rtsep.models.framing import Framing
 
 _C = _core.AdaptiveComb.CONSTANTS
@@ -52,8 +50,6 @@ class TensorComb(nn.Module):
     def __init__(self, framing: Framing) -> None:
         super().__init__()
         self.bins, self.bin_hz = framing.bins, framing.bin_hz
-        window = analysis_window(framing.window_samples, framing.half_overlap)
-        lobe = window_response(window, reach_bins=LOBE_BINS, phases=LOBE_PHASES) ** 2
         hop_s = framing.hop / framing.samplerate
         self.learning = 1.0 - math.exp(-hop_s / LEARN_S)
         self.hold = math.exp(-hop_s / HOLD_S)
@@ -65,7 +61,7 @@ class TensorComb(nn.Module):
         band, fraction = _band_of(torch.arange(self.bins) * self.bin_hz)
         for name, value in {
             "number": number.float(),
-            "lobe": torch.from_numpy(lobe),
+            "lobe": torch.from_numpy(partial_lobe(framing)),
             "bin_band": band,
             "bin_fraction": fraction,
             "layer": (number % layers)[:, None] * self.padded,

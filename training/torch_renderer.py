@@ -10,11 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rtsep.kernels.lobe import window_response
 from rtsep.kernels.reference import comb
 from rtsep.kernels.reference.guided_comb import LOUDEST_LOG, QUIETEST
-from rtsep.kernels.windows import analysis_window
-from rtsep.models.comb import FLOOR_POWER, LOBE_BINS, LOBE_PHASES
+from rtsep.models.comb import FLOOR_POWER, LOBE_BINS, LOBE_PHASES, partial_lobe
 from rtsep.models.framing import Framing
 
 
@@ -45,8 +43,7 @@ class TorchRenderer:
     """
 
     def __init__(self, framing: Framing) -> None:
-        window = analysis_window(framing.window_samples, framing.half_overlap)
-        self._lobe = torch.from_numpy(window_response(window, reach_bins=LOBE_BINS, phases=LOBE_PHASES) ** 2)
+        self._lobe = torch.from_numpy(partial_lobe(framing))
         self.bins, self._bin_hz = framing.bins, float(np.float32(framing.bin_hz))
         self._padded = framing.bins + 2 * LOBE_BINS + 2
         index, fraction = comb._band_of(np.arange(self.bins, dtype=np.float32) * np.float32(self._bin_hz))

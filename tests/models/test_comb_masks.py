@@ -142,3 +142,20 @@ def test_reset_forgets_and_state_resumes() -> None:
     assert not np.array_equal(half, whole)
     twin.load_state_dict(comb.state_dict())
     np.testing.assert_array_equal(run(twin, frames[20:]), whole)
+
+
+@EVERY_PRESET
+def test_masks_do_not_jump_where_a_lobe_ends(latency_ms: int) -> None:
+    """A partial's lobe takes in another bin as its pitch crosses a bin by a float's last digit."""
+    framing = Preset(48000, latency_ms).framing
+    power = np.random.default_rng(0).exponential(1e-6, framing.bins).astype(np.float32)
+    level_db = np.zeros(2, np.float32)
+    found = []
+    crossed_hz = np.float32(20.0 * framing.bin_hz)
+    for f0_hz in (np.nextafter(crossed_hz, np.float32(0)), np.nextafter(crossed_hz, np.float32(np.inf))):
+        comb, masks = AdaptiveCombMasks(2, framing), np.zeros((2, framing.bins), np.float32)
+        pitches = np.array([f0_hz, 31.4 * framing.bin_hz], np.float32)
+        for _ in range(SETTLED):
+            comb.step(power, pitches, masks, level_db)
+        found.append(masks)
+    np.testing.assert_allclose(found[0], found[1], atol=5e-3)

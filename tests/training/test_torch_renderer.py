@@ -5,9 +5,7 @@ import pytest
 import torch
 
 from rtsep.kernels import _core
-from rtsep.kernels.lobe import window_response
-from rtsep.kernels.windows import analysis_window
-from rtsep.models.comb import FLOOR_POWER, LOBE_BINS, LOBE_PHASES
+from rtsep.models.comb import FLOOR_POWER, LOBE_PHASES, partial_lobe
 from rtsep.rt.presets import Preset
 from rtsep.training.torch_renderer import TorchRenderer
 
@@ -34,9 +32,9 @@ def test_masks_are_the_kernels(samplerate: int, latency_ms: int) -> None:
     power, f0_hz = observations(samplerate, latency_ms, latency_ms)
     rng = np.random.default_rng(1)
     framing = Preset(samplerate, latency_ms).framing
-    window = analysis_window(framing.window_samples, framing.half_overlap)
-    lobe = window_response(window, reach_bins=LOBE_BINS, phases=LOBE_PHASES) ** 2
-    kernel = _core.GuidedComb(VOICES, framing.bins, framing.bin_hz, lobe, LOBE_PHASES, 0.1, FLOOR_POWER)
+    kernel = _core.GuidedComb(
+        VOICES, framing.bins, framing.bin_hz, partial_lobe(framing), LOBE_PHASES, 0.1, FLOOR_POWER
+    )
     level = rng.uniform(-16, -4, (FRAMES, VOICES, kernel.PARTIALS)).astype(np.float32)
     trust = rng.random(level.shape, np.float32)
     noise = rng.uniform(-24, -14, (FRAMES, VOICES, kernel.BANDS)).astype(np.float32)
