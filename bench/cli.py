@@ -27,7 +27,7 @@ MAX_SECONDS = 24 * 3600.0
 @click.option("--latency", type=int, default=11, show_default=True, help="Preset in ms: 5, 11, 21 or 43.")
 @click.option("--samplerate", type=int, default=48000, show_default=True, help="Hz.")
 @click.option("--channels", type=int, default=1, show_default=True, help="Input channels.")
-@click.option("--backend", default="auto", show_default=True, help="As on stage: auto, cpu, openvino.")
+@click.option("--backend", default="auto", show_default=True, help="As on stage, see `rtsep --help`.")
 @click.option("--seconds", type=float, default=30.0, show_default=True, help="Length of the timed run.")
 @click.option(
     "--unpaced", is_flag=True, help="Back to back instead of paced: the machine's limit, not a show."

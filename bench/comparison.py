@@ -13,10 +13,9 @@ from rtsep.bench.hop_timing import histogram_lines
 from rtsep.bench.many_streams import ON_GPU, knee
 from rtsep.bench.timed_process import run_worker
 from rtsep.kernels.errors import RtsepError
-from rtsep.models.backends import BACKENDS, GPU_BACKENDS
+from rtsep.models.backends import BACKENDS, GPU_BACKENDS, TENSORRT
 from rtsep.rt.presets import OVERLAP_AT_48K
 
-PRECISION = "fp32"  # of every backend that is there today
 FLOORS = {
     "bytes": "each byte once",
     "operations": "operations",
@@ -54,7 +53,12 @@ def _choices(settings: dict[str, Any]) -> list[tuple[str, int, int]]:
 def _row(
     settings: dict[str, Any], backend: str, latency_ms: int, voices: int, tell: Callable[[str], None]
 ) -> dict[str, Any]:
-    row = {"backend": backend, "precision": PRECISION, "latency_ms": latency_ms, "voices": voices}
+    row = {
+        "backend": backend,
+        "precision": TENSORRT.get(backend, "fp32"),
+        "latency_ms": latency_ms,
+        "voices": voices,
+    }
     tell(f"timing {backend}, {latency_ms} ms, {voices} voices")
     try:
         return row | run_worker(settings | row)

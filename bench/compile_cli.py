@@ -11,7 +11,7 @@ from rtsep.bench.signals import synthetic_choir
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.backends import engine_builder
 from rtsep.models.build import build_model
-from rtsep.models.compile import Recorder, compile_networks
+from rtsep.models.compile import BOUNDS, Recorder, compile_networks
 from rtsep.models.engine_cache import EngineCache, default_folder
 from rtsep.models.registry import DEFAULT_MODEL
 from rtsep.rt.files import FileSource
@@ -25,8 +25,11 @@ SAMPLERATE = 48000  # of the synthetic choir
 
 @click.command("compile")
 @click.argument("model", default=DEFAULT_MODEL)
-@click.option("--backend", default="openvino", show_default=True, help="openvino.")
-@click.option("--precision", type=click.Choice(["fp32"]), default="fp32", show_default=True)
+@click.option("--backend", default="openvino", show_default=True, help="openvino or tensorrt.")
+@click.option(
+    "--precision", type=click.Choice(sorted(BOUNDS, reverse=True)), default="fp32", show_default=True,
+    help="fp16: matrix products of tensorrt in half precision.",
+)  # fmt: skip
 @click.option(
     "--audio", type=click.Path(path_type=Path), metavar="FILE",
     help="Music to compare on, its first ten seconds; a synthetic choir unless given.",
@@ -46,8 +49,8 @@ def command(
 ) -> None:
     """Prepares MODEL for another backend: builds, compares with the default one, keeps.
 
-    Afterwards `rtsep --backend openvino` starts at once. Engines that do not fit the machine any more are
-    built again.
+    Afterwards `rtsep --backend openvino` (tensorrt, tensorrt-fp16) starts at once. Engines that do not fit
+    the machine any more are built again.
     """
     screen = Console(stderr=True)
     builder = engine_builder(backend)

@@ -2,23 +2,26 @@
 
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, NoReturn
+from typing import Any
 
 from rtsep.kernels.errors import RtsepError
-from rtsep.models.compile import EngineBuilder, OpenVinoBuilder, engine_key
-from rtsep.models.engine_cache import EngineCache, default_folder
+from rtsep.models.compile import EngineBuilder, OpenVinoBuilder, compiled_engine
 from rtsep.models.framing import Framing
-from rtsep.models.hop_runner import GpuMissing, HopRunner
+from rtsep.models.hop_runner import HALF_BOUND, WHOLE_BOUND, GpuMissing, HopRunner
 from rtsep.models.network_step import MakeStep, NetworkStep
 from rtsep.models.onnx_step import OnnxStep
 
 BACKENDS = ("auto", "cpu", "openvino")  # auto: what needs no preparation and is always there, cpu
-CUDA = "cuda"  # runs the whole hop, not networks
-GPU_BACKENDS = (CUDA, "tensorrt")  # known by name: who asks for them is told what is missing
+CUDA = "cuda"  # needs nothing compiled
+# Precision of the engines that each of the others runs.
+TENSORRT = {"tensorrt": "fp32", "tensorrt-fp16": "fp16"}
+GPU_BACKENDS = (CUDA, *TENSORRT)  # these run the whole hop, not networks
+ENGINES = ("openvino", "tensorrt")  # of `rtsep compile`
+TENSORRT_BUILDER = "rtsep.models.tensorrt_builder"  # by name: it imports torch
 
 
 def step_maker(backend: str) -> MakeStep:
-    """Makes steps that run on `backend`.
+    """Makes steps that run on `backend`, a processor.
 
     Engines come from the cache, where `rtsep compile` has put them after comparing: nothing is compiled, and
     nothing that was not compared runs, when a show starts.
@@ -27,23 +30,16 @@ def step_maker(backend: str) -> MakeStep:
         RtsepError: an unknown backend, or one that is not installed; making a step: there is no engine for
             it.
     """
-    if backend in GPU_BACKENDS:
-        _refuse_gpu(backend)
     if backend not in BACKENDS:
-        raise RtsepError(f"backend {backend!r} is not one of {', '.join(BACKENDS)}", "use --backend auto")
+        raise RtsepError(
+            f"backend {backend!r} is not one of {', '.join((*BACKENDS, *GPU_BACKENDS))}", "use --backend auto"
+        )
     if backend in ("auto", "cpu"):
         return OnnxStep
-    builder, cache = OpenVinoBuilder(), EngineCache(default_folder())
+    builder = OpenVinoBuilder()
 
     def make(content: bytes, name: str) -> NetworkStep:
-        key = engine_key(builder, content, "fp32")
-        engine = cache.get(key)
-        if engine is None:
-            raise RtsepError(
-                f"{name} is not compiled for {key.device} and {key.runtime}",
-                f"run `rtsep compile MODEL --backend {backend}` first, or use --backend cpu",
-            )
-        return builder.load(engine, name)
+        return builder.load(compiled_engine(builder, content, name, "fp32"), name)
 
     return make
 
@@ -52,40 +48,62 @@ def engine_builder(backend: str) -> EngineBuilder:
     """What `rtsep compile --backend` builds with.
 
     Raises:
+        GpuMissing: the backend needs one.
         RtsepError: a backend without engines, an unknown one, or one that is not installed.
     """
-    if backend in GPU_BACKENDS:
-        _refuse_gpu(backend)
     if backend in ("auto", "cpu"):
         raise RtsepError(f"--backend {backend} runs networks as they are", "there is nothing to compile")
-    if backend != "openvino":
-        raise RtsepError(f"--backend {backend!r} is not one of openvino", "use --backend openvino")
-    return OpenVinoBuilder()
+    if backend == CUDA:
+        raise RtsepError(
+            "--backend cuda captures the whole hop and compares it at every start",
+            "there is nothing to compile",
+        )
+    if backend in TENSORRT and backend not in ENGINES:
+        precision = TENSORRT[backend]
+        raise RtsepError(
+            f"--backend {backend} is tensorrt with other engines",
+            f"use --backend tensorrt --precision {precision}",
+        )
+    if backend not in ENGINES:
+        raise RtsepError(
+            f"--backend {backend!r} is not one of {', '.join(ENGINES)}", f"use --backend {ENGINES[0]}"
+        )
+    if backend == "openvino":
+        return OpenVinoBuilder()
+    _cuda(backend).require_gpu(backend)
+    builder: EngineBuilder = import_module(TENSORRT_BUILDER).TensorRtBuilder()
+    builder.describe()  # what is not installed is said here
+    return builder
 
 
-def gpu_hop(model: str, *, voices: int, framing: Framing, channels: int) -> HopRunner:
-    """The whole hop of one stream on a GPU: `--backend cuda`.
+def gpu_hop(
+    backend: str, model: str, *, voices: int, framing: Framing, channels: int, streams: int = 1
+) -> HopRunner:
+    """The whole hop on a GPU, one launch for all streams.
+
+    Args:
+        backend: of `GPU_BACKENDS`; engines of TensorRT come from the cache, as on a processor.
+        model, voices, framing, channels, streams: see `graphed_hop`.
 
     Raises:
         GpuMissing: no torch, no GPU, one too old, or one that refuses.
-        RtsepError: a model that cannot run there.
+        RtsepError: a model that cannot run there, an engine that is not compiled, or of more than one stream.
     """
-    runner: HopRunner = _cuda(CUDA).graphed_hop(model, voices=voices, framing=framing, channels=channels)
-    return runner
-
-
-def _refuse_gpu(backend: str) -> NoReturn:
-    """Says what keeps a network alone from running on a GPU here."""
-    gpu = _cuda(backend).require_gpu(backend)
+    graph = _cuda(backend)
+    shape = {"voices": voices, "framing": framing, "channels": channels, "streams": streams}
     if backend == CUDA:
+        runner: HopRunner = graph.graphed_hop(model, **shape)
+        return runner
+    if streams != 1:
         raise RtsepError(
-            f"--backend cuda runs the whole hop, captured and compared at every start on {gpu}",
-            "there is nothing to compile",
+            f"--backend {backend} runs one stream, {streams} were asked for", "use --backend cuda for many"
         )
-    raise RtsepError(
-        f"--backend {backend} is not offered yet: its engines have never run on a GPU such as {gpu}",
-        "use --backend cuda or cpu",
-    )
+    graph.require_gpu(backend)
+    precision = TENSORRT[backend]
+    bound = WHOLE_BOUND if precision == "fp32" else HALF_BOUND
+    replace = import_module(TENSORRT_BUILDER).engines_in_place(precision)
+    runner = graph.graphed_hop(model, **shape, backend=backend, bound=bound, replace=replace)
+    return runner
 
 
 def _cuda(backend: str) -> Any:

@@ -4,6 +4,10 @@ hop.
 Nothing is allocated and nothing waits inside; the host waits once, for the results.
 """
 
+import contextlib
+import subprocess
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -12,8 +16,8 @@ from torch import Tensor
 from rtsep.models.base import State
 from rtsep.models.framing import Framing
 from rtsep.models.hop_program import HopProgram
-from rtsep.models.hop_runner import F32, GpuMissing, HopResult, one_line
-from rtsep.models.program_build import build_program
+from rtsep.models.hop_runner import F32, WHOLE_BOUND, GpuMissing, HopResult, one_line
+from rtsep.models.program_build import Replace, build_program
 
 WARM_UP_HOPS = 3  # libraries plan and take memory in their first calls, which a capture must not see
 OLDEST_CAPABILITY = (7, 5)  # of the GPUs that torch's CUDA 12 and 13 builds still serve
@@ -38,17 +42,54 @@ def require_gpu(backend: str = "cuda") -> str:
     return torch.cuda.get_device_name()
 
 
+def describe_gpu(backend: str) -> dict[str, str]:
+    """`device` and `driver` of an `EngineKey`.
+
+    Raises:
+        GpuMissing: there is none that torch can use.
+    """
+    name, capability = require_gpu(backend), torch.cuda.get_device_capability()
+    query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    try:
+        told = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        told = ""  # the tool is missing in many containers; TensorRT itself refuses what does not fit then
+    driver = (told.splitlines() or [""])[0].strip()
+    return {"device": f"{name} ({capability[0]}.{capability[1]})", "driver": driver}
+
+
+@contextlib.contextmanager
+def _whole_floats() -> Iterator[None]:
+    """Convolutions and products with all 23 bits of mantissa.
+
+    cuDNN takes 10 of its own accord (TF32), 1e-3 from the processor's numbers, and a graph keeps what was
+    chosen when it was captured.
+    """
+    product = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        with torch.backends.cudnn.flags(allow_tf32=False):
+            yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = product
+
+
 class GraphedHop:
     """A hop program of S streams, captured.
 
     Args:
         program: on the GPU, in `eval` mode.
         streams: S.
+        backend: what to call it in messages.
+        bound: largest difference from the processor that its arithmetic explains, of full scale.
     """
 
     @torch.no_grad()
-    def __init__(self, program: HopProgram, streams: int) -> None:
-        require_gpu()
+    def __init__(
+        self, program: HopProgram, streams: int, *, backend: str = "cuda", bound: float = WHOLE_BOUND
+    ) -> None:
+        require_gpu(backend)
+        self.backend, self.bound = backend, bound
         self._program = program
         inputs = program.example_inputs(streams)
         self._host_in = tuple(torch.zeros_like(x, device="cpu").pin_memory() for x in inputs)
@@ -56,7 +97,7 @@ class GraphedHop:
         self.state = program.initial_state(streams)
         self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         self._stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(self._stream):
+        with _whole_floats(), torch.cuda.stream(self._stream):
             for _ in range(WARM_UP_HOPS):
                 results = program(*inputs, *self.state)
         self._stream.synchronize()
@@ -65,7 +106,7 @@ class GraphedHop:
         self._host_out = tuple(torch.zeros_like(x, device="cpu").pin_memory() for x in outputs)
         self.result = HopResult(*(x.numpy() for x in self._host_out))
         self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph, stream=self._stream):
+        with _whole_floats(), torch.cuda.graph(self._graph, stream=self._stream):
             self._hop()
 
     def _hop(self) -> None:
@@ -113,20 +154,34 @@ class GraphedHop:
         self._stream.synchronize()
 
 
-def graphed_hop(model: str, *, voices: int, framing: Framing, channels: int, streams: int = 1) -> GraphedHop:
+def graphed_hop(
+    model: str,
+    *,
+    voices: int,
+    framing: Framing,
+    channels: int,
+    streams: int = 1,
+    backend: str = "cuda",
+    bound: float = WHOLE_BOUND,
+    replace: Replace | None = None,
+) -> GraphedHop:
     """A model's hop on the GPU, captured.
+
+    Args:
+        model, voices, framing, channels, replace: see `build_program`.
+        streams, backend, bound: see `GraphedHop`.
 
     Raises:
         GpuMissing: there is none, or it has no room.
-        RtsepError: a model that does not run as one program.
+        RtsepError: a model that does not run as one program; what `replace` raises.
     """
-    require_gpu()
-    program = build_program(model, voices=voices, framing=framing, channels=channels)
+    require_gpu(backend)
+    program = build_program(model, voices=voices, framing=framing, channels=channels, replace=replace)
     try:
-        return GraphedHop(program.cuda(), streams)
+        return GraphedHop(program.cuda(), streams, backend=backend, bound=bound)
     except Exception as error:  # no memory, a driver that does not fit, a kernel that Triton cannot compile
         raise GpuMissing(
-            f"--backend cuda: the GPU refused the hop ({one_line(error)})", "use --backend cpu"
+            f"--backend {backend}: the GPU refused the hop ({one_line(error)})", "use --backend cpu"
         ) from error
 
 

@@ -10,6 +10,10 @@ from rtsep.models.base import State
 
 F32 = NDArray[np.float32]
 
+# Largest difference of a sample from the processor's, of full scale: by the same sums in another order, and
+# by products in half precision (50 dB under full scale).
+WHOLE_BOUND, HALF_BOUND = 1e-4, 3e-3
+
 
 class GpuMissing(RtsepError):  # noqa: N818 - a lack, as a user would say it
     """There is no GPU that can run a hop: the processor can do the same, so this need not be the end."""
@@ -37,7 +41,15 @@ class HopResult(NamedTuple):
 
 
 class HopRunner(Protocol):
-    """A hop program with its state. Anything that fails in it raises RuntimeError, as torch does."""
+    """A hop program with its state. Anything that fails in it raises RuntimeError, as torch does.
+
+    Attributes:
+        backend: what it is called by on the command line.
+        bound: largest difference from the processor that its arithmetic explains, of full scale.
+    """
+
+    backend: str
+    bound: float
 
     def step(self, hop: F32, reset: NDArray[np.bool_], given_hz: F32) -> HopResult:
         """One hop of all streams, see `HopProgram.forward`."""

@@ -1,5 +1,6 @@
 """From a model's name to the whole hop as one torch program, with the weights of its networks."""
 
+from collections.abc import Callable
 from typing import TypeVar
 
 import safetensors.torch
@@ -12,14 +13,20 @@ from rtsep.models.hop_program import HopProgram, TensorMasks
 from rtsep.models.pitch_net import PitchNet
 from rtsep.models.registry import Model, find_model
 from rtsep.models.source_filter_net import SourceFilterNet
+from rtsep.models.step_module import HopNetwork, StepModule
 from rtsep.models.tensor_comb import TensorAdaptiveComb
 from rtsep.models.tensor_levels import TensorLevels
 from rtsep.models.tensor_tracker import TensorTracker
 
 M = TypeVar("M", bound=nn.Module)
 
+# From a network's module, its ONNX file and a name for messages to what runs in the module's place.
+Replace = Callable[[StepModule, bytes, str], HopNetwork]
 
-def build_program(name: str, *, voices: int, framing: Framing, channels: int = 1) -> HopProgram:
+
+def build_program(
+    name: str, *, voices: int, framing: Framing, channels: int = 1, replace: Replace | None = None
+) -> HopProgram:
     """The program of `build_model`'s model, in `eval` mode on the CPU.
 
     Args:
@@ -27,6 +34,7 @@ def build_program(name: str, *, voices: int, framing: Framing, channels: int = 1
         voices: 1..4.
         framing: the spectrum's layout.
         channels: of every stream.
+        replace: puts an engine where a network is.
 
     Raises:
         RtsepError: an unknown name, a damaged file, or a part that exists on the CPU's engine alone.
@@ -37,20 +45,27 @@ def build_program(name: str, *, voices: int, framing: Framing, channels: int = 1
         raise RtsepError(
             f"model {name} has no tracker network: only those run as one program", "choose --model choir"
         )
-    tracker = TensorTracker(_trained(PitchNet(**pitches.config), model, pitches), voices, framing)
-    return HopProgram(framing, voices, channels, _masks(model, voices, framing), tracker).eval()
+    finder = _replaced(_trained(PitchNet(**pitches.config), model, pitches), model, pitches, replace)
+    tracker = TensorTracker(finder, voices, framing)
+    return HopProgram(framing, voices, channels, _masks(model, voices, framing, replace), tracker).eval()
 
 
-def _masks(model: Model, voices: int, framing: Framing) -> TensorMasks:
+def _masks(model: Model, voices: int, framing: Framing, replace: Replace | None) -> TensorMasks:
     network = model.card.network(LEVELS, framing.latency_ms)
     if network is not None and network.architecture == "source-filter":
-        levels = _trained(SourceFilterNet(**network.config), model, network)
-        return TensorLevels(levels.with_voices(voices), framing)
+        levels = _trained(SourceFilterNet(**network.config), model, network).with_voices(voices)
+        return TensorLevels(_replaced(levels, model, network, replace), voices, framing)
     if network is None and model.card.comb == "adaptive":
         return TensorAdaptiveComb(voices, framing)
     raise RtsepError(
         f"model {model.card.name} has levels that do not run as one program", "choose --model choir"
     )
+
+
+def _replaced(module: nn.Module, model: Model, network: NetworkCard, replace: Replace | None) -> HopNetwork:
+    module.eval()
+    assert isinstance(module, StepModule)
+    return replace(module, model.read(network.onnx), network.onnx) if replace else module
 
 
 def _trained(module: M, model: Model, network: NetworkCard) -> M:

@@ -12,8 +12,26 @@ import torch
 from torch import Tensor
 
 
+class HopNetwork(Protocol):
+    """What a hop program asks of a network, or of an engine in its place: one hop, its memory in the open."""
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of what a hop gives."""
+        ...
+
+    def initial_state(self, batch: int) -> tuple[Tensor, ...]:
+        """The memory before the first hop: zeros [batch, ...], in the order of `states`."""
+        ...
+
+    @property
+    def __call__(self) -> Callable[..., tuple[Tensor, ...]]:
+        """`forward`, one hop, with hooks."""
+        ...
+
+
 @runtime_checkable
-class StepModule(Protocol):
+class StepModule(HopNetwork, Protocol):
     """A `torch.nn.Module` with named inputs, outputs and states.
 
     `forward(*inputs, *state) -> (*outputs, *state)` is one hop, batch first. `sequence` is the same over T
@@ -27,17 +45,8 @@ class StepModule(Protocol):
         ...
 
     @property
-    def outputs(self) -> tuple[str, ...]:
-        """Names of what a hop gives."""
-        ...
-
-    @property
     def states(self) -> tuple[str, ...]:
         """Names of what a hop hands to the next."""
-        ...
-
-    def initial_state(self, batch: int) -> tuple[Tensor, ...]:
-        """The memory before the first hop: zeros [batch, ...], in the order of `states`."""
         ...
 
     def example_inputs(self, batch: int) -> tuple[Tensor, ...]:
@@ -47,11 +56,6 @@ class StepModule(Protocol):
     @property
     def sequence(self) -> Callable[..., tuple[Tensor, ...]]:
         """T hops."""
-        ...
-
-    @property
-    def __call__(self) -> Callable[..., tuple[Tensor, ...]]:
-        """`forward`, one hop, with hooks."""
         ...
 
 

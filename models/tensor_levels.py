@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from rtsep.kernels.reference.guided_comb import LOUDEST_LOG, QUIETEST
 from rtsep.models.framing import Framing
 from rtsep.models.source_filter_input import mixture_bands
-from rtsep.models.source_filter_net import SourceFilterNet
+from rtsep.models.step_module import HopNetwork
 from rtsep.models.tensor_comb import BANDS, UNSEEN, TensorComb, level_db, read_envelope
 from rtsep.models.tensor_filterbank import TensorFilterbank
 
@@ -15,15 +15,16 @@ class TensorLevels(nn.Module):
     """Masks of S independent streams by a trained network.
 
     Args:
-        network: for as many voices as shall sing.
+        network: a `SourceFilterNet` for as many voices as shall sing, or an engine of one.
+        voices: V.
         framing: the spectrum's layout.
     """
 
     hop_s: Tensor
 
-    def __init__(self, network: SourceFilterNet, framing: Framing) -> None:
+    def __init__(self, network: HopNetwork, voices: int, framing: Framing) -> None:
         super().__init__()
-        self.network, self.voices = network, network.voices
+        self.network, self.voices = network, voices
         self.comb = TensorComb(framing)
         self.bank = TensorFilterbank(mixture_bands(framing), framing)
         hop_s = torch.full((1, 1), framing.hop / framing.samplerate)

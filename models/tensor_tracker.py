@@ -19,7 +19,8 @@ from rtsep.models.network_tracker import (
     preset_of,
 )
 from rtsep.models.pitch_grid import CANDIDATE_CENTS, CANDIDATES, LOWEST_CANDIDATE_HZ, pitch_filterbank
-from rtsep.models.pitch_net import PRESETS, PitchNet
+from rtsep.models.pitch_net import PRESETS
+from rtsep.models.step_module import HopNetwork
 from rtsep.models.tensor_assignment import PEAKS, SILENT, TensorAssignment
 from rtsep.models.tensor_filterbank import TensorFilterbank
 
@@ -30,7 +31,7 @@ class TensorTracker(nn.Module):
     """Tracks 1..4 voices of every stream, highest first.
 
     Args:
-        network: the trained one.
+        network: a trained `PitchNet`, or an engine of one.
         voices: V.
         framing: the spectrum's layout.
     """
@@ -38,7 +39,7 @@ class TensorTracker(nn.Module):
     preset: Tensor
     choices: Tensor
 
-    def __init__(self, network: PitchNet, voices: int, framing: Framing) -> None:
+    def __init__(self, network: HopNetwork, voices: int, framing: Framing) -> None:
         super().__init__()
         self.network, self.voices = network, voices
         self.bank = TensorFilterbank(pitch_filterbank(framing), framing)

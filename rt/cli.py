@@ -56,9 +56,9 @@ def option(*names: str, section: str, **kwargs: Any) -> Callable[[F], F]:
 @option("--model", section="Separation", default="choir", show_default=True, metavar="NAME|FOLDER",
         help="See `rtsep models`.")  # fmt: skip
 @option(
-    "--backend", section="Separation", default="auto", show_default=True, metavar="auto|cpu|openvino|cuda",
-    help="What runs networks; openvino after `rtsep compile`; cuda: whole hops, on the processor if there is "
-    "no GPU.",
+    "--backend", section="Separation", default="auto", show_default=True, metavar="NAME",
+    help="auto, cpu; openvino (after `rtsep compile`); on an NVIDIA GPU whole hops by cuda, or tensorrt, "
+    "tensorrt-fp16 (after `rtsep compile`). Without a GPU the processor takes over, before the start.",
 )  # fmt: skip
 @option(
     "--output", section="Files and pipes out", metavar="FOLDER|-",

@@ -15,7 +15,6 @@ T = TypeVar("T")
 
 CHECK_HOPS = 200  # a second at 11 ms: every recurrent state has moved
 CHECK_HZ = (523.25, 329.63, 196.0, 130.81)  # a chord that no tracker doubts
-CHECK_BOUND = 1e-4  # of full scale, as `rtsep compile` asks of every engine
 
 
 class Pipeline(Protocol):
@@ -164,13 +163,15 @@ class GraphedPipeline:
                 there[...] = self._runner.step(self._hop, self._no_reset, self._nothing_given).stems[0]
             except RuntimeError as error:
                 raise GpuMissing(
-                    f"--backend cuda: the GPU failed ({one_line(error)})", "use --backend cpu"
+                    f"--backend {self._runner.backend}: the GPU failed ({one_line(error)})",
+                    "use --backend cpu",
                 ) from error
             self._standby.step(hop, here)
             worst = max(worst, float(np.nan_to_num(np.abs(here - there).max(), nan=np.inf)))
-        if not worst < CHECK_BOUND:
+        if not worst < self._runner.bound:
             raise GpuMissing(
-                f"--backend cuda differs from the processor by {worst:.2g} on a chord, bound {CHECK_BOUND:g}",
+                f"--backend {self._runner.backend} differs from the processor by {worst:.2g} on a chord, "
+                f"bound {self._runner.bound:g}",
                 "use --backend cpu",
             )
         self._standby.reset()

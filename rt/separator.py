@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsep.kernels.errors import RtsepError
-from rtsep.models.backends import CUDA, gpu_hop, step_maker
+from rtsep.models.backends import GPU_BACKENDS, gpu_hop, step_maker
 from rtsep.models.base import MaskModel, State
 from rtsep.models.build import build_model
 from rtsep.models.hop_runner import GpuMissing, HopRunner
@@ -66,8 +66,9 @@ class Separator:
             samplerate: 8000..192000 Hz.
             latency_ms: preset 5, 11, 21 or 43.
             channels: audio channels, separated with one mask.
-            backend: "auto", "cpu", "openvino" (see `rtsep compile`) or "cuda", which needs torch and an
-                NVIDIA GPU: compared with the processor on a chord here, and replaced by it if it fails.
+            backend: "auto", "cpu", "openvino" (see `rtsep compile`); or with torch on an NVIDIA GPU "cuda",
+                "tensorrt" or "tensorrt-fp16" (see `rtsep compile`): compared with the processor on a chord
+                here, and replaced by it if it fails.
             f0: pitches to follow instead of tracking them.
 
         Raises:
@@ -75,10 +76,10 @@ class Separator:
             RtsepError: any of these out of its bounds.
         """
         preset = Preset(samplerate, latency_ms)
-        if backend == CUDA:
+        if backend in GPU_BACKENDS:
             if f0 is not None:
-                raise GpuMissing("--backend cuda does not take given pitches", "use --backend cpu")
-            runner = gpu_hop(model, voices=voices, framing=preset.framing, channels=channels)
+                raise GpuMissing(f"--backend {backend} does not take given pitches", "use --backend cpu")
+            runner = gpu_hop(backend, model, voices=voices, framing=preset.framing, channels=channels)
             standby = build_model(model, voices=voices, framing=preset.framing, f0=None)
             return cls(standby, preset, channels, runner)
         make_step = step_maker(backend)

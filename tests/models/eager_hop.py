@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from rtsep.models.base import State
 from rtsep.models.hop_program import HopProgram
-from rtsep.models.hop_runner import F32, HopResult
+from rtsep.models.hop_runner import F32, WHOLE_BOUND, HopResult
 
 
 class EagerHop:
@@ -15,6 +15,7 @@ class EagerHop:
     def __init__(self, program: HopProgram, streams: int = 1) -> None:
         self._program, self._streams = program, streams
         self._state = program.initial_state(streams)
+        self.backend, self.bound = "cuda", WHOLE_BOUND
         self.fails = False
         self.steps = 0
 

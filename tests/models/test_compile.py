@@ -11,10 +11,12 @@ from tiny_network import TinyNetwork
 from rtsep.kernels.errors import RtsepError
 from rtsep.models import backends
 from rtsep.models.compile import Recorder, compile_networks, engine_key
-from rtsep.models.engine_cache import EngineCache
+from rtsep.models.engine_cache import EngineCache, default_folder
 from rtsep.models.export import export_onnx
+from rtsep.models.hop_runner import GpuMissing
 from rtsep.models.network_step import NetworkStep
 from rtsep.models.onnx_step import OnnxStep
+from rtsep.rt.presets import Preset
 
 HOPS = 30
 
@@ -112,7 +114,7 @@ def test_openvino_on_stage_runs_what_was_compiled_and_nothing_else(
     make = backends.step_maker("openvino")
     with pytest.raises(RtsepError, match="run `rtsep compile MODEL --backend openvino` first"):
         make(network, "tiny")
-    builder, cache = backends.OpenVinoBuilder(), EngineCache(backends.default_folder())
+    builder, cache = backends.OpenVinoBuilder(), EngineCache(default_folder())
     (done,) = compile_networks(builder, "fp32", recorder, cache, lambda line: None)
     assert not done.cached
     assert done.error < 1e-4
@@ -127,37 +129,39 @@ def test_openvino_on_stage_runs_what_was_compiled_and_nothing_else(
 
 def test_backends_by_name() -> None:
     assert backends.step_maker("auto") is backends.step_maker("cpu") is OnnxStep
-    with pytest.raises(RtsepError, match="backend 'tpu' is not one of auto, cpu, openvino"):
+    with pytest.raises(RtsepError, match="backend 'tpu' is not one of auto, cpu, openvino, cuda, tensorrt, "):
         backends.step_maker("tpu")
-    with pytest.raises(RtsepError, match="--backend cpu runs networks as they are; there is nothing to comp"):
-        backends.engine_builder("cpu")
-    with pytest.raises(RtsepError, match="--backend 'tpu' is not one of openvino; use --backend openvino"):
-        backends.engine_builder("tpu")
+    for backend, said in {
+        "cpu": "--backend cpu runs networks as they are; there is nothing to compile",
+        "cuda": "--backend cuda captures the whole hop and compares it at every start; there is nothing to",
+        "tensorrt-fp16": "tensorrt with other engines; use --backend tensorrt --precision fp16",
+        "tpu": "--backend 'tpu' is not one of openvino, tensorrt; use --backend openvino",
+    }.items():
+        with pytest.raises(RtsepError, match=said):
+            backends.engine_builder(backend)
 
 
-@pytest.mark.parametrize("ask", [backends.step_maker, backends.engine_builder])
-@pytest.mark.parametrize("backend", backends.GPU_BACKENDS)
-def test_without_a_gpu_it_is_said_before_anything_starts(
-    backend: str, ask: Callable[[str], object], monkeypatch: pytest.MonkeyPatch
+def ask_for_a_hop(backend: str) -> object:
+    return backends.gpu_hop(backend, "choir", voices=2, framing=Preset(16000, 11).framing, channels=1)
+
+
+@pytest.mark.parametrize(
+    ("ask", "backend"),
+    [(backends.engine_builder, "tensorrt"), *((ask_for_a_hop, name) for name in backends.GPU_BACKENDS)],
+)
+def test_what_keeps_a_gpu_is_said_before_anything_starts(
+    ask: Callable[[str], object], backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(
-        RtsepError, match=f"--backend {backend} needs an NVIDIA GPU, but .*; use --backend cpu"
+        GpuMissing, match=f"--backend {backend} needs an NVIDIA GPU, but .*; use --backend cpu"
     ):
         ask(backend)
-    monkeypatch.setattr(backends, "find_spec", lambda name: None)
-    with pytest.raises(RtsepError, match=f"--backend {backend} needs .* torch, which is not installed"):
-        ask(backend)
-
-
-def test_a_gpu_alone_does_not_make_a_backend(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "H200")
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (9, 0))
-    with pytest.raises(RtsepError, match=r"--backend tensorrt is not offered yet: .* on a GPU such as H200"):
-        backends.step_maker("tensorrt")
-    with pytest.raises(RtsepError, match=r"the whole hop, .* on H200; there is nothing to compile"):
-        backends.engine_builder("cuda")
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "V100")
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (7, 0))
-    with pytest.raises(RtsepError, match=r"--backend cuda: H200 has compute capability 7.0, 7.5 is needed"):
-        backends.step_maker("cuda")
+    with pytest.raises(GpuMissing, match=f"--backend {backend}: V100 has compute capability 7.0, 7.5 is nee"):
+        ask(backend)
+    monkeypatch.setattr(backends, "find_spec", lambda name: None)
+    with pytest.raises(GpuMissing, match=f"--backend {backend} needs .* torch, which is not installed"):
+        ask(backend)

@@ -86,7 +86,7 @@ def talkative(voices: int, preset: Preset) -> HopProgram:
         pitches.heads.weight.mul_(6.0)
         pitches.heads.bias.zero_()
     framing = preset.framing
-    parts = TensorLevels(levels, framing), TensorTracker(pitches, voices, framing)
+    parts = TensorLevels(levels, voices, framing), TensorTracker(pitches, voices, framing)
     return HopProgram(framing, voices, 1, *parts).eval()
 
 

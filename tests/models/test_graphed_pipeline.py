@@ -169,28 +169,34 @@ def test_what_cannot_be_had_runs_on_the_processor(monkeypatch: pytest.MonkeyPatc
 def test_where_there_is_a_gpu_it_is_asked(monkeypatch: pytest.MonkeyPatch, song: F32) -> None:
     given = {}
 
-    def hop(model: str, **more: object) -> EagerHop:
-        given.update(more, model=model)
+    def hop(backend: str, model: str, **more: object) -> EagerHop:
+        given.update(more, backend=backend, model=model)
         return runner()
 
     monkeypatch.setattr("rtsep.rt.separator.gpu_hop", hop)
-    separator = Separator.load("choir", voices=VOICES, samplerate=RATE, backend="cuda")
-    assert given == {"model": "choir", "voices": VOICES, "framing": PRESET.framing, "channels": 1}
+    separator = Separator.load("choir", voices=VOICES, samplerate=RATE, backend="tensorrt")
+    assert given == {
+        "backend": "tensorrt",
+        "model": "choir",
+        "voices": VOICES,
+        "framing": PRESET.framing,
+        "channels": 1,
+    }
     np.testing.assert_allclose(separator.process(song), engine().process(song), atol=1e-4)
 
 
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError("no room\nfor it"), KeyError("sm_999")])
 def test_a_gpu_that_cannot_hold_the_hop(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
-    def refuse(program: object, streams: int) -> None:
+    def refuse(program: object, streams: int, **more: object) -> None:
         raise error
 
-    monkeypatch.setattr(cuda_graph, "require_gpu", lambda: "H200")
+    monkeypatch.setattr(cuda_graph, "require_gpu", lambda backend: "H200")
     monkeypatch.setattr(cuda_graph, "GraphedHop", refuse)
     monkeypatch.setattr(torch.nn.Module, "cuda", lambda self: self)
     with pytest.raises(
         GpuMissing, match=r"the GPU refused the hop \(.*(no room for it|sm_999).*; use --backend"
     ):
-        backends.gpu_hop("choir", voices=VOICES, framing=PRESET.framing, channels=1)
+        backends.gpu_hop("cuda", "choir", voices=VOICES, framing=PRESET.framing, channels=1)
 
 
 @pytest.mark.gpu

@@ -136,7 +136,7 @@ def trained(preset: Preset, voices: int) -> tuple[HopProgram, HopPipeline]:
         pitches.heads.weight.mul_(6.0)
         pitches.heads.bias.zero_()
     framing = preset.framing
-    parts = TensorLevels(levels, framing), TensorTracker(pitches, voices, framing)
+    parts = TensorLevels(levels, voices, framing), TensorTracker(pitches, voices, framing)
     program = HopProgram(framing, voices, 1, *parts)
     masks = SourceFilterMasks(EagerStep(levels), voices, framing)  # type: ignore[arg-type]
     tracker = NetworkTracker(EagerStep(pitches), voices, framing)  # type: ignore[arg-type]

@@ -22,7 +22,7 @@ def test_every_stream_is_the_stage_s() -> None:
         layer.weight.normal_(0.0, 0.1)
     songs = [sung(seed) for seed in (1, 2)]
     stages = [SourceFilterMasks(EagerStep(network), VOICES, FRAMING) for _ in songs]  # type: ignore[arg-type]
-    tensor = TensorLevels(network, FRAMING)
+    tensor = TensorLevels(network, VOICES, FRAMING)
     state = tensor.initial_state(len(songs))
     masks, levels = np.zeros((VOICES, FRAMING.bins), np.float32), np.zeros(VOICES, np.float32)
     heard = 0.0
