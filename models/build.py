@@ -54,6 +54,13 @@ def build_model(
     return ChoirModel(voices, framing, _masks(model, voices, framing, make_step), pitches)
 
 
+def build_tracker(
+    name: str, *, voices: int, framing: Framing, make_step: MakeStep = OnnxStep
+) -> PitchTracker:
+    """The tracker of a model by itself; arguments and errors as of `build_model`."""
+    return _tracker(find_model(name), voices, framing, make_step)
+
+
 def _tracker(model: Model, voices: int, framing: Framing, make_step: MakeStep) -> PitchTracker:
     network = model.card.network(TRACKER, framing.latency_ms)
     if network is None:

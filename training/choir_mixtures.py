@@ -36,6 +36,8 @@ class MixtureAugment:
         late: voices whose F0 comes up to `late_s` late.
         missing, wrong, false_voicing: voices whose F0 is, for a while, 0, an octave or another voice's, or
             held over a rest.
+        tracked: of items as they are with all voices, those whose F0 the shipped tracker finds, errors and
+            all.
     """
 
     thrown_together: float = 0.5
@@ -47,16 +49,18 @@ class MixtureAugment:
     missing: float = 0.12
     wrong: float = 0.05
     false_voicing: float = 0.15
+    tracked: float = 0.0
 
 
 @dataclass(frozen=True)
 class DrawnMixture:
     """Stems float32 [V, samples] (silent where there are fewer voices), noise [samples], F0 as given float64
-    [V, labels]."""
+    [V, labels]; whether it is an item as it is, with all V voices."""
 
     stems: F32
     noise: F32
     f0_hz: F64
+    whole: bool
 
     @property
     def mixture(self) -> F32:
@@ -105,10 +109,12 @@ def draw_mixture(
     labels = round(samples / samplerate / LABEL_S)
     stems, f0_hz = np.zeros((voices, samples), np.float32), np.zeros((voices, labels))
     noise = np.zeros(samples, np.float32)
+    whole = False
     if voices > 1 and rng.random() >= augment.thrown_together:
         tracks, pitches, noise = _stretch(cache, rng, samples, labels, samplerate)
         chosen = rng.permutation(len(tracks))[:voices]
         stems[: chosen.size], f0_hz[: chosen.size] = tracks[chosen], pitches[chosen]
+        whole = chosen.size == voices
     else:
         count = 1 + int(rng.choice(4, p=VOICES)) if voices > 1 else 1
         for voice in range(min(count, voices)):
@@ -119,7 +125,7 @@ def draw_mixture(
         stems[voice] = _equalised(stems[voice], rng, samplerate, augment)
     peak = float(np.abs(stems.sum(axis=0) + noise).max())
     scale = np.float32(10.0 ** (rng.uniform(*PEAK_DBFS) / 20.0) / max(peak, 1e-3))
-    return DrawnMixture(stems * scale, noise * scale, _as_tracked(f0_hz, rng, augment))
+    return DrawnMixture(stems * scale, noise * scale, _as_tracked(f0_hz, rng, augment), whole)
 
 
 def f0_at(f0_hz: F64, times_s: F64) -> F64:

@@ -15,6 +15,7 @@ from rtsep.training.pitch_data import Items
 from rtsep.training.task import Draw
 from rtsep.training.torch_frontend import TorchFrontend
 from rtsep.training.torch_renderer import Lobes, TorchRenderer
+from rtsep.training.tracked_pitches import tracked_pitches
 
 SAMPLERATE = 16000
 # Until levels and states have settled nothing is scored.
@@ -87,7 +88,10 @@ class LevelBatches:
             mixture = torch.from_numpy(drawn.mixture)
             spectrum = frontend.spectra(mixture, 0, hops)
             power = (spectrum.real.square() + spectrum.imag.square()).numpy()
-            readings.append(read(power, f0_at(drawn.f0_hz, times_s).T, framing))
+            f0_hz = f0_at(drawn.f0_hz, times_s).T
+            if drawn.whole and rng.random() < self._augment.tracked:
+                f0_hz = tracked_pitches(power, f0_hz, framing)
+            readings.append(read(power, f0_hz, framing))
             stems.append(torch.from_numpy(drawn.stems))
             mixtures.append(mixture)
             spectra.append(spectrum)

@@ -1,5 +1,6 @@
 """Recipes of the source-filter network: voices where their stems are, losses that fall, drawn mixtures."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -144,3 +145,27 @@ def test_the_command_trains_resumes_and_writes_a_network(tmp_path: Path) -> None
 def test_too_few_items_are_refused() -> None:
     with pytest.raises(RtsepError, match="too few"):
         level_task("masks", ITEMS[:1], config())
+
+
+def test_pitches_as_the_tracker_finds_them() -> None:
+    """Its slots go to the voices they follow, and what it says stands where labels would."""
+    items = [item(index, voices=4) for index in range(2)]
+    exact = LevelBatches(items, 4, PLAIN).at(43, [np.random.default_rng(1)])
+    tracked = LevelBatches(items, 4, replace(PLAIN, tracked=1.0)).at(43, [np.random.default_rng(1)])
+    np.testing.assert_array_equal(exact.stems, tracked.stems)
+    truth, found = (batch.inputs[3][0].numpy() for batch in (exact, tracked))
+    settled = slice(len(truth) // 4, None)
+    cents = 1200.0 * np.abs(np.log2(np.maximum(found, 1.0) / truth))[settled]
+    assert (np.median(cents, axis=0) < 10.0).all()
+    assert not np.array_equal(truth, found)
+    order = np.argsort(-truth[-1])
+    assert order.tolist() != [0, 1, 2, 3]  # stems are not in the order of pitch: slots had to be found
+
+
+def test_a_mixture_of_fewer_voices_keeps_its_labels() -> None:
+    items = [item(index) for index in range(2)]  # two voices of four
+    exact, tracked = (
+        LevelBatches(items, 4, replace(PLAIN, tracked=share)).at(21, [np.random.default_rng(2)])
+        for share in (0.0, 1.0)
+    )
+    np.testing.assert_array_equal(exact.inputs[3], tracked.inputs[3])
