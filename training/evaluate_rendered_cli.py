@@ -11,7 +11,8 @@ from rtsep.kernels.errors import RtsepError
 from rtsep.rt.presets import OVERLAP_AT_48K
 from rtsep.training.evaluate import Run
 from rtsep.training.evaluate_cli import choices, progress_bar, words
-from rtsep.training.evaluate_rendered import AUDIBLE_DB, evaluate_rendered
+from rtsep.training.evaluate_rendered import AUDIBLE_DB, SINGLE, evaluate_rendered
+from rtsep.training.f0_truth import swift_f0_version
 from rtsep.training.report_tables import Sheet, voice_cells
 from rtsep.training.systems import known_systems
 from rtsep.training.whole_files import place
@@ -26,18 +27,31 @@ from rtsep.training.whole_files import place
 @click.option(
     "--latency", default=",".join(map(str, OVERLAP_AT_48K)), show_default=True, help="Presets in ms."
 )
+@click.option(
+    "--solo", is_flag=True,
+    help="Every voice by itself instead, with swift-f0 (one voice, offline) beside.",
+)  # fmt: skip
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the numbers here as well.")
 def command(
-    folder: Path, items: int, systems: str | None, latency: str, jobs: int, json_file: Path | None
+    folder: Path,
+    items: int,
+    systems: str | None,
+    latency: str,
+    solo: bool,
+    jobs: int,
+    json_file: Path | None,
 ) -> None:
     """Scores pitch trackers on rendered choirs, where the true F0 is known exactly."""
     known = tuple(name for name in known_systems() if name.endswith("-tracked"))
     names = known if systems is None else words("--systems", systems)
     presets = choices("--latency", latency, tuple(map(str, OVERLAP_AT_48K)))
     runs = [Run(name, int(ms)) for ms in presets for name in names]
+    if solo:
+        swift_f0_version()  # is it installed?
+        runs.append(Run(SINGLE, None))
     with progress_bar() as progress:
-        found = evaluate_rendered(folder, items, runs, jobs, progress)
+        found = evaluate_rendered(folder, items, runs, jobs, progress, solo)
     Console().print(_sheet(found).on_terminal())
     if json_file is not None:
         try:
@@ -50,14 +64,17 @@ def command(
 
 def _sheet(found: dict[str, Any]) -> Sheet:
     sheet = Sheet(
-        f"tracked F0 of {found['items']} rendered choirs against what was sung",
+        f"tracked F0 of {'every single voice of ' if found['solo'] else ''}{found['items']} rendered choirs "
+        "against what was sung",
         "% of points within 50 cents; recall: of the voice's own slot (highest first), any: of any slot, "
         "wrong: on another voice's pitch; false: silent points with a pitch; audible: from "
         f"{AUDIBLE_DB:.0f} dB below the loudest voice up",
         ("tracker", "recall", "any", "wrong", "false", "median error"),
     )
     for row in found["results"]:
-        sheet.rows.append((f"{row['title']}, {row['latency_ms']} ms", *voice_cells(row["all"])))
+        sheet.rows.append((row["title"], *voice_cells(row["all"])))
+        if found["solo"]:
+            continue
         for number, score in enumerate(row["by_slot"], start=1):
             if score is not None:
                 sheet.rows.append((f"- voice {number}", *voice_cells(score)))

@@ -99,7 +99,7 @@ def stem_f0(stem: Audio, cache: Path) -> Hz:
         stem: float32 [samples] at 16 kHz.
         returns float64 [points]: Hz at 0, 16, 32, ... ms, 0 where unvoiced.
     """
-    return _cached(stem, cache, f"swift-f0 {swift_f0_version()} {VOICED_CONFIDENCE}", _detect)
+    return _cached(stem, cache, f"swift-f0 {swift_f0_version()} {VOICED_CONFIDENCE}", swift_f0)
 
 
 def second_f0(stem: Audio, cache: Path) -> Hz:
@@ -137,7 +137,8 @@ def _cached(stem: Audio, cache: Path, tracker: str, detect: Callable[[Audio], Hz
     return np.loadtxt(file, delimiter=",", skiprows=1, usecols=1, ndmin=1)
 
 
-def _detect(stem: Audio) -> Hz:
+def swift_f0(stem: Audio) -> Hz:
+    """`stem_f0` of a stem with a peak of about one, without a cache."""
     from swift_f0 import SwiftF0
 
     found = SwiftF0(threads=1).detect(stem, SAMPLERATE, fmin=MIN_F0_HZ, fmax=MAX_F0_HZ)

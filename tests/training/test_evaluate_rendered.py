@@ -51,9 +51,29 @@ def test_a_tracker_of_the_package_runs(tmp_path: Path) -> None:
     assert row["all"]["recall_any"] > 0.5
 
 
+def test_voices_by_themselves_with_swift_f0_beside(tmp_path: Path) -> None:
+    pytest.importorskip("swift_f0", reason="swift-f0 is not installed (extra `eval`)")
+    write_choirs(tmp_path / "choirs", 1, seconds=4.0)
+    file = tmp_path / "pitch.json"
+    arguments = (tmp_path / "choirs", "--items", 1, "--latency", 43, "--systems", "choir-tracked", "--solo")
+    result = CliRunner().invoke(
+        command, [*(str(a) for a in arguments), "--json", str(file)], env={"COLUMNS": "100"}
+    )
+    assert result.exit_code == 0, result.output
+    ours, single = json.loads(file.read_text())["results"]
+    assert (single["title"], single["latency_ms"]) == ("swift-f0, offline", None)
+    for row in (ours, single):
+        assert row["title"] in result.output
+        assert row["all"]["recall"] > 0.9  # nobody to be confused with
+        assert row["all"]["wrong_voice"] in (None, 0.0)
+        assert row["all"]["median_error_cents"] < 20
+
+
 def test_mistakes(tmp_path: Path) -> None:
     write_choirs(tmp_path, 1, seconds=1.0)
     with pytest.raises(RtsepError, match="holds 1 items, not 2"):
         evaluate_rendered.evaluate_rendered(tmp_path, 2, [Run("choir-tracked", 43)])
     with pytest.raises(RtsepError, match="choir-given tracks no pitch"):
         evaluate_rendered.evaluate_rendered(tmp_path, 1, [Run("choir-given", 43)])
+    with pytest.raises(RtsepError, match="swift-f0"):
+        evaluate_rendered.evaluate_rendered(tmp_path, 1, [Run("swift-f0", None)])
