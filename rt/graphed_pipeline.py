@@ -7,14 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsep.models.base import MaskModel, State
-from rtsep.models.hop_runner import GpuMissing, HopRunner, one_line
+from rtsep.models.hop_runner import HopRunner, one_line
+from rtsep.rt.gpu_check import check_on_chord
 from rtsep.rt.pipeline import HopPipeline
 
 F32 = NDArray[np.float32]
 T = TypeVar("T")
-
-CHECK_HOPS = 200  # a second at 11 ms: every recurrent state has moved
-CHECK_HZ = (523.25, 329.63, 196.0, 130.81)  # a chord that no tracker doubts
 
 
 class Pipeline(Protocol):
@@ -72,7 +70,7 @@ class GraphedPipeline:
         self._hop = np.zeros((1, preset.hop, channels), np.float32)
         self._no_reset = np.zeros(1, np.bool_)
         self._nothing_given = np.zeros((1, len(standby.model.stems)), np.float32)
-        self._check()
+        check_on_chord(runner, standby)
         self._fresh = runner.state_dict()
 
     @property
@@ -144,35 +142,3 @@ class GraphedPipeline:
 
     def _lose(self, error: RuntimeError) -> None:
         self.lost = one_line(error)
-
-    def _check(self) -> None:
-        """Both play a chord; also the first calls of everything, before anyone listens."""
-        samples, channels = self._hop.shape[1], self._hop.shape[2]
-        rate = self._standby.preset.samplerate
-        seconds = np.arange(CHECK_HOPS * samples) / rate
-        noise = np.random.default_rng(0).normal(0.0, 1e-3, seconds.size)
-        chord = sum(np.sin(2 * np.pi * k * f * seconds) / k for f in CHECK_HZ for k in (1, 2, 3))
-        sound = (0.05 * chord + noise).astype(np.float32)
-        stems = len(self.model.stems) + 1
-        here, there = (np.zeros((stems, samples, channels), np.float32) for _ in range(2))
-        worst = 0.0
-        for number in range(CHECK_HOPS):
-            hop = np.repeat(sound[number * samples : (number + 1) * samples, None], channels, 1)
-            self._hop[0] = hop
-            try:
-                there[...] = self._runner.step(self._hop, self._no_reset, self._nothing_given).stems[0]
-            except RuntimeError as error:
-                raise GpuMissing(
-                    f"--backend {self._runner.backend}: the GPU failed ({one_line(error)})",
-                    "use --backend cpu",
-                ) from error
-            self._standby.step(hop, here)
-            worst = max(worst, float(np.nan_to_num(np.abs(here - there).max(), nan=np.inf)))
-        if not worst < self._runner.bound:
-            raise GpuMissing(
-                f"--backend {self._runner.backend} differs from the processor by {worst:.2g} on a chord, "
-                f"bound {self._runner.bound:g}",
-                "use --backend cpu",
-            )
-        self._standby.reset()
-        self._runner.reset()
