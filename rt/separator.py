@@ -14,12 +14,19 @@ from rtsep.models.report import VoiceReport
 from rtsep.rt.graphed_pipeline import GraphedPipeline, Pipeline
 from rtsep.rt.pipeline import HopPipeline
 from rtsep.rt.presets import Preset
+from rtsep.rt.state_check import require_same_kind
 
 if TYPE_CHECKING:
     from rtsep.models.f0_track import F0Track
 
 RESIDUAL = "residual"
 MAX_CHANNELS = 64  # more than any interface on a stage; a bound on memory, not a property of the method
+
+
+def require_channels(channels: int) -> None:
+    """Raises RtsepError for a number of channels that no stream may have."""
+    if not 1 <= channels <= MAX_CHANNELS:
+        raise RtsepError(f"{channels} channels is outside 1..{MAX_CHANNELS}", "select fewer input channels")
 
 
 class Separator:
@@ -33,10 +40,7 @@ class Separator:
     def __init__(
         self, model: MaskModel, preset: Preset, channels: int = 1, runner: HopRunner | None = None
     ) -> None:
-        if not 1 <= channels <= MAX_CHANNELS:
-            raise RtsepError(
-                f"{channels} channels is outside 1..{MAX_CHANNELS}", "select fewer input channels"
-            )
+        require_channels(channels)
         self._preset = preset
         self._channels = channels
         self._stems = (*model.stems, RESIDUAL)
@@ -243,25 +247,10 @@ class Separator:
             ValueError: names, shapes, types or values that are not those of this separator's states. Nothing
                 has changed then.
         """
-        own = self.state_dict()
-        for name in sorted(own.keys() | state.keys()):
-            have = _described(own[name]) if name in own else "nothing"
-            got = _described(state[name]) if name in state else "nothing"
-            if have != got:
-                raise ValueError(f"state {name!r} is {got}; this separator needs {have}")
-            if np.isnan(state[name]).any():
-                raise ValueError(f"state {name!r} holds NaN")
-        if state["samplerate"] != self.samplerate:
-            raise ValueError(
-                f"state of {state['samplerate']} Hz; this separator runs at {self.samplerate} Hz"
-            )
+        require_same_kind(self.state_dict(), state, "separator")
         if not 0 <= state["position"] < self.hop:  # type: ignore[operator]
             raise ValueError(f"state 'position' is {state['position']}, outside 0..{self.hop - 1}")
         self._pipeline.load_state_dict(state)
         self._pending[...] = state["pending"]
         self._ready[...] = state["ready"]
         self._position = int(state["position"])
-
-
-def _described(array: NDArray[np.generic]) -> str:
-    return f"{array.dtype} of shape {array.shape}"
