@@ -10,7 +10,8 @@ SILENCE_DB = -120.0  # below the noise of any converter
 
 @dataclass
 class VoiceReport:
-    """State of every voice after the last hop; arrays are updated in place.
+    """State of every voice after the last hop; arrays are updated in place. Of many streams they are
+    [streams, voices].
 
     Attributes:
         f0_hz: float32 [voices], 0 where unvoiced.
@@ -24,10 +25,10 @@ class VoiceReport:
     merged: NDArray[np.bool_]
 
     @staticmethod
-    def empty(voices: int) -> "VoiceReport":
-        """A report of silence."""
+    def empty(*shape: int) -> "VoiceReport":
+        """A report of silence: of so many voices, or of (streams, voices)."""
         return VoiceReport(
-            np.zeros(voices, np.float32), np.full(voices, SILENCE_DB, np.float32), np.zeros(voices, np.bool_)
+            np.zeros(shape, np.float32), np.full(shape, SILENCE_DB, np.float32), np.zeros(shape, np.bool_)
         )
 
     def clear(self) -> None:

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rtsep.kernels.errors import RtsepError as RtsepError
+    from rtsep.rt.batch_separator import BatchSeparator as BatchSeparator
     from rtsep.rt.separator import Separator as Separator
     from rtsep.rt.session import Session as Session
 
     __version__: str
 
-__all__ = ["RtsepError", "Separator", "Session", "__version__"]
+__all__ = ["BatchSeparator", "RtsepError", "Separator", "Session", "__version__"]
 
 _HOMES = {
+    "BatchSeparator": "rtsep.rt.batch_separator",
     "RtsepError": "rtsep.kernels.errors",
     "Separator": "rtsep.rt.separator",
     "Session": "rtsep.rt.session",

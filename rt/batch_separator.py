@@ -1,0 +1,290 @@
+"""Many independent streams, hop by hop in step: a festival's stages, a classroom, a server."""
+
+from typing import Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtsep.kernels.errors import RtsepError
+from rtsep.models.backends import GPU_BACKENDS, gpu_hop, step_maker
+from rtsep.models.base import State
+from rtsep.models.build import build_model
+from rtsep.models.report import VoiceReport
+from rtsep.rt.graphed_streams import GraphedStreams
+from rtsep.rt.pipeline import HopPipeline
+from rtsep.rt.presets import Preset
+from rtsep.rt.separator import RESIDUAL, require_channels
+from rtsep.rt.state_check import require_same_kind
+
+F32 = NDArray[np.float32]
+MAX_STREAMS = 4096  # eight times what was ever tried; a bound on memory, not a property of the method
+
+
+class Streams(Protocol):
+    """What `BatchSeparator` drives: an engine per stream, or `GraphedStreams`.
+
+    Attributes:
+        stems: names, the residual left out.
+        voices: of the last hop, arrays [S, V].
+        nonfinite_samples: int64 [S], input samples replaced by zero since a stream's reset.
+        lost: why there is no GPU any more; empty where there is, or none was asked for.
+    """
+
+    stems: tuple[str, ...]
+    voices: VoiceReport
+    nonfinite_samples: NDArray[np.int64]
+    lost: str
+
+    def step(self, hops: F32, out: F32, reset: NDArray[np.bool_]) -> None:
+        """One hop of every stream, as of `BatchSeparator.process_hop`."""
+        ...
+
+    def reset(self) -> None:
+        """All streams back to before their first hop."""
+        ...
+
+    def state_dict(self) -> State:
+        """Copies of everything later output depends on."""
+        ...
+
+    def load_state_dict(self, state: State) -> None:
+        """Continues from `state_dict()`.
+
+        Raises:
+            ValueError: values that a model refuses; nothing has changed then.
+        """
+        ...
+
+
+class EnginePerStream:
+    """Streams one after the other on this processor, each with an engine of its own.
+
+    Args:
+        engines: of the same model and sizes.
+    """
+
+    def __init__(self, engines: list[HopPipeline]) -> None:
+        self._engines = engines
+        self.stems = engines[0].model.stems
+        self.voices = VoiceReport.empty(len(engines), len(self.stems))
+        self.nonfinite_samples = np.zeros(len(engines), np.int64)
+        self.lost = ""
+
+    def step(self, hops: F32, out: F32, reset: NDArray[np.bool_]) -> None:
+        """See `BatchSeparator.process_hop`."""
+        for stream, engine in enumerate(self._engines):
+            if reset[stream]:
+                engine.reset()
+            engine.step(hops[stream], out[stream])
+        self._tell()
+
+    def reset(self) -> None:
+        """All streams back to before their first hop."""
+        for engine in self._engines:
+            engine.reset()
+        self._tell()
+
+    def state_dict(self) -> State:
+        """Of every engine."""
+        return {
+            f"{stream}.{name}": array
+            for stream, engine in enumerate(self._engines)
+            for name, array in engine.state_dict().items()
+        }
+
+    def load_state_dict(self, state: State) -> None:
+        """Continues from `state_dict()`.
+
+        Raises:
+            ValueError: values that a model refuses; nothing has changed then.
+        """
+        before = self.state_dict()
+        try:
+            self._load(state)
+        except ValueError:
+            self._load(before)
+            raise
+        finally:
+            self._tell()
+
+    def _load(self, state: State) -> None:
+        for stream, engine in enumerate(self._engines):
+            engine.load_state_dict({name: state[f"{stream}.{name}"] for name in engine.state_dict()})
+
+    def _tell(self) -> None:
+        for stream, engine in enumerate(self._engines):
+            report = engine.model.report
+            self.voices.f0_hz[stream] = report.f0_hz
+            self.voices.level_db[stream] = report.level_db
+            self.voices.merged[stream] = report.merged
+            self.nonfinite_samples[stream] = engine.nonfinite_samples
+
+
+class BatchSeparator:
+    """Separates S independent streams, one hop of each per call: what S `Separator.process_hop` would give.
+
+    A stream has its own memory and its own reset, and nothing in one is heard in another. All have the same
+    model, voices, sample rate, latency and channels. One instance is for one thread.
+
+    On a GPU all streams are one launch. If it is lost (`gpu_lost`), every stream hears the mixture from that
+    hop on: stems fade out, the residual is the input, delayed as before. The processor does not take over, as
+    it cannot carry what a GPU did: the mixture goes on until the host has loaded another instance.
+
+    On the processor the streams run one after the other on this thread. To use more cores, share the streams
+    out to one instance per process.
+    """
+
+    def __init__(self, streams: Streams, preset: Preset, channels: int) -> None:
+        self._streams, self._preset = streams, preset
+        self._stems = (*streams.stems, RESIDUAL)
+        count = len(streams.nonfinite_samples)
+        self._hops_shape = (count, preset.hop, channels)
+        self._out_shape = (count, len(self._stems), preset.hop, channels)
+        self._no_reset = np.zeros(count, np.bool_)
+
+    @classmethod
+    def load(
+        cls,
+        model: str = "choir",
+        *,
+        streams: int,
+        voices: int = 4,
+        samplerate: int = 48000,
+        latency_ms: int = 11,
+        channels: int = 1,
+        backend: str = "auto",
+    ) -> Self:
+        """Builds all streams from a model by name.
+
+        Args:
+            model: name as `rtsep models` lists it.
+            streams: 1..4096.
+            voices: 1..4 voices of every stream, sorted from the highest down.
+            samplerate: 8000..192000 Hz.
+            latency_ms: preset 5, 11, 21 or 43.
+            channels: audio channels of every stream, separated with one mask.
+            backend: "auto", "cpu" or "openvino" (see `rtsep compile`): an engine per stream; or "cuda", with
+                torch on an NVIDIA GPU: every stream is compared with the processor on a chord here.
+
+        Raises:
+            GpuMissing: a GPU was asked for and cannot be had.
+            RtsepError: any of these out of its bounds.
+        """
+        if not 1 <= streams <= MAX_STREAMS:
+            raise RtsepError(
+                f"{streams} streams is outside 1..{MAX_STREAMS}",
+                "ask for at least one" if streams < 1 else "share them out to several instances",
+            )
+        require_channels(channels)
+        preset = Preset(samplerate, latency_ms)
+        make_step = step_maker("cpu" if backend in GPU_BACKENDS else backend)
+
+        def engine() -> HopPipeline:
+            built = build_model(model, voices=voices, framing=preset.framing, f0=None, make_step=make_step)
+            return HopPipeline(preset, built, channels)
+
+        if backend not in GPU_BACKENDS:
+            return cls(EnginePerStream([engine() for _ in range(streams)]), preset, channels)
+        standby = engine()
+        runner = gpu_hop(
+            backend, model, voices=voices, framing=preset.framing, channels=channels, streams=streams
+        )
+        return cls(GraphedStreams(runner, standby, streams), preset, channels)
+
+    @property
+    def streams(self) -> int:
+        """S."""
+        return self._hops_shape[0]
+
+    @property
+    def preset(self) -> Preset:
+        """Frame sizes."""
+        return self._preset
+
+    @property
+    def samplerate(self) -> int:
+        """Hz, of input and output."""
+        return self._preset.samplerate
+
+    @property
+    def channels(self) -> int:
+        """C, channels of every stream's input and of each of its stems."""
+        return self._hops_shape[2]
+
+    @property
+    def stems(self) -> tuple[str, ...]:
+        """Names of every stream's outputs in order; the last is always the residual."""
+        return self._stems
+
+    @property
+    def hop(self) -> int:
+        """H, samples between two frames."""
+        return self._preset.hop
+
+    @property
+    def hop_latency_samples(self) -> int:
+        """Exact delay of `process_hop`, constant; a host that first collects blocks adds a hop."""
+        return self._preset.hop_latency_samples
+
+    @property
+    def voices(self) -> VoiceReport:
+        """Pitch, level, `merged` flag of every voice after the last hop: arrays [S, V], updated in place."""
+        return self._streams.voices
+
+    @property
+    def nonfinite_samples(self) -> NDArray[np.int64]:
+        """int64 [S], updated in place: input samples replaced by zero since a stream's reset (NaN, Inf, and
+        beyond 1e12, +240 dBFS)."""
+        return self._streams.nonfinite_samples
+
+    @property
+    def gpu_lost(self) -> str:
+        """Why every stream hears the mixture instead of its stems; empty where none does."""
+        return self._streams.lost
+
+    def process_hop(self, hops: F32, out: F32, reset: NDArray[np.bool_] | None = None) -> None:
+        """Separates one hop of every stream. A stream without audio gets zeros.
+
+        Args:
+            hops: C-contiguous float32 [S, H, C], full scale = 1.
+            out: C-contiguous float32 [S, V + 1, H, C], written, delayed by `hop_latency_samples`; its last
+                stem is the residual.
+            reset: bool [S], streams that begin anew with this hop; None for none.
+
+        Raises:
+            ValueError: wrong shapes; TypeError: another type or memory layout. Nothing has changed then.
+        """
+        if hops.shape != self._hops_shape or out.shape != self._out_shape:
+            raise ValueError(
+                f"hops has shape {hops.shape} and out {out.shape}; "
+                f"expected [streams, hop, channels] = {self._hops_shape} and {self._out_shape}"
+            )
+        if not (hops.dtype == out.dtype == np.float32 and hops.flags.c_contiguous and out.flags.c_contiguous):
+            raise TypeError("hops and out must be C-contiguous float32 arrays")
+        if reset is None:
+            reset = self._no_reset
+        elif reset.shape != self._no_reset.shape:
+            raise ValueError(f"reset has shape {reset.shape}; expected ({self.streams},), a flag each")
+        elif reset.dtype != np.bool_:
+            raise TypeError(f"reset has type {reset.dtype}; expected bool, not numbers of streams")
+        self._streams.step(hops, out, reset)
+
+    def reset(self) -> None:
+        """All streams back to the state after `load`; a lost GPU stays lost."""
+        self._streams.reset()
+
+    def state_dict(self) -> State:
+        """Everything later output of all streams depends on: a flat dict of copied arrays."""
+        return {"samplerate": np.array(self.samplerate, np.int64), **self._streams.state_dict()}
+
+    def load_state_dict(self, state: State) -> None:
+        """Continues all streams sample-exactly from `state_dict()` of an instance with the same settings.
+
+        A GPU's state is not a processor's, nor the other way round. Where the GPU was lost, it is lost here.
+
+        Raises:
+            ValueError: names, shapes, types or values that are not those of such a state. Nothing has changed
+                then.
+        """
+        require_same_kind(self.state_dict(), state, "batch")
+        self._streams.load_state_dict(state)
