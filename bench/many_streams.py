@@ -1,5 +1,5 @@
-"""Many choirs at once: an engine per stream or the hop program over all of them, on one processor core; and
-where there is a GPU, the hop program there, one launch for all of them.
+"""Many choirs at once on one processor core: `BatchSeparator` with an engine per stream, or the hop program
+over all of them; and where there is a GPU, `BatchSeparator` there, one launch for all of them.
 
 python -m rtsep.bench.many_streams '{"model": "choir", "voices": 4, ...}' prints one JSON object.
 """
@@ -7,6 +7,7 @@ python -m rtsep.bench.many_streams '{"model": "choir", "voices": 4, ...}' prints
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import cycle, pairwise
 from typing import Any
 
@@ -15,14 +16,15 @@ from numpy.typing import NDArray
 
 from rtsep.bench.signals import synthetic_choir
 from rtsep.bench.timed_process import answer
+from rtsep.kernels.errors import RtsepError
+from rtsep.rt.batch_separator import BatchSeparator
 from rtsep.rt.presets import Preset
-from rtsep.rt.separator import Separator
 
 STREAMS = (1, 2, 4, 8, 16, 32, 64)
 GPU_STREAMS = (*STREAMS, 128, 256, 512)
 KNEE = 1.8  # times as long for twice the streams: from there on more streams are no longer nearly free
 ON_GPU = "CUDA graph"
-GPU_HOPS = 8  # different ones, stacked beforehand: collecting the streams' audio is the host's work
+STACKED = 32  # different hops, stacked beforehand: collecting the streams' audio is the host's work
 SIGNAL_S = 3.0
 LEAST_ROUNDS, LEAST_S = 10, 1.0  # of every point: medians of fewer jump
 F32 = NDArray[np.float32]
@@ -42,14 +44,14 @@ def scale_curve(settings: dict[str, Any]) -> list[dict[str, Any]]:
     preset = Preset(settings["samplerate"], settings["latency_ms"])
     hop_s = preset.hop / preset.samplerate
     rows = []
-    for how, build in (("engine per stream", _engines), ("hop program", _program)):
+    for how, build in (("engine per stream", partial(_batch, backend="cpu")), ("hop program", _program)):
         for streams in STREAMS:
             hop = build(settings, preset, streams)
             # what others take of the core is no part of it
             rows.append(row(how, streams, _median_s(hop, time.thread_time), hop_s))
     if _has_gpu():
         for streams in GPU_STREAMS:
-            hop = _graphed(settings, preset, streams)
+            hop = _batch(settings, preset, streams, "cuda")
             rows.append(row(ON_GPU, streams, _median_s(hop, time.perf_counter), hop_s))
     return rows
 
@@ -92,25 +94,24 @@ def _blocks(settings: dict[str, Any], preset: Preset) -> Iterator[F32]:
     return cycle(list(sound[:whole].reshape(-1, preset.hop, settings["channels"])))
 
 
-def _engines(settings: dict[str, Any], preset: Preset, streams: int) -> Callable[[], object]:
-    engines = [
-        Separator.load(
-            settings["model"],
-            voices=settings["voices"],
-            samplerate=preset.samplerate,
-            latency_ms=settings["latency_ms"],
-            channels=settings["channels"],
-            backend="cpu",
-        )
-        for _ in range(streams)
-    ]
-    out = np.zeros((len(engines[0].stems), preset.hop, settings["channels"]), np.float32)
+def _batch(settings: dict[str, Any], preset: Preset, streams: int, backend: str) -> Callable[[], object]:
+    batch = BatchSeparator.load(
+        settings["model"],
+        streams=streams,
+        voices=settings["voices"],
+        samplerate=preset.samplerate,
+        latency_ms=settings["latency_ms"],
+        channels=settings["channels"],
+        backend=backend,
+    )
     blocks = _blocks(settings, preset)
+    hops = cycle([np.stack([next(blocks)] * streams) for _ in range(STACKED)])
+    out = np.zeros((streams, len(batch.stems), preset.hop, settings["channels"]), np.float32)
 
     def hop() -> None:
-        block = next(blocks)
-        for engine in engines:
-            engine.process_hop(block, out)
+        batch.process_hop(next(hops), out)
+        if batch.gpu_lost:  # the mixture is no separation, and takes no time
+            raise RtsepError(f"the GPU was lost ({batch.gpu_lost})", "run it again with fewer streams")
 
     return hop
 
@@ -145,22 +146,6 @@ def _has_gpu() -> bool:
     import torch
 
     return torch.cuda.is_available()
-
-
-def _graphed(settings: dict[str, Any], preset: Preset, streams: int) -> Callable[[], object]:
-    from rtsep.models.cuda_graph import graphed_hop
-
-    graphed = graphed_hop(
-        settings["model"],
-        voices=settings["voices"],
-        framing=preset.framing,
-        channels=settings["channels"],
-        streams=streams,
-    )
-    blocks = _blocks(settings, preset)
-    hops = cycle([np.stack([next(blocks)] * streams) for _ in range(GPU_HOPS)])
-    reset, given_hz = np.zeros(streams, np.bool_), np.zeros((streams, settings["voices"]), np.float32)
-    return lambda: graphed.step(next(hops), reset, given_hz)
 
 
 if __name__ == "__main__":

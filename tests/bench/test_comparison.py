@@ -91,7 +91,7 @@ def test_where_there_is_a_gpu_its_curve_is_there(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(many_streams, "_has_gpu", lambda: True)
     hops: list[int] = []
     monkeypatch.setattr(
-        many_streams, "_graphed", lambda settings, preset, streams: lambda: hops.append(streams)
+        many_streams, "_batch", lambda settings, preset, streams, backend: lambda: hops.append(streams)
     )
     settings = {"model": "choir", "voices": 1, "latency_ms": 11, "samplerate": 16000, "channels": 1}
     rows = many_streams.scale_curve(settings)[-2:]
