@@ -33,13 +33,15 @@ def test_channel_bound() -> None:
     assert f"up to {MAX_CHANNELS} channels" in README
 
 
-def test_embedding_example_runs() -> None:
+def test_embedding_examples_run() -> None:
     import numpy as np
 
-    code = re.search(r"```python\n(.*?)```", README, re.DOTALL)
-    assert code
+    one, many = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     names: dict[str, object] = {"block": np.zeros(100, np.float32)}
-    exec(code[1], names)
+    exec(one, names)
     stems = names["stems"]
     assert isinstance(stems, np.ndarray)
     assert stems.shape == (5, 100, 1)
+    hops, out = np.zeros((8, 256, 1), np.float32), np.full((8, 5, 256, 1), np.nan, np.float32)
+    exec(many, {"hops": hops, "out": out, "joined": np.zeros(8, np.bool_)})
+    assert not out.any()

@@ -43,6 +43,24 @@ def test_offline_numpy_is_aligned(tmp_path: Path) -> None:
     np.testing.assert_allclose(np.sum(stems, axis=0), mixture, atol=1e-5)
 
 
+def test_many_files_are_as_if_alone(tmp_path: Path) -> None:
+    """Three files of different lengths on two streams: the third joins while the longest goes on."""
+    lengths = {"long": 12000, "short": 3000, "last": 4001}
+    for name, frames in lengths.items():
+        soundfile.write(tmp_path / f"{name}.wav", noise(frames + 1, 2)[1:], 16000, subtype="FLOAT")
+    subprocess.run(
+        [sys.executable, str(EXAMPLES / "many_files.py"), "2", *(f"{name}.wav" for name in lengths)],
+        cwd=tmp_path,
+        check=True,
+        timeout=60,
+    )
+    for name in lengths:
+        mixture = soundfile.read(tmp_path / f"{name}.wav", dtype="float32")[0].mean(1)[:, None]
+        for stem, alone in load("offline_numpy").separate(mixture, 16000).items():
+            found = soundfile.read(tmp_path / f"{name}-stems" / f"{stem}.wav", dtype="float32")[0]
+            np.testing.assert_array_equal(found, alone[:, 0])
+
+
 @pytest.mark.jack
 def test_embed_jack_has_the_declared_delay(jack_server: JackServer) -> None:
     example = load("embed_jack")
