@@ -213,6 +213,24 @@ def test_what_else_the_check_finds(monkeypatch: pytest.MonkeyPatch, mistake: str
         batch(wrong)
 
 
+def test_more_streams_than_places_in_the_chord(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stream 8 hears what stream 1 hears: still each is compared."""
+    streams = gpu_check.STAGGER + 2
+    good = runner(streams)
+    gpu_check.check_on_chord(good, standby(), streams)
+    assert good.steps == QUICK + gpu_check.STAGGER - 1
+    step = good.step
+
+    def muted(*given: NDArray[np.generic]) -> HopResult:
+        result = step(*given)  # type: ignore[arg-type]
+        result.stems[-1] = 0
+        return result
+
+    monkeypatch.setattr(good, "step", muted)
+    with pytest.raises(GpuMissing, match="in stream 8 of 9"):
+        gpu_check.check_on_chord(good, standby(), streams)
+
+
 def test_a_gpu_is_asked_for_all_streams_at_once(monkeypatch: pytest.MonkeyPatch, songs: F32) -> None:
     given: dict[str, object] = {}
 
