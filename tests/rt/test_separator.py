@@ -335,7 +335,7 @@ def test_report_is_of_the_last_hop() -> None:
             {"model": "chior"},
             "model 'chior' is not one of choir, choir-comb, choir-fixed, choir-levels, nor a folder",
         ),
-        ({"backend": "gpu"}, "backend 'gpu' is not one of auto, cpu, openvino; use"),
+        ({"backend": "gpu"}, r"backend 'gpu' is not one of auto, cpu, openvino, .*tensorrt-fp16; use"),
         ({"samplerate": 7999}, r"sample rate 7999 Hz is outside 8000\.\.192000 Hz; resample"),
         ({"samplerate": 192001}, r"sample rate 192001 Hz is outside 8000\.\.192000 Hz; resample"),
         ({"latency_ms": 10}, "latency 10 ms is not one of 5, 11, 21, 43 ms; choose"),
