@@ -24,6 +24,7 @@ STREAMS = (1, 2, 4, 8, 16, 32, 64)
 GPU_STREAMS = (*STREAMS, 128, 256, 512)
 KNEE = 1.8  # times as long for twice the streams: from there on more streams are no longer nearly free
 ON_GPU = "CUDA graph"
+EAGER = "hop program on the GPU, no graph"
 STACKED = 32  # different hops, stacked beforehand: collecting the streams' audio is the host's work
 SIGNAL_S = 3.0
 LEAST_ROUNDS, LEAST_S = 10, 1.0  # of every point: medians of fewer jump
@@ -50,6 +51,8 @@ def scale_curve(settings: dict[str, Any]) -> list[dict[str, Any]]:
             # what others take of the core is no part of it
             rows.append(row(how, streams, _median_s(hop, time.thread_time), hop_s))
     if _has_gpu():
+        eager = _program(settings, preset, 1, "cuda")
+        rows.append(row(EAGER, 1, _median_s(eager, time.perf_counter), hop_s))
         for streams in GPU_STREAMS:
             hop = _batch(settings, preset, streams, "cuda")
             rows.append(row(ON_GPU, streams, _median_s(hop, time.perf_counter), hop_s))
@@ -116,7 +119,10 @@ def _batch(settings: dict[str, Any], preset: Preset, streams: int, backend: str)
     return hop
 
 
-def _program(settings: dict[str, Any], preset: Preset, streams: int) -> Callable[[], object]:
+def _program(
+    settings: dict[str, Any], preset: Preset, streams: int, device: str = "cpu"
+) -> Callable[[], object]:
+    """Operation by operation, as torch runs it; the samples are back on the processor when it returns."""
     import torch
 
     from rtsep.models.program_build import build_program
@@ -127,7 +133,7 @@ def _program(settings: dict[str, Any], preset: Preset, streams: int) -> Callable
         voices=settings["voices"],
         framing=preset.framing,
         channels=settings["channels"],
-    )
+    ).to(device)
     _, reset, given_hz = program.example_inputs(streams)
     state = program.initial_state(streams)
     blocks = _blocks(settings, preset)
@@ -135,8 +141,9 @@ def _program(settings: dict[str, Any], preset: Preset, streams: int) -> Callable
     @torch.no_grad()
     def hop() -> None:
         nonlocal state
-        block = torch.from_numpy(next(blocks)).expand(streams, -1, -1).contiguous()
-        _, _, _, _, _, *after = program(block, reset, given_hz, *state)
+        block = torch.from_numpy(next(blocks)).expand(streams, -1, -1).contiguous().to(device)
+        stems, _, _, _, _, *after = program(block, reset, given_hz, *state)
+        stems.cpu()
         state = tuple(after)
 
     return hop

@@ -93,9 +93,16 @@ def test_where_there_is_a_gpu_its_curve_is_there(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(
         many_streams, "_batch", lambda settings, preset, streams, backend: lambda: hops.append(streams)
     )
+    on_cpu = many_streams._program
+    monkeypatch.setattr(
+        many_streams, "_program", lambda settings, preset, streams, *_: on_cpu(settings, preset, streams)
+    )
     settings = {"model": "choir", "voices": 1, "latency_ms": 11, "samplerate": 16000, "channels": 1}
-    rows = many_streams.scale_curve(settings)[-2:]
-    assert [(row["how"], row["streams"]) for row in rows] == [(many_streams.ON_GPU, n) for n in (1, 4)]
+    rows = many_streams.scale_curve(settings)[-3:]
+    assert [(row["how"], row["streams"]) for row in rows] == [
+        (many_streams.EAGER, 1),
+        *((many_streams.ON_GPU, n) for n in (1, 4)),
+    ]
     assert set(hops) == {1, 4}
 
 
