@@ -49,9 +49,10 @@ clean:
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@touch $@
 
-# Build tools live in .venv, so that a later build finds them where the first one did.
+# Build tools live in .venv, so that a later build finds them where the first one did. Setuptools and wheel are
+# for tensorrt-rtx-cu13 (tests), a page of Python that comes as source.
 .venv/.build-tools: .venv/.system
-	$(BIN)/python -m pip install -q --disable-pip-version-check "scikit-build-core>=1.0" "pybind11>=3.0" cmake ninja
+	$(BIN)/python -m pip install -q --disable-pip-version-check "scikit-build-core>=1.0" "pybind11>=3.0" cmake ninja "setuptools>=70" wheel
 	@touch $@
 
 .venv/.installed: .venv/.build-tools $(BUILD_INPUTS)
