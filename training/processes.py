@@ -1,5 +1,6 @@
 """One process or many: where a training run computes, and what its processes agree on."""
 
+import atexit
 import os
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,15 @@ def start(settings: FitSettings) -> "Fabric":
         precision=settings.precision,  # type: ignore[arg-type]  # checked against PRECISIONS
     )
     fabric.launch()
+    if fabric.world_size > 1:
+        atexit.register(_leave)
     return fabric
+
+
+def _leave() -> None:
+    """Fabric does so for NCCL alone: a process that ends with gloo's threads alive aborts now and then."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def largest(fabric: "Fabric", *values: float) -> tuple[float, ...]:
