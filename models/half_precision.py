@@ -1,8 +1,8 @@
 """Matrix products of a network in half precision, everything else in single.
 
-Products are all that a GPU does faster in half precision. What surrounds them here (logarithms of powers from
--100 to 0 dBFS, phases, sums over bands) needs more than its 11 bits and range: networks converted whole were
-10 to 15 dB from the truth, with their products alone 60 dB and more.
+Products are all that a GPU does faster in half precision. What surrounds them here is more than it can hold:
+powers from -100 dBFS up (1e-10, below its smallest number), their logarithms, phases, sums over bands. With
+their products in half, networks stay 60 dB and more from the truth.
 """
 
 import onnx

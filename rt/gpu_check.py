@@ -33,7 +33,7 @@ def check_on_chord(runner: HopRunner, standby: HopPipeline, streams: int = 1) ->
     samples, channels = standby.preset.hop, standby.audio_state[0].shape[0]
     voices = len(standby.model.stems)
     groups = min(STAGGER, streams)
-    sound = _chord(samples, standby.preset.samplerate)
+    sound = _chord(samples, standby.preset.samplerate, voices)
     hops = np.zeros((streams, samples, channels), np.float32)
     nothing_given = np.zeros((streams, voices), np.float32)
     latest = np.zeros((groups, voices + 1, samples, channels), np.float32)  # of the processor's, a ring
@@ -63,11 +63,14 @@ def check_on_chord(runner: HopRunner, standby: HopPipeline, streams: int = 1) ->
         runner.reset()
 
 
-def _chord(samples: int, rate: int) -> F32:
-    """Hops [CHECK_HOPS, H, 1] of one second or so at 11 ms, with noise 60 dB below full scale."""
+def _chord(samples: int, rate: int, voices: int) -> F32:
+    """Hops [CHECK_HOPS, H, 1] of one second or so at 11 ms, with noise 60 dB below full scale.
+
+    A note for each voice: with more of them, which ones are followed hangs by a float's last digit.
+    """
     seconds = np.arange(CHECK_HOPS * samples) / rate
     noise = np.random.default_rng(0).normal(0.0, 1e-3, seconds.size)
-    chord = sum(np.sin(2 * np.pi * k * f * seconds) / k for f in CHECK_HZ for k in (1, 2, 3))
+    chord = sum(np.sin(2 * np.pi * k * f * seconds) / k for f in CHECK_HZ[:voices] for k in (1, 2, 3))
     return np.asarray(0.05 * chord + noise, np.float32).reshape(CHECK_HOPS, samples, 1)
 
 

@@ -17,6 +17,7 @@ from rtsep.models import backends, cuda_graph, tensorrt_builder, tensorrt_engine
 from rtsep.models.build import build_model
 from rtsep.models.compile import Recorder, compile_networks, engine_key
 from rtsep.models.engine_cache import EngineCache, default_folder
+from rtsep.models.half_precision import half_products
 from rtsep.models.network_step import NetworkStep
 from rtsep.models.onnx_step import OnnxStep
 from rtsep.models.program_build import build_program
@@ -44,7 +45,7 @@ class PaperGpu(TensorRtBuilder):
         return {"device": "H200 (9.0)", "driver": "580.1", "runtime": "tensorrt 10"}
 
     def build(self, network: bytes, name: str, precision: str) -> bytes:
-        return network
+        return network if precision == "fp32" else half_products(network)
 
     def load(self, engine: bytes, name: str) -> NetworkStep:
         return OnnxStep(engine, name)
@@ -96,6 +97,20 @@ def test_the_hop_with_engines_is_the_engine_s(paper_gpu: list[FakeEngine], laten
     hops = len(sound) // there.hop
     assert len(paper_gpu) == (1 if latency_ms == 11 else 2)
     assert all(engine.launches >= hops for engine in paper_gpu)
+
+
+@pytest.mark.parametrize("voices", [1, 2, 3, 4])
+@pytest.mark.parametrize("latency_ms", [11, 43])
+def test_half_precision_passes_the_start_s_check(
+    paper_gpu: list[FakeEngine], latency_ms: int, voices: int
+) -> None:
+    """Whatever the number of voices: which of them sings what must not hang by a digit."""
+    compiled(Preset(RATE, latency_ms), "fp16")
+    with_halves = Separator.load(
+        "choir", voices=voices, samplerate=RATE, latency_ms=latency_ms, backend="tensorrt-fp16"
+    )
+    assert with_halves.process(song()).any()
+    assert not with_halves.gpu_lost
 
 
 def test_nothing_runs_that_was_not_compiled(paper_gpu: list[FakeEngine]) -> None:
