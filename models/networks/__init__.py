@@ -1,0 +1,1 @@
+"""Networks in torch: what is trained, and exported for the stage."""

@@ -1,0 +1,1 @@
+"""Subcommands of `rtsep-train`, one file each."""
