@@ -90,8 +90,8 @@ class BandEncoder(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.half = AlongBands(FEATURES, SKIP1, 7, HEARD, stride=2)
-        self.quarter = AlongBands(SKIP1, SKIP2, 5, HEARD // 2, stride=2)
+        self.to_half = AlongBands(FEATURES, SKIP1, 7, HEARD, stride=2)
+        self.to_quarter = AlongBands(SKIP1, SKIP2, 5, HEARD // 2, stride=2)
         self.across = nn.Linear(SKIP2 * (HEARD // 4), CODE)
         self.preset = nn.Linear(PRESETS, CODE, bias=False)
         self.first = GruCell(CODE, CODE)
@@ -142,7 +142,8 @@ class BandEncoder(nn.Module):
         """
         bands, preset, level, averages, first, second = args
         batch, time = bands.shape[:2]
-        with torch.no_grad():  # nothing in here learns
+        # nothing in here learns, and half precision would round levels to 1 %
+        with torch.no_grad(), torch.autocast(bands.device.type, enabled=False):
             level, averages, features = self._features(bands, preset[:, 0], level, averages)
         skip1, skip2, flat = self._look(features.flatten(0, 1), preset.flatten(0, 1))
         code = flat.view(batch, time, CODE)
@@ -191,8 +192,8 @@ class BandEncoder(nn.Module):
         return torch.clamp(heard - log_level, *RANGE)
 
     def _look(self, features: Tensor, preset: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        skip1 = torch.relu(self.half(features))
-        skip2 = torch.relu(self.quarter(skip1))
+        skip1 = torch.relu(self.to_half(features))
+        skip2 = torch.relu(self.to_quarter(skip1))
         code = torch.relu(self.across(skip2.flatten(1)) + self.preset(preset))
         return skip1, skip2, code
 
