@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from rtsep.kernels import _core
-from rtsep.kernels.filterbank import band_weights, log_centres_hz
+from rtsep.kernels.filterbank import band_interpolation, band_weights, log_centres_hz
 from rtsep.kernels.lobe import window_leakage, window_lobe, window_response
 from rtsep.kernels.reference import (
     assignment,
+    band_gains,
     beam,
     comb,
     coverage,
@@ -122,6 +123,11 @@ def kernel_cases() -> Iterator[KernelCase]:
         kernel, out = k.Filterbank(*weights, BINS, 1e-5), np.empty((1, centres.size), np.float32)
         return lambda: kernel.apply(sources[:1], out)
 
+    def gains_of_bands(k: Any) -> Callable[[], object]:
+        kernel = k.BandGains(*band_interpolation(centres, SAMPLERATE, WINDOW), centres.size)
+        gain, out = sources[:, : centres.size].copy(), np.empty((VOICES, BINS), np.float32)
+        return lambda: kernel.render(gain, out)
+
     def oscillators(k: Any) -> Callable[[], object]:
         kernel, out = k.HarmonicOscillator(VOICES, PARTIALS, SAMPLERATE), np.empty((VOICES, HOP), np.float32)
         return lambda: kernel.render(f0_hz, amplitudes, out)
@@ -219,6 +225,9 @@ def kernel_cases() -> Iterator[KernelCase]:
     yield case("apply_masks", on_bins, apply_masks, stft)
     yield case("overlap_add", f"{VOICES} stems, hop {HOP}", overlap_add, stft)
     yield case("filterbank", f"{BINS} bins -> {centres.size} bands", bank_of_bands, filterbank)
+    yield case(
+        "band_gains", f"{VOICES} stems, {centres.size} bands -> {BINS} bins", gains_of_bands, band_gains
+    )
     yield case("oscillator", f"{VOICES} voices x {PARTIALS} partials, hop {HOP}", oscillators, oscillator)
     yield case("peaks", f"{BINS} bins, up to {TOP_HZ:.0f} Hz", picker, peaks)
     yield case("coverage", f"{CANDIDATES} candidates x {PEAKS} peaks", explained, coverage)
