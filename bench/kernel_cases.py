@@ -1,10 +1,13 @@
 """The kernels at the sizes of a hop on stage: 48 kHz, `--latency 11`, four voices, a window of 4096 samples.
 
-One case holds the same call on the C++ kernel and on its NumPy reference, each with arrays of its own.
+One case holds the same call on the C++ kernel, on its NumPy reference
+and, where there is one, on its Numba twin, each with arrays of its own.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
@@ -36,16 +39,30 @@ SAMPLERATE = 48000.0
 WINDOW, HOP, BINS = 3072, 256, 1537
 VOICES, PARTIALS, ORDER, BANDS = 4, 60, 20, 40
 CANDIDATES, PEAKS, TOP_HZ = 247, 96, 5000.0
+WITH_NUMBA_TWIN = ("oscillator", "soft_masks", "stft")
 
 
 @dataclass(frozen=True)
 class KernelCase:
-    """A kernel call: its name, its size in words, and the call in C++ and in NumPy."""
+    """A kernel call: its name, its size in words, and the call in C++, NumPy and, with a twin, Numba."""
 
     name: str
     size: str
     cpp: Callable[[], object]
     numpy: Callable[[], object]
+    numba: Callable[[], object] | None = None
+
+
+def numba_is_installed() -> bool:
+    """Whether the Numba twins can be timed: Numba is an extra, no part of what a stage needs."""
+    return find_spec("numba") is not None
+
+
+def _numba_twin(reference: ModuleType) -> ModuleType | None:
+    name = reference.__name__.rpartition(".")[2]
+    if name not in WITH_NUMBA_TWIN or not numba_is_installed():
+        return None
+    return import_module(f"rtsep.kernels.numba.{name}")
 
 
 def _lsf(rng: np.random.Generator, *shape: int) -> np.ndarray[Any, np.dtype[np.float32]]:
@@ -58,9 +75,10 @@ def kernel_cases() -> Iterator[KernelCase]:
     rng = np.random.default_rng(0)
 
     def case(
-        name: str, size: str, build: Callable[[ModuleType | Any], Callable[[], object]], twin: Any
+        name: str, size: str, build: Callable[[ModuleType | Any], Callable[[], object]], twin: ModuleType
     ) -> KernelCase:
-        return KernelCase(name, size, build(_core), build(twin))
+        compiled = _numba_twin(twin)
+        return KernelCase(name, size, build(_core), build(twin), build(compiled) if compiled else None)
 
     def uniform(*shape: int) -> np.ndarray[Any, np.dtype[np.float32]]:
         return rng.random(shape).astype(np.float32)

@@ -83,7 +83,7 @@ def test_power_is_the_mean_over_channels_and_opposite_channels_do_not_cancel() -
     assert half[peak] == pytest.approx(bands_of(mono, framing)[peak] - np.log(2), abs=1e-4)
 
 
-@pytest.mark.parametrize("rate", (8000, *RATES))
+@pytest.mark.parametrize("rate", [8000, *RATES])
 def test_gains_meet_their_bands_and_the_last_is_held(rate: int) -> None:
     framing = Preset(rate, 11).framing
     f, centres = np.arange(framing.bins) * framing.bin_hz, band_centres_hz()
