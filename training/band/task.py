@@ -1,7 +1,7 @@
 """Training of the band model: one step of each way to train it, and its measures."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from rtsep.training.band.networks import INDEPENDENT, INTERLEAVED, MODES, SIMULT
 from rtsep.training.band.spectra import BandPowers, BandSpectra
 from rtsep.training.databases.stem_folder import SAMPLERATE, StemFolder
 from rtsep.training.fit_settings import FitSettings
+from rtsep.training.seeds import generator
 from rtsep.training.task import Carried, Draw, Loss
 
 LATENCIES_MS = tuple(sorted(OVERLAP_AT_48K))
@@ -94,7 +95,7 @@ class BandTask:
         config = self.config
         segment = draw.step % config.hold
         # alike in all streams: a step has one preset, and one stem where it trains one
-        rng = np.random.default_rng((draw.seed, draw.step // config.hold))
+        rng = replace(draw, step=draw.step // config.hold).step_rng("preset and order")
         ms = LATENCIES_MS[int(rng.choice(PRESETS, p=np.array(config.presets) / sum(config.presets)))]
         order = rng.permutation(len(self.stems))
         stem = None if config.mode == SIMULTANEOUS else int(order[draw.step % len(self.stems)])
@@ -105,7 +106,7 @@ class BandTask:
         hops = second * config.seconds
         rows = [
             self._mixer.row(
-                draw.rng(row, config.hold), spectra.samples(hops), segment * hops * spectra.framing.hop, wanted
+                draw.rng("mixture", row, config.hold), spectra.samples(hops), segment * hops * spectra.framing.hop, wanted
             )
             for row in draw.streams
         ]
@@ -207,7 +208,7 @@ class BandTask:
         spectra = self._spectra[VALIDATION_MS]
         second = self._second(spectra.framing)
         hops = second * round(self.config.validation_s / self.config.second_s)
-        rng = np.random.default_rng((self.config.fit.seed, place))
+        rng = generator(self.config.fit.seed, "validation", place)
         return self._seen([self._held_out.row(rng, spectra.samples(hops), 0)], VALIDATION_MS)
 
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-import numpy as np
 from rich.console import Console
 
 from rtsep.kernels.errors import RtsepError
+from rtsep.training.seeds import generator
 from rtsep.training.databases.stem_folder import SAMPLERATE, Manifest, StemFolder, StemWriter
 
 HELD_OUT_SONGS = 6  # every so manieth song of the MIDI folders only validates; so do the takes of `test`
@@ -72,7 +72,7 @@ def command(
         writer = StemWriter(out / "takes", manifest)
         for number, file in enumerate(_mixed([*train, *test], seed)):
             if not writer.holds(file.stem):
-                rng = np.random.default_rng((seed, 1, number))
+                rng = generator(seed, "take", number)
                 writer.add(file.stem, {"drums": render_take(file, instruments, kit_fonts, rng)})
                 screen.print(f"takes/{file.stem}")
     if midi:
@@ -86,7 +86,7 @@ def command(
         writer = StemWriter(out / "songs", manifest)
         for number, (file, name) in enumerate(names):
             if not writer.holds(name):
-                rng = np.random.default_rng((seed, 2, number))
+                rng = generator(seed, "performance", number)
                 writer.add(name, render_song(file, instruments, rng))
                 screen.print(f"songs/{name}")
     for part in ("takes", "songs"):
@@ -97,5 +97,5 @@ def command(
 
 def _mixed(files: Sequence[Path], seed: int) -> list[Path]:
     """In another order, so that a run that is cut short has some of everything."""
-    order = np.random.default_rng(seed).permutation(len(files))
+    order = generator(seed, "order").permutation(len(files))
     return [files[k] for k in order]
