@@ -15,6 +15,7 @@ from rtsep.kernels.filterbank import band_interpolation, hat_weights
 from rtsep.kernels.windows import amplitude_scale, analysis_window
 from rtsep.models.band.features import BANDS, FLOOR_POWER, band_centres_hz
 from rtsep.models.framing import Framing
+from rtsep.training.band.band_sums import band_sums
 
 
 class BandPowers(NamedTuple):
@@ -50,12 +51,8 @@ class BandSpectra:
         totals = dense.sum(axis=1, keepdims=True)
         means = np.divide(dense, totals, out=np.zeros_like(dense), where=totals > 0)
         lower, share = band_interpolation(centres_hz, framing.samplerate, framing.window_samples)
-        shares = np.zeros((framing.bins, BANDS))
-        bins = np.arange(framing.bins)
-        shares[bins, lower] += 1.0 - share
-        shares[bins, np.minimum(lower + 1, BANDS - 1)] += share
+        self._lower, self._share = lower.astype(np.int32), share.astype(np.float32)
         self._means = torch.from_numpy(means.T.astype(np.float32))
-        self._shares = torch.from_numpy(shares.astype(np.float32))
 
     def samples(self, hops: int) -> int:
         """Length of what `read` needs for a number of hops."""
@@ -69,13 +66,17 @@ class BandSpectra:
             gains: float32 [batch, sources, bins], equalisers.
             stems: how many are to be told apart.
         """
+        batch = sources.shape[0]
         frames = sources.unfold(2, self.framing.window_samples, self.framing.hop)
-        spectra = torch.fft.rfft(frames * self._window) * gains[:, :, None]
-        parts = torch.view_as_real(spectra)
-        mixture = parts.sum(dim=1, keepdim=True)
-        power = (mixture * mixture).sum(dim=-1)
-        known = parts[:, :stems]
-        of_stems = (known * known).sum(dim=-1) @ self._shares
-        cross = (known * mixture).sum(dim=-1) @ self._shares
-        bands = torch.log(power[:, 0] @ self._means + FLOOR_POWER)
-        return BandPowers(bands, power @ self._shares, of_stems, cross)
+        spectra = torch.fft.rfft(frames * self._window)
+        time = spectra.shape[2]
+        power = np.empty((batch, time, self.framing.bins), np.float32)
+        mixture = np.empty((batch, time, BANDS), np.float32)
+        own, cross = (np.empty((batch, stems, time, BANDS), np.float32) for _ in range(2))
+        band_sums(
+            spectra.numpy(), gains.numpy(), self._lower, self._share, power, mixture, own, cross
+        )
+        bands = torch.log(torch.from_numpy(power) @ self._means + FLOOR_POWER)
+        return BandPowers(
+            bands, torch.from_numpy(mixture)[:, None], torch.from_numpy(own), torch.from_numpy(cross)
+        )

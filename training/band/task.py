@@ -54,7 +54,7 @@ class BandConfig:
             grad_clip=5.0,
             ema_decay=0.998,
             checkpoint_every=200,
-            validate_every=200,
+            validate_every=400,
         )
     )
 

@@ -6,7 +6,7 @@ Each reader knows one collection: where its files lie, which stems it tells apar
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import soundfile
@@ -103,6 +103,53 @@ def _frets_on_fire(folder: Path) -> Songs:
         yield name, _of_one_length(stems)
 
 
+def _musdb(folder: Path) -> Songs:
+    """MUSDB18 (`.stem.mp4`) or MUSDB18-HQ (WAV): the training songs; those of its validation split are held
+    out, those of its test split are not touched."""
+    for track in open_musdb(folder, "train"):
+        stems = {
+            stem: resampled(np.asarray(track.targets[stem].audio, np.float32).mean(axis=1), int(track.rate))
+            for stem in STEMS
+        }
+        yield track.name, _of_one_length(stems)
+
+
+def open_musdb(folder: Path, subset: str) -> Any:
+    """The database as the package `musdb` gives it.
+
+    Args:
+        folder: with `train` and `test`.
+        subset: train or test.
+
+    Raises:
+        RtsepError: the package or what it stands on is missing, or the folder holds no song.
+    """
+    try:
+        import musdb
+    except ModuleNotFoundError as error:
+        raise RtsepError(
+            f"MUSDB18 needs {error.name}, which is not installed", "run pip install 'rtsep[musdb]'"
+        ) from None
+    except RuntimeError as error:  # what it stands on looks for ffmpeg when it is imported
+        raise RtsepError(f"MUSDB18 cannot be read ({error})", "install ffmpeg") from None
+    in_wav = any((folder / subset).glob("*/mixture.wav"))
+    found = musdb.DB(root=str(folder), subsets=[subset], is_wav=in_wav)
+    if not len(found):
+        raise RtsepError(
+            f"{folder} holds no song of MUSDB18", f"name the folder that holds {subset}/, of either edition"
+        )
+    return found
+
+
+# Of `musdb`'s own configuration: 14 songs of the training split.
+MUSDB_VALIDATION = (
+    "Actions - One Minute Smile", "Clara Berry And Wooldog - Waltz For My Victims", "Johnny Lokke - Promises & Lies",
+    "Patrick Talbot - A Reason To Leave", "Triviul - Angelsaint", "Alexander Ross - Goodbye Bolero",
+    "Fergessen - Nos Palpitants", "Leaf - Summerghost", "Skelpolu - Human Mistakes",
+    "Young Griffo - Pennies", "ANiMAL - Rockshow", "James May - On The Line", "Meaxic - Take A Step",
+    "Traffic Experiment - Sirens",
+)  # fmt: skip
+
 _EIF = "Software-Entwicklungskit, Everything is Free (github.com/ichbinsoftware/everythingisfree)"
 _MIR1K = "MIR-1K, J.-S. R. Jang"
 _WHOLE, _PART = ("sodium", "potassium", "rubidium", "lithium"), ("caesium", "francium", "hydrogen")
@@ -136,6 +183,13 @@ READERS: dict[str, Reader] = {
             credit="AudioLabs Erlangen, trackswitch.js",
         ),
         _stems_beside,
+    ),
+    "musdb18": Reader(
+        Manifest(
+            name="musdb18", known=STEMS, rest=(), limit_hz=NYQUIST_HZ, licence="academic use only",
+            credit="MUSDB18, Rafii et al. 2017", held_out=MUSDB_VALIDATION,
+        ),
+        _musdb,
     ),
     "frets-on-fire": Reader(
         Manifest(
