@@ -1,5 +1,5 @@
 """`python -m rtsep` is the `rtsep` command."""
 
-from rtsep.rt.cli import main
+from rtsep.rt.cli.main import main
 
 main()

@@ -1,0 +1,1 @@
+"""Files, pipes, a WAV that survives a kill, levels in dBFS, signals to test with."""
