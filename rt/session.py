@@ -5,7 +5,6 @@ wanted.
 import contextlib
 import os
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -20,22 +19,12 @@ from rtsep.rt.live.recorder_process import RecordPlan, prepare_folder
 from rtsep.rt.live.settings import LiveSettings
 from rtsep.rt.live.shared_memory import SharedMemory
 from rtsep.rt.live.status import Block, Status
+from rtsep.rt.python_process import environment, module_command
 
 START_TIMEOUT_S = 30.0  # a trained model may take seconds to load from a cold disk
 STOP_TIMEOUT_S = 5.0
 POLL_S = 0.01
 RECORD_RING_FRAMES = 1 << 18  # 5 s at 48 kHz: a disk may pause for so long
-# One thread for every numeric library: more give tail spikes of milliseconds (DESIGN.md, Backends).
-ONE_THREAD = dict.fromkeys(
-    (
-        "OMP_NUM_THREADS",
-        "OPENBLAS_NUM_THREADS",
-        "MKL_NUM_THREADS",
-        "NUMEXPR_NUM_THREADS",
-        "VECLIB_MAXIMUM_THREADS",
-    ),
-    "1",
-)
 
 
 class Session:
@@ -139,12 +128,12 @@ class Session:
     ) -> subprocess.Popen[str]:
         fds = [memory.fd for memory in shared if memory is not None]
         process = subprocess.Popen(
-            [sys.executable, "-m", module, *(str(-1 if m is None else m.fd) for m in shared)],
+            module_command(module, *(str(-1 if m is None else m.fd) for m in shared)),
             stdin=subprocess.PIPE,
             stdout=self._log,
             stderr=self._log,
             pass_fds=fds,
-            env={**os.environ, **ONE_THREAD},
+            env=environment(),
             process_group=0,  # a terminal's Ctrl-C reaches the parent alone, which then ends them in order
             text=True,
         )

@@ -30,6 +30,7 @@ from rtsep.rt.live.settings import LiveSettings
 from rtsep.rt.live.shared_memory import SharedMemory
 from rtsep.rt.live.status import Block, Status
 from rtsep.rt.live.stream_choice import StreamChoice, choose_stream, find_again
+from rtsep.rt.python_process import environment, module_command
 
 RETRY_S = 0.5  # between looks for a lost device
 
@@ -84,7 +85,8 @@ def replace_self(status_fd: int, record_fd: int, carried: Carried) -> NoReturn:
     shared = carried.save()
     os.set_inheritable(shared.fd, True)
     fds = [str(fd) for fd in (status_fd, record_fd, shared.fd)]
-    os.execv(sys.executable, [sys.executable, "-m", "rtsep.rt.live.engine_process", *fds])
+    command = module_command("rtsep.rt.live.engine_process", *fds)
+    os.execve(command[0], command, environment())
 
 
 def main() -> int:
