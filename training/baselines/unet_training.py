@@ -14,9 +14,9 @@ from rtsep.training.baselines.unet import CARD_FILE, WEIGHTS_FILE
 from rtsep.training.baselines.unet_task import UNetTask
 from rtsep.training.files.atomic_write import place
 from rtsep.training.files.toml_settings import read_config
-from rtsep.training.loop import checkpoint
 from rtsep.training.loop.fit import fit
 from rtsep.training.loop.settings import FitSettings
+from rtsep.training.seeds import torch_seed
 
 FORMAT = "rtsep-unet/1"
 
@@ -43,7 +43,7 @@ def train(data: Path, out: Path, minutes: float, config_file: Path | None) -> di
     """
     config = read_config(UNetConfig, config_file)
     settings = dataclasses.replace(config.fit, minutes=minutes)
-    torch.manual_seed(settings.seed)
+    torch.manual_seed(torch_seed(settings.seed, "weights"))
     task = UNetTask(data)
     fitted = fit(task, settings, out)
     measures = checkpoint.load_best(task.module, out)

@@ -8,7 +8,6 @@ in the time domain shall sound like the mixture (Schulze-Forster et al., arXiv 2
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -24,6 +23,7 @@ from rtsep.training.files.toml_settings import FREE_LENGTH
 from rtsep.training.loop.checkpoint import load_best
 from rtsep.training.loop.settings import FitSettings
 from rtsep.training.loop.task import Carried, Draw, Loss
+from rtsep.training.seeds import generator, torch_seed
 
 # About 21 ms at every preset, as the published 16 ms: frames that hold several periods of the lowest voice.
 SYNTHESIS_STRIDE = {5: 8, 11: 4, 21: 2, 43: 1}
@@ -72,6 +72,7 @@ def level_task(
         start: folder of a run whose best weights are the first ones.
         limit: only so many items are learnt from; validation keeps its own.
     """
+    torch.manual_seed(torch_seed(config.fit.seed, "weights"))
     net = SourceFilterNet(1 if recipe == "solo" else 4, config.hidden)
     if start is not None:
         load_best(net, start)
@@ -129,7 +130,7 @@ class _LevelTask:
         return self._batches.draw(draw)
 
     def _held_out(self, latency_ms: int) -> LevelBatch:
-        rngs = [np.random.default_rng((latency_ms, n)) for n in range(VALIDATION_STREAMS)]
+        rngs = [generator(0, "excerpt to validate by", latency_ms, n) for n in range(VALIDATION_STREAMS)]
         return self._validation.at(latency_ms, rngs)
 
 

@@ -21,6 +21,7 @@ from rtsep.rt.hop.presets import OVERLAP_AT_48K, Preset
 from rtsep.training.choir.frontend import TorchFrontend
 from rtsep.training.choir.pitch.targets import PitchTargets, pitch_targets, tails
 from rtsep.training.choir.render.item import Items
+from rtsep.training.seeds import generator
 
 SAMPLERATE = 16000
 LATENCIES_MS = tuple(OVERLAP_AT_48K)
@@ -93,6 +94,7 @@ class PitchStreams:
 
     def __init__(self, items: Items, seed: int, frames: int, augment: bool = True) -> None:
         self._items, self._seed, self._frames, self._augment = items, seed, frames, augment
+        self._name = "passage to learn from" if augment else "passage as it is"
         self._frontends = {ms: frontend(ms) for ms in LATENCIES_MS}
         self._banks = {
             ms: TensorFilterbank(pitch_filterbank(f.framing), f.framing) for ms, f in self._frontends.items()
@@ -108,7 +110,7 @@ class PitchStreams:
         number, place = divmod(step + stream, CHUNKS)
         held = self._playing.get(stream)
         if held is None or held[0] != number:
-            held = (number, self._draw(np.random.default_rng([self._seed, stream, number])))
+            held = (number, self._draw(generator(self._seed, self._name, stream, number)))
             self._playing[stream] = held
         passage = held[1]
         first = passage.first + place * self._frames

@@ -15,6 +15,7 @@ from rtsep.training.choir.pitch.streams import CHUNKS, Chunk, PitchStreams
 from rtsep.training.choir.render.item import ChoirItem, Items
 from rtsep.training.loop.settings import FitSettings
 from rtsep.training.loop.task import Carried, Draw, Loss
+from rtsep.training.seeds import torch_seed
 
 OFFSET_BETA = 0.1  # candidates (4 cents): errors below are squared, above absolute
 SUNG = 0.5  # salience target from which a candidate counts as sung, in measures
@@ -76,15 +77,12 @@ class PitchTask:
                 f"{len(items)} items leave nothing to train on beside {config.held_out} held out",
                 "render more, or lower held_out",
             )
-        torch.manual_seed(config.fit.seed)
+        torch.manual_seed(torch_seed(config.fit.seed, "weights"))
         self.module = PitchNet()
         self._config = config
-        self._streams = PitchStreams(
-            _Slice(items, config.held_out, len(items)), config.fit.seed, config.frames
-        )
-        self._held_out = PitchStreams(
-            _Slice(items, 0, config.held_out), config.fit.seed, config.frames, augment=False
-        )
+        seed, frames = config.fit.seed, config.frames
+        self._streams = PitchStreams(_Slice(items, config.held_out, len(items)), seed, frames)
+        self._held_out = PitchStreams(_Slice(items, 0, config.held_out), seed, frames, augment=False)
 
     def carried(self, streams: int) -> Carried:
         """See `Task`."""

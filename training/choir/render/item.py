@@ -18,6 +18,7 @@ from rtsep.training.choir.render.settings import ChoirConfig
 from rtsep.training.choir.render.solo_voices import SoloVoice, load_solo_voices, sing_solos
 from rtsep.training.choir.render.voice_render import FRAME_SAMPLES
 from rtsep.training.choir.render.voicebank import SAMPLERATE, Voicebank, load_voicebank
+from rtsep.training.seeds import generator, seed_sequence
 
 LOWEST_LEVEL_DB = -120.0
 
@@ -104,13 +105,13 @@ def render_item(config: ChoirConfig, materials: Materials, seed: int, index: int
 
     Synthesis runs at 24 kHz (see `voicebank.SAMPLERATE`); other rates are resampled, all stems alike.
     """
-    kind, singing, mixing = np.random.SeedSequence([seed, index]).spawn(3)
-    recorded = np.random.default_rng(kind).random() < config.solo_item
+    recorded = generator(seed, "kind of item", index).random() < config.solo_item
     if materials.solos and (recorded or not materials.banks):
-        dry = sing_solos(materials.solos, config, np.random.default_rng(singing))
+        dry = sing_solos(materials.solos, config, generator(seed, "solo singing", index))
     else:
+        singing = seed_sequence(seed, "score singing", index)
         dry = sing_score(config, materials.banks, materials.scores, singing)
-    recording = record(dry.audio, materials.responses, config, np.random.default_rng(mixing))
+    recording = record(dry.audio, materials.responses, config, generator(seed, "recording", index))
     signals = np.concatenate([recording.stems, recording.noise[None]])
     if config.samplerate != SAMPLERATE:
         signals = np.stack([soxr.resample(s, SAMPLERATE, config.samplerate, quality="VHQ") for s in signals])
