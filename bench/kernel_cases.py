@@ -1,20 +1,24 @@
 """The kernels at the sizes of a hop on stage: 48 kHz, `--latency 11`, four voices, a window of 4096 samples.
 
-One case holds the same call on the C++ kernel and on its NumPy reference, each with arrays of its own.
+One case holds the same call on the C++ kernel, on its NumPy reference
+and, where there is one, on its Numba twin, each with arrays of its own.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from rtsep.kernels import _core
-from rtsep.kernels.filterbank import band_weights, log_centres_hz
+from rtsep.kernels.filterbank import band_interpolation, band_weights, log_centres_hz
 from rtsep.kernels.lobe import window_leakage, window_lobe, window_response
 from rtsep.kernels.reference import (
     assignment,
+    band_gains,
     beam,
     comb,
     coverage,
@@ -35,16 +39,30 @@ SAMPLERATE = 48000.0
 WINDOW, HOP, BINS = 3072, 256, 1537
 VOICES, PARTIALS, ORDER, BANDS = 4, 60, 20, 40
 CANDIDATES, PEAKS, TOP_HZ = 247, 96, 5000.0
+WITH_NUMBA_TWIN = ("oscillator", "soft_masks", "stft")
 
 
 @dataclass(frozen=True)
 class KernelCase:
-    """A kernel call: its name, its size in words, and the call in C++ and in NumPy."""
+    """A kernel call: its name, its size in words, and the call in C++, NumPy and, with a twin, Numba."""
 
     name: str
     size: str
     cpp: Callable[[], object]
     numpy: Callable[[], object]
+    numba: Callable[[], object] | None = None
+
+
+def numba_is_installed() -> bool:
+    """Whether the Numba twins can be timed: Numba is an extra, no part of what a stage needs."""
+    return find_spec("numba") is not None
+
+
+def _numba_twin(reference: ModuleType) -> ModuleType | None:
+    name = reference.__name__.rpartition(".")[2]
+    if name not in WITH_NUMBA_TWIN or not numba_is_installed():
+        return None
+    return import_module(f"rtsep.kernels.numba.{name}")
 
 
 def _lsf(rng: np.random.Generator, *shape: int) -> np.ndarray[Any, np.dtype[np.float32]]:
@@ -57,9 +75,10 @@ def kernel_cases() -> Iterator[KernelCase]:
     rng = np.random.default_rng(0)
 
     def case(
-        name: str, size: str, build: Callable[[ModuleType | Any], Callable[[], object]], twin: Any
+        name: str, size: str, build: Callable[[ModuleType | Any], Callable[[], object]], twin: ModuleType
     ) -> KernelCase:
-        return KernelCase(name, size, build(_core), build(twin))
+        compiled = _numba_twin(twin)
+        return KernelCase(name, size, build(_core), build(twin), build(compiled) if compiled else None)
 
     def uniform(*shape: int) -> np.ndarray[Any, np.dtype[np.float32]]:
         return rng.random(shape).astype(np.float32)
@@ -103,6 +122,11 @@ def kernel_cases() -> Iterator[KernelCase]:
     def bank_of_bands(k: Any) -> Callable[[], object]:
         kernel, out = k.Filterbank(*weights, BINS, 1e-5), np.empty((1, centres.size), np.float32)
         return lambda: kernel.apply(sources[:1], out)
+
+    def gains_of_bands(k: Any) -> Callable[[], object]:
+        kernel = k.BandGains(*band_interpolation(centres, SAMPLERATE, WINDOW), centres.size)
+        gain, out = sources[:, : centres.size].copy(), np.empty((VOICES, BINS), np.float32)
+        return lambda: kernel.render(gain, out)
 
     def oscillators(k: Any) -> Callable[[], object]:
         kernel, out = k.HarmonicOscillator(VOICES, PARTIALS, SAMPLERATE), np.empty((VOICES, HOP), np.float32)
@@ -201,6 +225,9 @@ def kernel_cases() -> Iterator[KernelCase]:
     yield case("apply_masks", on_bins, apply_masks, stft)
     yield case("overlap_add", f"{VOICES} stems, hop {HOP}", overlap_add, stft)
     yield case("filterbank", f"{BINS} bins -> {centres.size} bands", bank_of_bands, filterbank)
+    yield case(
+        "band_gains", f"{VOICES} stems, {centres.size} bands -> {BINS} bins", gains_of_bands, band_gains
+    )
     yield case("oscillator", f"{VOICES} voices x {PARTIALS} partials, hop {HOP}", oscillators, oscillator)
     yield case("peaks", f"{BINS} bins, up to {TOP_HZ:.0f} Hz", picker, peaks)
     yield case("coverage", f"{CANDIDATES} candidates x {PEAKS} peaks", explained, coverage)

@@ -1,7 +1,6 @@
 """Runs what is timed in a fresh, single-threaded process."""
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -9,9 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rtsep.kernels.errors import RtsepError
-
-# A second thread gains nothing on one hop and costs tail latency: NumPy's libraries must not start any.
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+from rtsep.rt.python_process import environment, module_command
 
 
 def run_worker(settings: dict[str, Any], module: str = "rtsep.bench.worker") -> dict[str, Any]:
@@ -22,8 +19,8 @@ def run_worker(settings: dict[str, Any], module: str = "rtsep.bench.worker") -> 
     """
     arguments = settings | {"spawned_at": time.monotonic()}
     done = subprocess.run(
-        [sys.executable, "-m", module, json.dumps(arguments)],
-        env=os.environ | ONE_THREAD,
+        module_command(module, json.dumps(arguments)),
+        env=environment(),
         stdout=subprocess.PIPE,
         text=True,
         check=False,

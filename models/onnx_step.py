@@ -9,6 +9,9 @@ import onnxruntime
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.network_step import F32, NetworkStep
+from rtsep.models.runtimes.telemetry import silence_onnxruntime
+
+silence_onnxruntime()
 
 ERRORS_ONLY = 3
 

@@ -4,12 +4,15 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import openvino
-from openvino import properties
-from openvino.properties import hint
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.network_step import F32, NetworkStep
+from rtsep.models.runtimes.telemetry import openvino_unreported
+
+with openvino_unreported():
+    import openvino
+    from openvino import properties
+    from openvino.properties import hint
 
 DEVICE = "CPU"
 

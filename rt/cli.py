@@ -1,5 +1,6 @@
 """The `rtsep` command: options, subcommands, exit codes."""
 
+import os
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
@@ -9,6 +10,7 @@ import click
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.command_group import RootGroup, SectionOption
 from rtsep.rt.option_types import CHANNEL_LIST, LATENCY_MS, POSITIVE, VOICES
+from rtsep.rt.python_process import ONE_THREAD
 
 EXIT_USER = 2
 
@@ -100,6 +102,8 @@ def root(ctx: click.Context, /, input_: str | None, **options: Any) -> None:
     from rtsep.rt.source import Kind, classify
 
     source = classify(input_)
+    for variable, one in ONE_THREAD.items():  # NumPy's libraries read them when they load
+        os.environ.setdefault(variable, one)
     # NumPy and the engine load here, so that --help and --version answer at once
     from rtsep.rt.run import RunOptions, check_conflicts, run_offline
 

@@ -26,6 +26,7 @@ from rtsep.models.base import State
 from rtsep.rt.devices import portaudio
 from rtsep.rt.live_engine import LiveEngine
 from rtsep.rt.live_settings import LiveSettings
+from rtsep.rt.python_process import environment, module_command
 from rtsep.rt.scheduling import raise_priority
 from rtsep.rt.shared_memory import SharedMemory
 from rtsep.rt.status import Block, Status
@@ -84,7 +85,8 @@ def replace_self(status_fd: int, command_fd: int, record_fd: int, carried: Carri
     shared = carried.save()
     os.set_inheritable(shared.fd, True)
     fds = [str(fd) for fd in (status_fd, command_fd, record_fd, shared.fd)]
-    os.execv(sys.executable, [sys.executable, "-m", "rtsep.rt.engine", *fds])
+    command = module_command("rtsep.rt.engine", *fds)
+    os.execve(command[0], command, environment())
 
 
 def main() -> int:

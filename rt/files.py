@@ -1,10 +1,7 @@
-"""Audio files in, a folder of WAV files out."""
+"""Audio files in, block by block."""
 
 import re
-import shutil
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 import soundfile
@@ -13,7 +10,6 @@ from numpy.typing import NDArray
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.presets import MAX_SAMPLERATE, MIN_SAMPLERATE
 from rtsep.rt.separator import MAX_CHANNELS
-from rtsep.rt.wav import BYTES_PER_SAMPLE, WavWriter
 
 # Samples of a block over all channels: long enough that Python costs nothing, short for a steady bar.
 BLOCK_SAMPLES = 16384
@@ -101,115 +97,6 @@ class FileSource:
             f"{self.name} is not an audio file that libsndfile reads ({reason})",
             "convert it, for example with ffmpeg -i FILE out.wav",
         )
-
-
-class FolderSink:
-    """Writes `voice-1.wav`, ..., `residual.wav` into a folder.
-
-    Files of these names are replaced when the run ends; no other file is touched. Leaving the `with` block
-    finishes all files at the same frame, whatever happened, so what was written is there and readable.
-
-    Args:
-        folder: made if missing.
-        stems: names without suffix.
-        samplerate, channels: of every stem.
-        frames: expected length, None if unknown; the disk must have room for it.
-        input_file: must not be one of the outputs.
-
-    Raises:
-        RtsepError: a folder that cannot be used, or too little room.
-    """
-
-    may_block = False
-
-    def __init__(
-        self,
-        folder: str,
-        stems: tuple[str, ...],
-        samplerate: int,
-        channels: int,
-        frames: int | None = None,
-        input_file: str | None = None,
-    ) -> None:
-        self.folder = Path(folder).expanduser()
-        self.paths = [self.folder / f"{stem}.wav" for stem in stems]
-        self._writers: list[WavWriter] = []
-        self._made_folder = not self.folder.exists()
-        self._make_folder()
-        self._guard(input_file, frames, channels)
-        try:
-            for path in self.paths:
-                self._writers.append(WavWriter(path, samplerate, channels))
-        except OSError as error:
-            self._discard()
-            raise RtsepError(
-                f"cannot write {path}: {error.strerror}", "give --output a folder you may write to"
-            ) from error
-
-    def write(self, stems: NDArray[np.float32]) -> None:
-        """Appends float32 [stems, frames, channels].
-
-        Raises:
-            OSError: a full disk among others.
-        """
-        for writer, stem in zip(self._writers, stems, strict=True):
-            writer.write(stem)
-
-    @property
-    def frames(self) -> int:
-        """Frames that every stem has."""
-        return min((writer.frames for writer in self._writers), default=0)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        frames = self.frames
-        if not frames:
-            self._discard()
-            return
-        for writer in self._writers:
-            writer.truncate(frames)
-            writer.close()
-
-    def _make_folder(self) -> None:
-        if self.folder.exists() and not self.folder.is_dir():
-            raise RtsepError(f"--output {self.folder} is a file", "give a folder, such as stems/")
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RtsepError(
-                f"cannot make the folder {self.folder}: {error.strerror}",
-                "give --output a folder you may write to",
-            ) from error
-
-    def _guard(self, input_file: str | None, frames: int | None, channels: int) -> None:
-        for path in self.paths:
-            if path.is_dir():
-                raise RtsepError(
-                    f"{path} is a folder and a stem has that name", "give another --output folder"
-                )
-            if input_file and path.exists() and path.samefile(input_file):
-                raise RtsepError(
-                    f"the input {input_file} would be overwritten by the stem {path}",
-                    "give another --output folder",
-                )
-        needed = len(self.paths) * (frames or 0) * channels * BYTES_PER_SAMPLE
-        free = shutil.disk_usage(self.folder).free
-        if needed > free:
-            self._discard()
-            raise RtsepError(
-                f"the stems need {needed / 1e6:.1f} MB and {self.folder} has {free / 1e6:.1f} MB free",
-                "free space or give --output another disk",
-            )
-
-    def _discard(self) -> None:
-        for writer in self._writers:
-            writer.discard()
-        if self._made_folder and not any(self.folder.iterdir()):
-            self.folder.rmdir()
 
 
 def check_format(name: str, samplerate: int, channels: int) -> None:

@@ -36,7 +36,7 @@ class Sink(Protocol):
     may_block: bool  # true where a slow reader may stall `write`, which may then be cut
 
     def write(self, stems: NDArray[np.float32]) -> None:
-        """Appends [stems, frames, channels]. Raises OSError."""
+        """Appends [stems, frames, channels]. Raises RtsepError where it cannot."""
         ...
 
 
@@ -116,7 +116,8 @@ def separate(
         What was done, and why it ended early (None at the end of the input).
 
     Raises:
-        OSError: from the sink.
+        RtsepError: from the sink.
+        Stopped: by a second signal, in the middle of a block; the sink's stems may differ in length.
     """
     skip = 0 if keep_latency else separator.latency_samples
     levels = _Levels(len(separator.stems))
@@ -136,18 +137,25 @@ def separate(
         else:
             sink.write(kept)
 
-    try:
-        while True:
+    while True:
+        try:
             with signals.interruptible():
                 block = source.read()
-            if not len(block):
-                break
-            full_scale += int(np.count_nonzero(np.abs(block) >= FULL_SCALE))
+        except (Stopped, RtsepError) as reason:  # the input's error: what came before is whole
+            early = reason
+            break
+        if not len(block):
+            break
+        full_scale += int(np.count_nonzero(np.abs(block) >= FULL_SCALE))
+        try:
             emit(separator.process(block))
-            frames += len(block)
-            on_progress(frames)
-    except (Stopped, RtsepError) as reason:
-        early = reason
+        except Stopped as reason:
+            if not sink.may_block:  # a second signal: the way out, whatever is half done
+                raise
+            early = reason
+            break
+        frames += len(block)
+        on_progress(frames)
     nonfinite = separator.nonfinite_samples
     if frames and not (early and sink.may_block):
         emit(separator.flush())

@@ -8,10 +8,11 @@ from typing import TextIO
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.f0_track import F0Track
+from rtsep.rt.audio.stem_folder import FolderSink
 from rtsep.rt.fallback import load_or_fall_back
-from rtsep.rt.files import FileSource, FolderSink
+from rtsep.rt.files import FileSource
 from rtsep.rt.offline import Report, separate
-from rtsep.rt.pipes import STDOUT, RawFormat, RawSource, StdoutSink, refuse_terminal
+from rtsep.rt.pipes import STDIN, STDOUT, RawFormat, RawSource, StdoutSink, refuse_terminal
 from rtsep.rt.progress import Progress, summary_lines
 from rtsep.rt.separator import Separator
 from rtsep.rt.source import PIPE, Kind, Source
@@ -90,6 +91,8 @@ def run_offline(source: Source, options: RunOptions) -> int:
     """
     try:
         return _run_offline(source, options)
+    except Stopped as stopped:  # before the first block, or by a second signal
+        return stopped.exit_code
     except BrokenPipeError:  # whoever read standard output has left: nothing to complain about
         os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)  # nor for Python's own flush at exit
         return EXIT_BROKEN_PIPE
@@ -158,24 +161,17 @@ def _run(
             separator.samplerate,
             separator.channels,
             None if reader.frames is None else reader.frames + extra,
-            source.text if source.kind is Kind.FILE else None,
+            source.text if source.kind is Kind.FILE else STDIN,
         )
-        try:
-            with sink:
-                return separate(
-                    reader,
-                    sink,
-                    separator,
-                    signals=signals,
-                    keep_latency=options.keep_latency,
-                    on_progress=progress.update,
-                )
-        except OSError as error:
-            done = sink.frames / separator.samplerate
-            raise RtsepError(
-                f"writing to {sink.folder} failed after {done:.2f} s of audio: {error.strerror}",
-                f"{sink.folder} keeps these {done:.2f} s; free space and run again" if done else "free space",
-            ) from error
+        with sink:
+            return separate(
+                reader,
+                sink,
+                separator,
+                signals=signals,
+                keep_latency=options.keep_latency,
+                on_progress=progress.update,
+            )
 
 
 def _tell(

@@ -5,7 +5,6 @@ wanted.
 import contextlib
 import os
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -18,6 +17,7 @@ from rtsep.models.f0_track import F0Track
 from rtsep.rt.control.commands import BLOCK_BYTES, Control, lay_out
 from rtsep.rt.devices import DEFAULT_INPUT, DeviceSpec
 from rtsep.rt.live_settings import LiveSettings
+from rtsep.rt.python_process import environment, module_command
 from rtsep.rt.record import RecordPlan, prepare_folder
 from rtsep.rt.shared_memory import SharedMemory
 from rtsep.rt.status import Block, Status
@@ -26,17 +26,6 @@ START_TIMEOUT_S = 30.0  # a trained model may take seconds to load from a cold d
 STOP_TIMEOUT_S = 5.0
 POLL_S = 0.01
 RECORD_RING_FRAMES = 1 << 18  # 5 s at 48 kHz: a disk may pause for so long
-# One thread for every numeric library: more give tail spikes of milliseconds (DESIGN.md, Backends).
-ONE_THREAD = dict.fromkeys(
-    (
-        "OMP_NUM_THREADS",
-        "OPENBLAS_NUM_THREADS",
-        "MKL_NUM_THREADS",
-        "NUMEXPR_NUM_THREADS",
-        "VECLIB_MAXIMUM_THREADS",
-    ),
-    "1",
-)
 
 
 class Session:
@@ -147,12 +136,12 @@ class Session:
     ) -> subprocess.Popen[str]:
         fds = [memory.fd for memory in shared if memory is not None]
         process = subprocess.Popen(
-            [sys.executable, "-m", module, *(str(-1 if m is None else m.fd) for m in shared)],
+            module_command(module, *(str(-1 if m is None else m.fd) for m in shared)),
             stdin=subprocess.PIPE,
             stdout=self._log,
             stderr=self._log,
             pass_fds=fds,
-            env={**os.environ, **ONE_THREAD},
+            env=environment(),
             process_group=0,  # a terminal's Ctrl-C reaches the parent alone, which then ends them in order
             text=True,
         )

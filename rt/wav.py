@@ -5,8 +5,11 @@ may fill the disk, and does not know how long a pipe lasts. Here the header is r
 becomes RF64 when the data passes 4 GiB (EBU Tech 3306: a `JUNK` chunk keeps the place of `ds64`).
 """
 
+import contextlib
 import os
+import secrets
 import struct
+from io import FileIO
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +24,10 @@ PART_SUFFIX = ".part"
 
 
 class WavWriter:
-    """Writes `path.part`, which takes the name `path` on `close`: a run that fails leaves old files whole.
+    """Writes `NAME.<8 hex digits>.part` beside `path`, which takes the name `path` on `close`.
+
+    A run that fails leaves old files whole, and a part is always a new file: no other run's part, and no file
+    or hard link of a file that happens to have such a name, is opened for writing.
 
     Args:
         path: file to become; an existing one is replaced on `close`.
@@ -46,15 +52,17 @@ class WavWriter:
     ) -> None:
         self.path = path
         self.frames = 0
-        self._part = path if growing else path.with_name(path.name + PART_SUFFIX)
         self._samplerate = samplerate
         self._frame_bytes = channels * BYTES_PER_SAMPLE
         self._channels = channels
         self._riff_limit = riff_limit
         self._frames_in_header = 0
-        mode = "xb" if growing else "wb"
-        self._file = open(self._part, mode, buffering=0)  # noqa: SIM115 - lives as long as the writer
-        self._file.write(self._header(0))
+        self.part, self._file = (path, _create(path)) if growing else _create_part(path)
+        try:
+            self._file.write(self._header(0))
+        except OSError:
+            self.discard()
+            raise
 
     def write(self, block: NDArray[np.float32]) -> None:
         """Appends float32 [frames, channels].
@@ -74,18 +82,26 @@ class WavWriter:
         self.frames = min(frames, self.frames)
         self._file.truncate(len(self._header(0)) + self.frames * self._frame_bytes)
 
+    def finish(self) -> None:
+        """Completes the header and closes the file, which keeps its part's name until `place`."""
+        if not self._file.closed:
+            self.renew_header()
+            self._file.close()
+
+    def place(self) -> None:
+        """Gives the finished file its name."""
+        os.replace(self.part, self.path)
+
     def close(self) -> None:
-        """Finishes the file and gives it its name."""
-        if self._file.closed:
-            return
-        self.renew_header()
-        self._file.close()
-        os.replace(self._part, self.path)
+        """Finishes the file and gives it its name; a second time does nothing."""
+        if not self._file.closed:
+            self.finish()
+            self.place()
 
     def discard(self) -> None:
         """Removes what was written; a file that had the name before stays as it was."""
         self._file.close()
-        self._part.unlink(missing_ok=True)
+        self.part.unlink(missing_ok=True)
 
     def renew_header(self) -> None:
         """Makes everything written so far readable; `write` does so every second."""
@@ -114,3 +130,20 @@ class WavWriter:
             + body
             + struct.pack("<I", data_bytes)
         )
+
+
+def _create(path: Path) -> FileIO:
+    """A new file, open for writing.
+
+    Raises:
+        FileExistsError: something has this name, be it a link that leads nowhere.
+    """
+    return open(path, "xb", buffering=0)
+
+
+def _create_part(path: Path) -> tuple[Path, FileIO]:
+    """A new file beside `path` with a name of its own."""
+    while True:
+        part = path.with_name(f"{path.name}.{secrets.token_hex(4)}{PART_SUFFIX}")
+        with contextlib.suppress(FileExistsError):
+            return part, _create(part)

@@ -3,6 +3,11 @@
 import sys
 from typing import NoReturn
 
+from rtsep.rt.python_process import leave_current_folder
+
+if __name__ == "__main__":
+    leave_current_folder()
+
 import click
 
 from rtsep.kernels.errors import RtsepError

@@ -21,6 +21,7 @@ from rtsep.training.mask_loss import MaskLoss
 from rtsep.training.protocol import EXCERPT_SAMPLES, Scores, pool, score
 from rtsep.training.rehearsal import Rehearsal
 from rtsep.training.remix import LABEL_SAMPLES, remix
+from rtsep.training.seeds import generator
 
 AS_SUNG, REMIXED = "as sung", "remixed"
 REMIXES = 3
@@ -99,7 +100,7 @@ class Judge:
         end, warm = rehearsal.learnt_samples, EXCERPT_SAMPLES
         starts = range(end - warm, rehearsal.mixture.size - 2 * warm + 1, EXCERPT_SAMPLES)
         self._parts: dict[Key, list[_Part]] = {(AS_SUNG, ms): [_Part(s, starts)] for ms, s in sung.items()}
-        rng = np.random.default_rng((seed, 2))
+        rng = generator(seed, "remixes to judge by")
         voices, f0_hz = rehearsal.forward[:, end:], rehearsal.forward_hz[:, end // LABEL_SAMPLES :]
         self._parts |= {(REMIXED, ms): [] for ms in sung}
         for _ in range(REMIXES):
@@ -125,7 +126,7 @@ class Judge:
         Raises:
             RtsepError: hardly anybody sings in the held-out part.
         """
-        rng = np.random.default_rng(1)
+        rng = generator(0, "bootstrap of the gain")
         gains: dict[Key, float] = {}
         least, counted = {}, {}
         for question in (AS_SUNG, REMIXED):

@@ -5,7 +5,6 @@ teacher's voices as targets: what to make of a tracker's mistakes. The other hal
 pitches are known: what these voices in this room sound like.
 """
 
-import numpy as np
 from torch import nn
 
 from rtsep.models.source_filter_net import SourceFilterNet
@@ -15,6 +14,7 @@ from rtsep.training.level_stream import LevelStream, excerpts, hop_pitches, leve
 from rtsep.training.mask_loss import MaskLoss
 from rtsep.training.rehearsal import Rehearsal
 from rtsep.training.remix import LABEL_SAMPLES, remix
+from rtsep.training.seeds import generator
 from rtsep.training.task import Carried, Draw, Loss
 
 REMIXES = 3
@@ -44,7 +44,7 @@ class AdaptTask:
         self._latencies = latencies_ms
         self._loss = MaskLoss(net, latencies_ms)
         end = rehearsal.learnt_samples
-        rng = np.random.default_rng((seed, 1))
+        rng = generator(seed, "remixes to learn from")
         remixes = [
             remix(rehearsal.forward[:, :end], rehearsal.forward_hz[:, : end // LABEL_SAMPLES], rng)
             for _ in range(REMIXES)
@@ -79,7 +79,7 @@ class AdaptTask:
         hops = int((WARM_S + SCORED_S[ms]) * SAMPLERATE / self._sung[ms].hop)
         chosen = []
         for row in draw.streams:
-            rng = draw.rng(row)
+            rng = draw.rng("excerpt", row)
             remixed = self._remixed[ms][int(rng.integers(REMIXES))]
             stream = self._sung[ms] if rng.random() < AS_SUNG else remixed
             learnt = min(stream.hops, self._learnt_samples // stream.hop)

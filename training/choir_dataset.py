@@ -21,7 +21,7 @@ from rtsep.training.choir_config import ChoirConfig
 from rtsep.training.choir_item import ChoirItem, Materials, render_item
 from rtsep.training.whole_files import place
 
-FORMAT = "rtsep-choir/1"
+FORMAT = "rtsep-choir/2"  # counts up when the same seed renders other choirs
 PACKAGES = ("rtsep", "numpy", "scipy", "soundfile", "soxr", "pyworld-prebuilt")
 LABELS = ("f0_hz", "merged", "order", "level_db")
 

@@ -15,6 +15,7 @@ from rtsep.training.dry_choir import sing_score
 from rtsep.training.f0_labels import merged_voices, pitch_order
 from rtsep.training.room import Response, load_responses
 from rtsep.training.scores import Score, load_scores
+from rtsep.training.seeds import generator, seed_sequence
 from rtsep.training.solo_voices import SoloVoice, load_solo_voices, sing_solos
 from rtsep.training.voice_render import FRAME_SAMPLES
 from rtsep.training.voicebank import SAMPLERATE, Voicebank, load_voicebank
@@ -104,13 +105,13 @@ def render_item(config: ChoirConfig, materials: Materials, seed: int, index: int
 
     Synthesis runs at 24 kHz (see `voicebank.SAMPLERATE`); other rates are resampled, all stems alike.
     """
-    kind, singing, mixing = np.random.SeedSequence([seed, index]).spawn(3)
-    recorded = np.random.default_rng(kind).random() < config.solo_item
+    recorded = generator(seed, "kind of item", index).random() < config.solo_item
     if materials.solos and (recorded or not materials.banks):
-        dry = sing_solos(materials.solos, config, np.random.default_rng(singing))
+        dry = sing_solos(materials.solos, config, generator(seed, "solo singing", index))
     else:
+        singing = seed_sequence(seed, "score singing", index)
         dry = sing_score(config, materials.banks, materials.scores, singing)
-    recording = record(dry.audio, materials.responses, config, np.random.default_rng(mixing))
+    recording = record(dry.audio, materials.responses, config, generator(seed, "recording", index))
     signals = np.concatenate([recording.stems, recording.noise[None]])
     if config.samplerate != SAMPLERATE:
         signals = np.stack([soxr.resample(s, SAMPLERATE, config.samplerate, quality="VHQ") for s in signals])

@@ -4,7 +4,6 @@ A run of one system at one latency on one mixture depends on nothing else, so ru
 as asked for; results come back in the order of the runs and are the same however many there are.
 """
 
-import multiprocessing
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -15,15 +14,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rtsep.kernels.errors import RtsepError
+from rtsep.rt.python_process import ONE_THREAD, spawn_context
 from rtsep.training import basic_pitch, protocol
 from rtsep.training.contours import Contours
 from rtsep.training.f0_truth import F0Truth, mixture_f0, mixture_truth, second_f0, stem_f0
 from rtsep.training.protocol import SAMPLERATE, Audio, Scores
 from rtsep.training.stems import Mixture, read_mixture, read_stem
 from rtsep.training.systems import find_system, separate
-
-# One hop of numbers is too little work for threads: they cost more than they gain, and fight over the cores.
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 @dataclass(frozen=True)
@@ -162,7 +159,7 @@ def workers(jobs: int) -> Iterator[Spread]:
         yield map
         return
     # a fresh interpreter per worker: threads of this one (progress bars, libraries) survive no fork
-    context = multiprocessing.get_context("spawn")
+    context = spawn_context()
     before = {name: os.environ.get(name) for name in ONE_THREAD}
     os.environ.update(ONE_THREAD)
     pool = ProcessPoolExecutor(jobs, mp_context=context)

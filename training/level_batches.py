@@ -72,8 +72,8 @@ class LevelBatches:
 
     def draw(self, draw: Draw) -> LevelBatch:
         """The batch of a step: its preset is the same in every process."""
-        chosen = np.random.default_rng((draw.seed, draw.step, 1)).choice(self._latencies, p=self._shares)
-        return self.at(int(chosen), [draw.rng(stream) for stream in draw.streams])
+        chosen = draw.step_rng("preset").choice(self._latencies, p=self._shares)
+        return self.at(int(chosen), [draw.rng("excerpt", stream) for stream in draw.streams])
 
     def at(self, latency_ms: int, rngs: list[np.random.Generator]) -> LevelBatch:
         """A batch at one preset, one stream for every generator."""

@@ -8,7 +8,6 @@ in the time domain shall sound like the mixture (Schulze-Forster et al., arXiv 2
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -23,6 +22,7 @@ from rtsep.training.level_batches import SAMPLERATE, WARM_S, LevelBatch, LevelBa
 from rtsep.training.mask_loss import MaskLoss
 from rtsep.training.multi_resolution import multi_resolution_loss
 from rtsep.training.pitch_data import Items
+from rtsep.training.seeds import generator, torch_seed
 from rtsep.training.task import Carried, Draw, Loss
 from rtsep.training.torch_synth import harmonics, synthesise
 
@@ -73,6 +73,7 @@ def level_task(
         start: folder of a run whose best weights are the first ones.
         limit: only so many items are learnt from; validation keeps its own.
     """
+    torch.manual_seed(torch_seed(config.fit.seed, "weights"))
     net = SourceFilterNet(1 if recipe == "solo" else 4, config.hidden)
     if start is not None:
         load_best(net, start)
@@ -130,7 +131,7 @@ class _LevelTask:
         return self._batches.draw(draw)
 
     def _held_out(self, latency_ms: int) -> LevelBatch:
-        rngs = [np.random.default_rng((latency_ms, n)) for n in range(VALIDATION_STREAMS)]
+        rngs = [generator(0, "excerpt to validate by", latency_ms, n) for n in range(VALIDATION_STREAMS)]
         return self._validation.at(latency_ms, rngs)
 
 

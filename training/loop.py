@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
-import numpy as np
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
@@ -26,6 +25,7 @@ from rtsep.rt.stop import StopSignals
 from rtsep.training import checkpoint, processes
 from rtsep.training.fit_screen import LOG_EVERY, FitScreen
 from rtsep.training.fit_settings import FitSettings
+from rtsep.training.seeds import torch_seed
 from rtsep.training.task import Batch, Carried, Draw, Loss, Task
 from rtsep.training.weight_average import WeightAverage
 
@@ -148,7 +148,7 @@ class _Run:
         """False if the gradient was not finite: then nothing is learnt and nothing carried on."""
         for group in self._optimizer.param_groups:
             group["lr"] = self._learning_rate(share)
-        torch.manual_seed(_torch_seed(self._settings.seed, self.step, self._first))
+        torch.manual_seed(torch_seed(self._settings.seed, "step of the loop", self.step, self._first))
         loss, logs, carried = self._loss(self._fabric.to_device(batch), self._carried)
         self._fabric.backward(loss)
         norm = nn.utils.clip_grad_norm_(self._learnt, self._settings.grad_clip)
@@ -252,10 +252,6 @@ class _Run:
                 pin_memory=self._settings.device == "cuda",
             )
         )
-
-
-def _torch_seed(*entropy: int) -> int:
-    return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
 def _leave_signals(worker: int) -> None:

@@ -21,6 +21,7 @@ from rtsep.models.tensor_filterbank import TensorFilterbank
 from rtsep.rt.presets import OVERLAP_AT_48K, Preset
 from rtsep.training.choir_item import ChoirItem
 from rtsep.training.pitch_targets import PitchTargets, pitch_targets, tails
+from rtsep.training.seeds import generator
 from rtsep.training.torch_frontend import TorchFrontend
 
 SAMPLERATE = 16000
@@ -106,6 +107,7 @@ class PitchStreams:
 
     def __init__(self, items: Items, seed: int, frames: int, augment: bool = True) -> None:
         self._items, self._seed, self._frames, self._augment = items, seed, frames, augment
+        self._name = "passage to learn from" if augment else "passage as it is"
         self._frontends = {ms: frontend(ms) for ms in LATENCIES_MS}
         self._banks = {
             ms: TensorFilterbank(pitch_filterbank(f.framing), f.framing) for ms, f in self._frontends.items()
@@ -121,7 +123,7 @@ class PitchStreams:
         number, place = divmod(step + stream, CHUNKS)
         held = self._playing.get(stream)
         if held is None or held[0] != number:
-            held = (number, self._draw(np.random.default_rng([self._seed, stream, number])))
+            held = (number, self._draw(generator(self._seed, self._name, stream, number)))
             self._playing[stream] = held
         passage = held[1]
         first = passage.first + place * self._frames

@@ -14,6 +14,7 @@ from rtsep.models.pitch_net import PitchNet
 from rtsep.training.choir_item import ChoirItem
 from rtsep.training.fit_settings import FitSettings
 from rtsep.training.pitch_data import CHUNKS, Chunk, Items, PitchStreams
+from rtsep.training.seeds import torch_seed
 from rtsep.training.task import Carried, Draw, Loss
 
 OFFSET_BETA = 0.1  # candidates (4 cents): errors below are squared, above absolute
@@ -76,15 +77,12 @@ class PitchTask:
                 f"{len(items)} items leave nothing to train on beside {config.held_out} held out",
                 "render more, or lower held_out",
             )
-        torch.manual_seed(config.fit.seed)
+        torch.manual_seed(torch_seed(config.fit.seed, "weights"))
         self.module = PitchNet()
         self._config = config
-        self._streams = PitchStreams(
-            _Slice(items, config.held_out, len(items)), config.fit.seed, config.frames
-        )
-        self._held_out = PitchStreams(
-            _Slice(items, 0, config.held_out), config.fit.seed, config.frames, augment=False
-        )
+        seed, frames = config.fit.seed, config.frames
+        self._streams = PitchStreams(_Slice(items, config.held_out, len(items)), seed, frames)
+        self._held_out = PitchStreams(_Slice(items, 0, config.held_out), seed, frames, augment=False)
 
     def carried(self, streams: int) -> Carried:
         """See `Task`."""

@@ -1,7 +1,6 @@
 """`render-choir`: the screen and the processes around `rtsep.training.choir_item`."""
 
 import math
-import multiprocessing
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rtsep.kernels.errors import RtsepError
+from rtsep.rt.python_process import ONE_THREAD, spawn_context
 from rtsep.training.choir_config import ChoirConfig
 from rtsep.training.choir_dataset import ChoirFolder, describe, is_complete, open_folder, write_item
 from rtsep.training.choir_item import Materials, load_materials, render_item
@@ -81,10 +81,9 @@ def _render(
             write_item(out, index, render_item(config, materials, seed, index))
             yield index
         return
-    for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[threads] = "1"  # one core per process; read when a child imports numpy
+    os.environ.update(ONE_THREAD)  # one core per process; read when a child imports numpy
     # spawn: forked children would inherit threads of the parent's libraries in whatever state they are
-    context = multiprocessing.get_context("spawn")
+    context = spawn_context()
     with context.Pool(jobs, _start, (out, config, materials, seed)) as pool:
         yield from pool.imap_unordered(_work, indices)
 

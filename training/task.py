@@ -7,6 +7,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from torch import Tensor, nn
 
+from rtsep.training.seeds import generator
+
 Batch = Any  # tensors, or tuples, lists and dicts of them: moved to the device by the loop
 Carried = tuple[Tensor, ...]
 
@@ -30,15 +32,20 @@ class Draw:
         """This process's rows of the batch."""
         return range(self.first, self.first + self.count)
 
-    def rng(self, stream: int, hold: int = 1) -> np.random.Generator:
+    def rng(self, name: str, stream: int, hold: int = 1) -> np.random.Generator:
         """Random numbers of a stream in this step.
 
         Args:
+            name: what is drawn with them: two draws of one step and stream need two names.
             stream: one of `streams`.
             hold: the same numbers for `hold` steps in a row. A task that cuts long items into `hold` segments
                 for truncated back-propagation draws the item with them and takes segment `step % hold`.
         """
-        return np.random.default_rng((self.seed, self.step // hold, stream))
+        return generator(self.seed, f"stream: {name}", self.step // hold, stream)
+
+    def step_rng(self, name: str) -> np.random.Generator:
+        """Random numbers of what all streams, in all processes, share in this step; `name` as of `rng`."""
+        return generator(self.seed, f"step: {name}", self.step)
 
 
 class Loss(NamedTuple):

@@ -19,6 +19,7 @@ from rtsep.training.choir_dataset import ChoirFolder
 from rtsep.training.choir_item import ChoirItem
 from rtsep.training.contours import Contours
 from rtsep.training.protocol import EXCERPT_SAMPLES, SAMPLERATE, Audio
+from rtsep.training.seeds import generator
 from rtsep.training.task import Carried, Draw, Loss
 
 PATCH_FRAMES = 64
@@ -66,8 +67,8 @@ class UNetTask:
         """Mixtures, targets, conditions, each [streams, 64, ...]."""
         patches = []
         for stream in draw.streams:
-            place = HELD_OUT + int(draw.rng(stream, hold=HOLD_STEPS).integers(self.learnt_items))
-            patches.append(random_patch(self._item(place, len(draw.streams)), draw.rng(stream)))
+            place = HELD_OUT + int(draw.rng("item", stream, hold=HOLD_STEPS).integers(self.learnt_items))
+            patches.append(random_patch(self._item(place, len(draw.streams)), draw.rng("patch", stream)))
         return _stacked(patches)
 
     def loss(self, module: nn.Module, batch: tuple[Tensor, ...], carried: Carried) -> Loss:
@@ -81,7 +82,7 @@ class UNetTask:
         """`score`: by how many dB masking lowers the error of magnitudes, on the first items."""
         before = after = 0.0
         for place in range(HELD_OUT):
-            rng = np.random.default_rng(place)
+            rng = generator(0, "patches to validate by", place)
             item = self._choirs[place]
             mixture, target, condition = _stacked(
                 [random_patch(item, rng) for _ in range(VALIDATION_PATCHES)]

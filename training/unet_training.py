@@ -14,6 +14,7 @@ from rtsep.training import checkpoint
 from rtsep.training.config_file import read_config
 from rtsep.training.fit_settings import FitSettings
 from rtsep.training.loop import fit
+from rtsep.training.seeds import torch_seed
 from rtsep.training.unet import CARD_FILE, WEIGHTS_FILE
 from rtsep.training.unet_task import UNetTask
 from rtsep.training.whole_files import place
@@ -43,7 +44,7 @@ def train(data: Path, out: Path, minutes: float, config_file: Path | None) -> di
     """
     config = read_config(UNetConfig, config_file)
     settings = dataclasses.replace(config.fit, minutes=minutes)
-    torch.manual_seed(settings.seed)
+    torch.manual_seed(torch_seed(settings.seed, "weights"))
     task = UNetTask(data)
     fitted = fit(task, settings, out)
     measures = checkpoint.load_best(task.module, out)

@@ -1,6 +1,7 @@
 """Files that are whole or not there, however a run ends."""
 
 import os
+import secrets
 from pathlib import Path
 
 
@@ -10,7 +11,7 @@ def place(file: Path, content: bytes) -> None:
     Raises:
         OSError: the folder cannot be written, or the disk is full; nothing is left behind.
     """
-    part = file.with_name(f".part-{os.getpid()}-{file.name}")
+    part = file.with_name(f".part-{secrets.token_hex(4)}-{file.name}")
     try:
         part.write_bytes(content)
         os.replace(part, file)

@@ -5,6 +5,7 @@ PYBIND11_MODULE(_core, m) {
     m.doc() = "rtsep's C++ kernels; each has a NumPy reference in rtsep.kernels.reference";
     bind_stft(m);
     bind_filterbank(m);
+    bind_band_gains(m);
     bind_oscillator(m);
     bind_lpc(m);
     bind_renderer(m);

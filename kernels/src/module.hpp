@@ -38,6 +38,7 @@ py::dict constants(Pairs... pairs) {
 
 void bind_stft(py::module_& m);
 void bind_filterbank(py::module_& m);
+void bind_band_gains(py::module_& m);
 void bind_oscillator(py::module_& m);
 void bind_lpc(py::module_& m);
 void bind_renderer(py::module_& m);

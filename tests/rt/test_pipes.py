@@ -134,8 +134,9 @@ def test_ctrl_c_while_waiting_for_a_pipe_keeps_what_came(tmp_path: Path) -> None
     audio = two_tones(8000, 2.0)
     process.stdin.write(audio.tobytes())
     process.stdin.flush()
-    part = out / "residual.wav.part"
-    while process.poll() is None and not (part.exists() and part.stat().st_size > 4 * 15000):
+    while process.poll() is None and not any(
+        part.stat().st_size > 4 * 15000 for part in out.glob("residual.wav.*.part")
+    ):
         pass
     process.send_signal(2)
     process.communicate(timeout=60)

@@ -39,7 +39,9 @@ def test_a_killed_run_leaves_a_readable_part(tmp_path: Path) -> None:
     writer = WavWriter(tmp_path / "a.wav", 8000, 2)
     for block in np.array_split(audio, 25):
         writer.write(block)
-    read, _ = soundfile.read(tmp_path / f"a.wav{PART_SUFFIX}", dtype="float32")  # never closed
+    (part,) = tmp_path.glob(f"a.wav.*{PART_SUFFIX}")
+    with part.open("rb") as file:
+        read, _ = soundfile.read(file, dtype="float32")  # never closed
     assert len(read) >= len(audio) - 8000, "the header is renewed every second"
     np.testing.assert_array_equal(read, audio[: len(read)])
     writer.discard()
@@ -61,6 +63,15 @@ def test_discard_leaves_the_old_file(tmp_path: Path) -> None:
     writer.discard()
     assert (tmp_path / "a.wav").read_bytes() == b"old"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_part_is_always_a_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = iter(["first", "first", "second"])
+    monkeypatch.setattr("rtsep.rt.wav.secrets.token_hex", lambda count: next(names))
+    writers = [WavWriter(tmp_path / "a.wav", 48000, 1) for _ in range(2)]
+    assert [writer.part.name for writer in writers] == ["a.wav.first.part", "a.wav.second.part"]
+    for writer in writers:
+        writer.discard()
 
 
 def test_a_full_disk_leaves_whole_frames(tmp_path: Path) -> None:

@@ -55,7 +55,8 @@ class SumTask:
 
     def batch(self, draw: Draw) -> tuple[Tensor, bool]:
         segment = slice(10 * (draw.step % 3), 10 * (draw.step % 3 + 1))
-        heard = [draw.rng(stream, hold=3).standard_normal((30, 2))[segment] for stream in draw.streams]
+        numbers = [draw.rng("numbers", stream, hold=3).standard_normal((30, 2)) for stream in draw.streams]
+        heard = [of_stream[segment] for of_stream in numbers]
         if draw.step == self._interrupt_at:
             os.kill(os.getpid(), signal.SIGINT)
         x = torch.from_numpy(np.array(heard, dtype=np.float32))

@@ -1,0 +1,72 @@
+"""The golden table: every shipped model does today what it did when the table was written."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rtsep.bench import golden
+from rtsep.bench.golden import Row, choir_clip, differences, read_table, write_table
+from rtsep.kernels.errors import RtsepError
+from rtsep.models.card import FAMILIES
+from rtsep.models.registry import shipped_models
+
+TABLE = Path(__file__).parent / "golden.csv"
+ROW = Row("choir", 11, "tracked", "voice-1", 3.0, 300, 290)
+
+
+def test_every_shipped_model_at_every_preset_gives_the_stored_numbers() -> None:
+    """After a change that is meant: `python -m rtsep.bench.golden --write`."""
+    assert differences(read_table(TABLE), golden.measure()) == []
+
+
+def test_the_table_holds_every_model_and_preset() -> None:
+    rows = read_table(TABLE)
+    expected = {
+        (model.card.name, latency_ms)
+        for model in shipped_models().values()
+        for latency_ms in model.card.latency_presets_ms
+    }
+    assert {(row.model, row.latency_ms) for row in rows} == expected
+    assert len({row.case for row in rows}) == len(rows)
+
+
+def test_the_clip_is_a_change_of_chords() -> None:
+    clip = choir_clip()
+    assert clip.voices.shape == (4, round(golden.CLIP_S * golden.SAMPLERATE))
+    for contour in clip.f0_hz.T[[0, 2]]:  # the table would not see a tracker that never moves
+        assert (contour == 0).any()
+    assert np.abs(clip.voices).max(axis=1).min() > 0.01
+
+
+@pytest.mark.parametrize(
+    ("changed", "word"),
+    [
+        (replace(ROW, si_sdr_db=3.06), "SI-SDR"),
+        (replace(ROW, si_sdr_db=2.94), "SI-SDR"),
+        (replace(ROW, si_sdr_db=float("nan")), "SI-SDR"),
+        (replace(ROW, reported=303), "reported"),
+        (replace(ROW, right=287), "right"),
+        (replace(ROW, stem="voice-2"), "no longer there"),
+    ],
+)
+def test_a_difference_beyond_its_tolerance_is_told(changed: Row, word: str) -> None:
+    assert any(word in line for line in differences([ROW], [changed]))
+
+
+def test_rounding_is_no_difference() -> None:
+    assert differences([ROW], [replace(ROW, si_sdr_db=3.04, reported=302, right=288)]) == []
+
+
+def test_a_table_is_read_as_it_was_written(tmp_path: Path) -> None:
+    rows = [ROW, replace(ROW, stem="voice-2", si_sdr_db=-1.234)]
+    write_table(tmp_path / "table.csv", rows)
+    assert read_table(tmp_path / "table.csv") == rows
+
+
+def test_a_family_without_a_clip_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(golden, "FAMILY_ROWS", {})
+    with pytest.raises(RtsepError, match="family choir"):
+        golden.measure()
+    assert "choir" in FAMILIES
