@@ -1,1 +1,1 @@
-"""Subcommands of `rtsep-train`, one file each."""
+"""`rtsep-train` and the subcommands that need training: one file each."""
