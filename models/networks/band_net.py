@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rtsep.models.band.features import BANDS, FLOOR_POWER, band_centres_hz
-from rtsep.models.gru_cell import GruCell
+from rtsep.models.networks.gru_cell import GruCell
 
 PRESETS = 4  # 5, 11, 21, 43 ms
 HOP_S = (256 / 96000, 512 / 96000, 1024 / 96000, 2048 / 96000)  # of the presets, at 48 kHz
@@ -22,7 +22,11 @@ HOP_S = (256 / 96000, 512 / 96000, 1024 / 96000, 2048 / 96000)  # of the presets
 # does not look there, and gains there are that of the last band below.
 HEARD_HZ = 11500.0
 HEARD = int((band_centres_hz() <= HEARD_HZ).sum())
-AVERAGE_S = (0.03, 0.15, 1.0)  # an onset, a note, a chord: how far a band is above its average tells them apart
+AVERAGE_S = (
+    0.03,
+    0.15,
+    1.0,
+)  # an onset, a note, a chord: how far a band is above its average tells them apart
 FEATURES = 1 + len(AVERAGE_S)
 LEVEL_S = 3.0  # the level that is taken off moves this slowly: faster would hide who plays louder
 LOWEST_LEVEL = math.log(1e-8)  # -80 dB of full scale: hiss is not brought up to music
@@ -68,7 +72,7 @@ class Upwards(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""
-        pairs: Tensor = self.both(x).unflatten(1, (self.outputs, 2)).transpose(2, 3)
+        pairs: Tensor = self.both(x).view(-1, self.outputs, 2, self.bands).transpose(2, 3)
         return pairs.flatten(2)
 
 
@@ -88,6 +92,11 @@ class BandEncoder(nn.Module):
     outputs: tuple[str, ...] = ("code", "skip0", "skip1", "skip2")
     states: tuple[str, ...] = ("level", "averages", "first", "second")
 
+    decay: Tensor  # [PRESETS, averages] and [PRESETS, 1], of a hop
+    level_decay: Tensor
+    mean: Tensor  # [HEARD], natural logarithms of power
+    deviation: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.to_half = AlongBands(FEATURES, SKIP1, 7, HEARD, stride=2)
@@ -97,9 +106,7 @@ class BandEncoder(nn.Module):
         self.first = GruCell(CODE, CODE)
         self.second = GruCell(CODE, CODE)
         hops_s = torch.tensor(HOP_S)
-        self.register_buffer(
-            "decay", torch.exp(-hops_s[:, None] / torch.tensor(AVERAGE_S)), persistent=False
-        )
+        self.register_buffer("decay", torch.exp(-hops_s[:, None] / torch.tensor(AVERAGE_S)), persistent=False)
         self.register_buffer("level_decay", torch.exp(-hops_s[:, None] / LEVEL_S), persistent=False)
         # of log power re the level, over all training data; measured in the first steps, then left alone
         self.register_buffer("mean", torch.full((HEARD,), -3.0))
@@ -153,8 +160,8 @@ class BandEncoder(nn.Module):
         return (
             code + heard,
             features,
-            skip1.unflatten(0, (batch, time)),
-            skip2.unflatten(0, (batch, time)),
+            skip1.view(batch, time, SKIP1, HEARD // 2),
+            skip2.view(batch, time, SKIP2, HEARD // 4),
             level,
             averages,
             first,
@@ -243,11 +250,11 @@ class BandDecoder(nn.Module):
         """`forward` over a time axis, which every input and the result have as axis 1."""
         batch, time = args[0].shape[:2]
         (gain,) = self.forward(*(x.flatten(0, 1) for x in args))
-        return (gain.unflatten(0, (batch, time)),)
+        return (gain.view(batch, time, BANDS),)
 
     def log_odds(self, code: Tensor, skip0: Tensor, skip1: Tensor, skip2: Tensor) -> Tensor:
         """Before the sigmoid, [N, HEARD]."""
-        y = torch.relu(self.spread(code)).unflatten(1, (self.quarter, HEARD // 4))
+        y = torch.relu(self.spread(code)).view(-1, self.quarter, HEARD // 4)
         y = torch.relu(self.to_half(torch.cat([y, skip2], dim=1)))
         y = torch.relu(self.to_full(torch.cat([y, skip1], dim=1)))
         y = torch.relu(self.judge(torch.cat([y, skip0.to(y.dtype)], dim=1)))

@@ -7,7 +7,10 @@ from torch import Tensor
 
 from rtsep.training.band.spectra import BandPowers
 
-SOUNDING = 10.0 ** (-35.0 / 10.0)  # power re the mixture from which a stem's second is scored in decibels
+# Power re the mixture from which a stem's second is scored in decibels: while learning, and where it is
+# measured, there as the evaluation's rule of energy has it for usual mixtures.
+SOUNDING = 10.0 ** (-25.0 / 10.0)
+SCORED = 10.0 ** (-17.0 / 10.0)
 # Errors below count as equal, re the stem's power: a stem alone would otherwise be worth more than any other.
 SMALLEST_ERROR = 1e-3
 SMALLEST_LEAK = 1e-3  # of a silent stem, re the mixture
@@ -46,11 +49,8 @@ def stem_loss(
     cross = powers.cross[:, stem] * counted[:, None]
     error = own - 2.0 * gain * cross + gain * gain * mixture
 
-    def per_second(x: Tensor) -> Tensor:
-        return x.unflatten(1, (-1, second)).sum(dim=(2, 3))
-
-    whole = per_second(mixture) + 1e-9
-    power, wrong = per_second(own), per_second(error).clamp(min=0.0)
+    whole = _per_second(mixture, second) + 1e-9
+    power, wrong = _per_second(own, second), _per_second(error, second).clamp(min=0.0)
     there = weight[:, None].expand_as(power)
     sounds = (power > SOUNDING * whole).float() * there
     silent = there - sounds
@@ -60,7 +60,7 @@ def stem_loss(
     leak_db = 10.0 * torch.log10(wrong / whole + SMALLEST_LEAK)
     quiet = (leak_db * silent).sum() / there.sum().clamp(min=1.0)
     ideal = (cross / (mixture + 1e-12)).clamp(0.0, 1.0)
-    loudness = mixture ** MASK_POWER
+    loudness = mixture**MASK_POWER
     loudness = loudness / loudness.mean(dim=(1, 2), keepdim=True).clamp(min=1e-6)
     apart = (loudness * (gain - ideal) ** 2).mean(dim=(1, 2))
     by_mask = (apart * weight).sum() / weight.sum().clamp(min=1.0)
@@ -81,16 +81,19 @@ def improvement_db(gain: Tensor, powers: BandPowers, stem: int, counted: Tensor,
     own = powers.stems[:, stem] * counted[:, None]
     cross = powers.cross[:, stem] * counted[:, None]
 
-    def per_second(x: Tensor) -> Tensor:
-        return x.unflatten(1, (-1, second)).sum(dim=(2, 3))
+    power, whole = _per_second(own, second), _per_second(mixture, second)
 
-    power, whole = per_second(own), per_second(mixture)
     # the best scale of an estimate is free, as in SI-SDR
     def distortion(along: Tensor, estimate: Tensor) -> Tensor:
         share = along**2 / (power * estimate).clamp(min=1e-20)
         return share / (1.0 - share).clamp(min=1e-6)
 
-    before = distortion(per_second(cross), whole)
-    after = distortion(per_second(gain * cross), per_second(gain * gain * mixture))
-    sounds = power > SOUNDING * whole + 1e-9
+    before = distortion(_per_second(cross, second), whole)
+    after = distortion(_per_second(gain * cross, second), _per_second(gain * gain * mixture, second))
+    sounds = power > SCORED * whole + 1e-9
     return (10.0 * torch.log10((after + 1e-4) / (before + 1e-4)))[sounds]
+
+
+def _per_second(x: Tensor, second: int) -> Tensor:
+    """[batch, time, BANDS] -> sums [batch, time / second]."""
+    return x.reshape(len(x), -1, second * x.shape[2]).sum(dim=2)

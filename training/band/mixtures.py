@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from rtsep.kernels.errors import RtsepError
-from rtsep.training.databases.stem_folder import FULL_SCALE, REST, SAMPLERATE, Manifest, Song, StemFolder
+from rtsep.training.databases.stem_folder import FULL_SCALE, SAMPLERATE, Manifest, Song, StemFolder
 
 F32 = NDArray[np.float32]
 T = TypeVar("T")
@@ -149,7 +149,9 @@ class Mixer:
         anchor_db = max(song.levels_dbfs.values())
         taken: set[str] = set()
         for place, stem in enumerate(self.stems):
-            files = [f for f in song.files if f == stem or (PART_OF.get(f) == stem and stem in manifest.known)]
+            files = [
+                f for f in song.files if f == stem or (PART_OF.get(f) == stem and stem in manifest.known)
+            ]
             if not known[place] or not files:
                 continue
             taken.update(files)

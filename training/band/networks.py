@@ -26,11 +26,14 @@ class BandNet(nn.Module):
         self.encoders = nn.ModuleList([BandEncoder() for _ in range(encoders)])
         self.decoders = nn.ModuleDict({stem: BandDecoder() for stem in stems})
 
+    def each_encoder(self) -> list[BandEncoder]:
+        """One, or one per stem."""
+        return [encoder for encoder in self.encoders if isinstance(encoder, BandEncoder)]
+
     def encoder(self, stem: int) -> BandEncoder:
         """The encoder that a stem's decoder belongs to."""
-        found = self.encoders[stem if len(self.encoders) > 1 else 0]
-        assert isinstance(found, BandEncoder)
-        return found
+        found = self.each_encoder()
+        return found[stem if len(found) > 1 else 0]
 
     def decoder(self, stem: int) -> BandDecoder:
         """The decoder of a stem."""

@@ -73,9 +73,7 @@ class BandSpectra:
         power = np.empty((batch, time, self.framing.bins), np.float32)
         mixture = np.empty((batch, time, BANDS), np.float32)
         own, cross = (np.empty((batch, stems, time, BANDS), np.float32) for _ in range(2))
-        band_sums(
-            spectra.numpy(), gains.numpy(), self._lower, self._share, power, mixture, own, cross
-        )
+        band_sums(spectra.numpy(), gains.numpy(), self._lower, self._share, power, mixture, own, cross)
         bands = torch.log(torch.from_numpy(power) @ self._means + FLOOR_POWER)
         return BandPowers(
             bands, torch.from_numpy(mixture)[:, None], torch.from_numpy(own), torch.from_numpy(cross)

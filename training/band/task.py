@@ -9,18 +9,18 @@ import torch
 from torch import Tensor, nn
 
 from rtsep.kernels.errors import RtsepError
-from rtsep.models.band.features import BANDS, FLOOR_POWER, band_centres_hz
+from rtsep.models.band.features import band_centres_hz
 from rtsep.models.framing import Framing
-from rtsep.models.networks.band_net import HEARD, PRESETS, BandEncoder
-from rtsep.rt.presets import OVERLAP_AT_48K, Preset
+from rtsep.models.networks.band_net import HEARD, PRESETS
+from rtsep.rt.hop.presets import OVERLAP_AT_48K, Preset
 from rtsep.training.band.loss import improvement_db, stem_loss
 from rtsep.training.band.mixtures import KNOTS_HZ, Mixer, MixtureSettings, Row
 from rtsep.training.band.networks import INDEPENDENT, INTERLEAVED, MODES, SIMULTANEOUS, BandNet
 from rtsep.training.band.spectra import BandPowers, BandSpectra
 from rtsep.training.databases.stem_folder import SAMPLERATE, StemFolder
-from rtsep.training.fit_settings import FitSettings
+from rtsep.training.loop.settings import FitSettings
+from rtsep.training.loop.task import Carried, Draw, Loss
 from rtsep.training.seeds import generator
-from rtsep.training.task import Carried, Draw, Loss
 
 LATENCIES_MS = tuple(sorted(OVERLAP_AT_48K))
 VALIDATION_MS = 43
@@ -31,8 +31,8 @@ class BandConfig:
     """Everything about a run of `rtsep-train band`."""
 
     mode: str = INTERLEAVED
-    # Share of steps at 5, 11, 21 and 43 ms. A network of 43 ms runs at a quarter of the hop with 0.3 to 0.7 dB
-    # of loss, and a hop more costs a hop's time: short ones are for the end.
+    # Share of steps at 5, 11, 21 and 43 ms. A network of 43 ms loses 0.3 to 0.7 dB at a quarter of its hop,
+    # and every hop costs time: short ones are for the end.
     presets: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 1.0)
     second_s: float = 0.9  # what is scored together
     seconds: int = 3  # of them in a step
@@ -88,7 +88,7 @@ class BandTask:
 
     def carried(self, streams: int) -> Carried:
         """See `Task`."""
-        return tuple(s for e in self.module.encoders for s in e.initial_state(streams))  # type: ignore[operator]
+        return tuple(s for e in self.module.each_encoder() for s in e.initial_state(streams))
 
     def batch(self, draw: Draw) -> dict[str, Any]:
         """See `Task`."""
@@ -106,7 +106,10 @@ class BandTask:
         hops = second * config.seconds
         rows = [
             self._mixer.row(
-                draw.rng("mixture", row, config.hold), spectra.samples(hops), segment * hops * spectra.framing.hop, wanted
+                draw.rng("mixture", row, config.hold),
+                spectra.samples(hops),
+                segment * hops * spectra.framing.hop,
+                wanted,
             )
             for row in draw.streams
         ]
@@ -120,7 +123,9 @@ class BandTask:
         spectra = self._spectra[ms]
         framing = spectra.framing
         powers = spectra.read(
-            torch.from_numpy(np.stack([row.sources for row in rows])), _equalisers(rows, framing), len(self.stems)
+            torch.from_numpy(np.stack([row.sources for row in rows])),
+            _equalisers(rows, framing),
+            len(self.stems),
         )
         counted = band_centres_hz()[None, :] <= np.array([row.limit_hz for row in rows])[:, None]
         counted[:, HEARD:] = False
@@ -160,9 +165,7 @@ class BandTask:
                     encoded[place] = encoder.sequence(powers.bands, preset, *state[own])
                     state[own] = [s.float() for s in encoded[place][len(encoder.outputs) :]]
                 gain = module.gain(stem, encoded[place])
-            found = stem_loss(
-                gain, powers, stem, batch["known"][:, stem], batch["counted"], batch["second"]
-            )
+            found = stem_loss(gain, powers, stem, batch["known"][:, stem], batch["counted"], batch["second"])
             losses.append(found.loss)
             logs[f"error_db/{self.stems[stem]}"] = found.error_db
         return Loss(torch.stack(losses).mean(), logs, tuple(state))
@@ -174,8 +177,7 @@ class BandTask:
         Batch statistics would drift with the database that a batch is from.
         """
         bands = batch["powers"][0]
-        for encoder in self.module.encoders:
-            assert isinstance(encoder, BandEncoder)
+        for encoder in self.module.each_encoder():
             preset = _one_hot(batch["preset"], bands)[:, 0]
             level, *_ = encoder.initial_state(len(bands))
             above, _ = encoder.levelled(bands, preset, level)
@@ -198,9 +200,7 @@ class BandTask:
                 encoder = module.encoder(place)
                 encoded = encoder.sequence(powers.bands, preset, *encoder.initial_state(1))
                 gain = module.gain(place, encoded)
-                found[stem].append(
-                    improvement_db(gain, powers, place, batch["counted"], batch["second"])
-                )
+                found[stem].append(improvement_db(gain, powers, place, batch["counted"], batch["second"]))
         measures = {f"{stem}_db": float(torch.cat(values).mean()) for stem, values in found.items()}
         return measures | {"score": float(np.mean(list(measures.values())))}
 

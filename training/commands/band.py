@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from rtsep.kernels.errors import RtsepError
-from rtsep.training.config_file import read_config
+from rtsep.training.files.toml_settings import read_config
 
 
 @click.command("band")
@@ -17,10 +17,14 @@ from rtsep.training.config_file import read_config
 @click.option(
     "--out", type=click.Path(path_type=Path), required=True, help="Folder of the run; resumed if begun."
 )
-@click.option("--start", type=click.Path(path_type=Path), help="Folder of a run to begin with the weights of.")
+@click.option(
+    "--start", type=click.Path(path_type=Path), help="Folder of a run to begin with the weights of."
+)
 @click.option("--stems", default="vocals,drums,bass,other", show_default=True, help="A decoder each.")
 @click.option("--config", "config_file", type=click.Path(path_type=Path), help="TOML over the defaults.")
-@click.option("--mode", type=click.Choice(["interleaved", "simultaneous", "independent"]), help="Over the config's.")
+@click.option(
+    "--mode", type=click.Choice(["interleaved", "simultaneous", "independent"]), help="Over the config's."
+)
 @click.option("--minutes", type=click.FloatRange(min=0.0), help="Over the config's.")
 @click.option("--seed", type=click.IntRange(min=0), help="Over the config's.")
 def command(
@@ -34,9 +38,9 @@ def command(
     """
     try:
         from rtsep.training.band.task import BandConfig, BandTask
-        from rtsep.training.checkpoint import load_best
         from rtsep.training.databases.stem_folder import StemFolder
-        from rtsep.training.loop import fit
+        from rtsep.training.loop.checkpoint import load_best
+        from rtsep.training.loop.fit import fit
     except ModuleNotFoundError as error:
         raise RtsepError(
             f"training needs {error.name}, which is not installed", "run pip install 'rtsep[train]'"

@@ -7,16 +7,25 @@ import click
 from rich.console import Console
 
 from rtsep.kernels.errors import RtsepError
-from rtsep.training.seeds import generator
 from rtsep.training.databases.stem_folder import SAMPLERATE, Manifest, StemFolder, StemWriter
+from rtsep.training.seeds import generator
 
 HELD_OUT_SONGS = 6  # every so manieth song of the MIDI folders only validates; so do the takes of `test`
 
 
 @click.command("render-band")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of databases; gone on with if begun.")
-@click.option("--midi", type=click.Path(path_type=Path, exists=True), multiple=True, help="Folder of MIDI songs.")
-@click.option("--takes", type=click.Path(path_type=Path, exists=True), help="Folder of drum takes with an info.csv.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Folder of databases; gone on with if begun.",
+)
+@click.option(
+    "--midi", type=click.Path(path_type=Path, exists=True), multiple=True, help="Folder of MIDI songs."
+)
+@click.option(
+    "--takes", type=click.Path(path_type=Path, exists=True), help="Folder of drum takes with an info.csv."
+)
 @click.option("--kit", "kits", type=click.Path(path_type=Path, exists=True), multiple=True,
               help="Recorded kit with a hits.csv.")  # fmt: skip
 @click.option("--notes", "note_folder", type=click.Path(path_type=Path, exists=True),
@@ -28,7 +37,9 @@ HELD_OUT_SONGS = 6  # every so manieth song of the MIDI folders only validates; 
 @click.option("--kit-font", "kit_fonts", type=click.Path(path_type=Path, exists=True), multiple=True,
               help="Soundfont that is a drum kit in bank 0, program 0.")  # fmt: skip
 @click.option("--irs", type=click.Path(path_type=Path, exists=True), help="Folder of impulse responses.")
-@click.option("--performances", type=click.IntRange(min=1), default=1, show_default=True, help="Of every song.")
+@click.option(
+    "--performances", type=click.IntRange(min=1), default=1, show_default=True, help="Of every song."
+)
 @click.option("--licence", default="see the sources", show_default=True)
 @click.option("--credit", default="", help="Whom the sources' licences ask to name.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
@@ -45,7 +56,7 @@ def command(
         from rtsep.training.band.render.one_shots import muldjord_kit, note_players
         from rtsep.training.band.render.songs import Instruments, render_song, songs_with_bass
         from rtsep.training.band.render.takes import groove_takes, render_take
-        from rtsep.training.room import load_responses
+        from rtsep.training.choir.render.room import load_responses
     except ModuleNotFoundError as error:
         raise RtsepError(
             f"rendering needs {error.name}, which is not installed", "run pip install 'rtsep[train]'"
@@ -66,8 +77,8 @@ def command(
     if takes is not None:
         train, test = groove_takes(takes)
         manifest = Manifest(
-            name="takes", known=("drums",), rest=(), limit_hz=SAMPLERATE / 2.0, licence=licence, credit=credit,
-            held_out=tuple(f.stem for f in test), coherent=False,
+            name="takes", known=("drums",), rest=(), limit_hz=SAMPLERATE / 2.0, licence=licence,
+            credit=credit, held_out=tuple(f.stem for f in test), coherent=False,
         )  # fmt: skip
         writer = StemWriter(out / "takes", manifest)
         for number, file in enumerate(_mixed([*train, *test], seed)):

@@ -11,7 +11,9 @@ from rtsep.training.databases.stem_folder import StemFolder, StemWriter
 @click.command("stems")
 @click.argument("kind", type=click.Choice(sorted(READERS)))
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The database; gone on with if begun.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="The database; gone on with if begun."
+)
 def command(kind: str, folder: Path, out: Path) -> None:
     """Reads a collection of recorded stems in FOLDER into a database: mono WAV at 24 kHz and a manifest.
 

@@ -73,10 +73,13 @@ def _mir1k(folder: Path) -> Songs:
         clips[file.stem.split("_")[0]].append(file)
     for singer, files in clips.items():
         audio = np.concatenate([soundfile.read(f, dtype="float32", always_2d=True)[0] for f in files])
-        yield singer, {
-            "vocals": resampled(audio[:, 1], 16000),
-            REST: resampled(audio[:, 0], 16000),
-        }
+        yield (
+            singer,
+            {
+                "vocals": resampled(audio[:, 1], 16000),
+                REST: resampled(audio[:, 0], 16000),
+            },
+        )
 
 
 def _mir1k_joined(folder: Path) -> Songs:
@@ -88,7 +91,9 @@ def _mir1k_joined(folder: Path) -> Songs:
 
 def _stems_beside(folder: Path) -> Songs:
     """A folder of stems, or a folder of such folders."""
-    places = [folder] if any((folder / f"{stem}.ogg").exists() for stem in STEMS) else sorted(folder.iterdir())
+    places = (
+        [folder] if any((folder / f"{stem}.ogg").exists() for stem in STEMS) else sorted(folder.iterdir())
+    )
     for place in places:
         stems = {stem: read_mono(place / f"{stem}.ogg") for stem in STEMS if (place / f"{stem}.ogg").exists()}
         if stems:
@@ -143,12 +148,21 @@ def open_musdb(folder: Path, subset: str) -> Any:
 
 # Of `musdb`'s own configuration: 14 songs of the training split.
 MUSDB_VALIDATION = (
-    "Actions - One Minute Smile", "Clara Berry And Wooldog - Waltz For My Victims", "Johnny Lokke - Promises & Lies",
-    "Patrick Talbot - A Reason To Leave", "Triviul - Angelsaint", "Alexander Ross - Goodbye Bolero",
-    "Fergessen - Nos Palpitants", "Leaf - Summerghost", "Skelpolu - Human Mistakes",
-    "Young Griffo - Pennies", "ANiMAL - Rockshow", "James May - On The Line", "Meaxic - Take A Step",
+    "Actions - One Minute Smile",
+    "Clara Berry And Wooldog - Waltz For My Victims",
+    "Johnny Lokke - Promises & Lies",
+    "Patrick Talbot - A Reason To Leave",
+    "Triviul - Angelsaint",
+    "Alexander Ross - Goodbye Bolero",
+    "Fergessen - Nos Palpitants",
+    "Leaf - Summerghost",
+    "Skelpolu - Human Mistakes",
+    "Young Griffo - Pennies",
+    "ANiMAL - Rockshow",
+    "James May - On The Line",
+    "Meaxic - Take A Step",
     "Traffic Experiment - Sirens",
-)  # fmt: skip
+)
 
 _EIF = "Software-Entwicklungskit, Everything is Free (github.com/ichbinsoftware/everythingisfree)"
 _MIR1K = "MIR-1K, J.-S. R. Jang"

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.io import wavfile
 
 from rtsep.kernels.errors import RtsepError
-from rtsep.training.whole_files import place
+from rtsep.training.files.atomic_write import place
 
 SAMPLERATE = 24000  # Hz: holds all but the last octave of cymbals, at half the cost of 48 kHz
 FULL_SCALE = 32768.0
@@ -111,7 +112,7 @@ def read_manifest(folder: Path) -> Manifest:
         unknown = content.keys() - {f.name for f in fields(Manifest)}
         if unknown:
             raise ValueError(f"unknown fields {', '.join(sorted(unknown))}")
-        tuples = {key: tuple(value) if isinstance(value, list) else value for key, value in content.items()}
+        tuples: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in content.items()}
         manifest = Manifest(**tuples)
         if not manifest.known:
             raise ValueError("it knows no stem")

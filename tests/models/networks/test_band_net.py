@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from rtsep.models.band.features import BANDS
-from rtsep.models.export import export_onnx
 from rtsep.models.networks.band_net import HEARD, BandDecoder, BandEncoder
-from rtsep.models.onnx_step import OnnxStep
-from rtsep.models.step_module import StepModule, step_through
+from rtsep.models.networks.export import export_onnx
+from rtsep.models.networks.step_module import StepModule, step_through
+from rtsep.models.runtimes.onnx_step import OnnxStep
 
 
 def _inputs(batch: int, time: int) -> tuple[Tensor, Tensor]:
@@ -56,7 +56,8 @@ def test_decoder_over_time_is_the_decoder_hop_by_hop() -> None:
         (apart,) = step_through(decoder, *encoded)
     torch.testing.assert_close(together, apart, atol=1e-6, rtol=0.0)
     assert together.shape == (2, 9, BANDS)
-    assert float(together.min()) >= 0.0 and float(together.max()) <= 1.0
+    assert float(together.min()) >= 0.0
+    assert float(together.max()) <= 1.0
 
 
 def test_training_over_time_is_the_stage_hop_by_hop(tmp_path: Path) -> None:
@@ -102,7 +103,10 @@ def test_what_lies_above_the_training_data_changes_nothing() -> None:
     with torch.no_grad():
         state = encoder.initial_state(1)
         torch.testing.assert_close(
-            encoder.sequence(bands, preset, *state), encoder.sequence(other, preset, *state), atol=0.0, rtol=0.0
+            encoder.sequence(bands, preset, *state),
+            encoder.sequence(other, preset, *state),
+            atol=0.0,
+            rtol=0.0,
         )
 
 

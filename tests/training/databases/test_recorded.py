@@ -6,7 +6,7 @@ import click.testing
 import numpy as np
 import pytest
 import soundfile
-from stem_databases import STEMS, sound
+from helpers.stem_databases import STEMS, sound
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.training.commands.stems import command
@@ -35,8 +35,10 @@ def test_mir1k_is_voice_and_rest_by_singer(tmp_path: Path) -> None:
         _write(tmp_path / "in" / f"{clip}.flac", np.stack([rest, voice], axis=1), 16000)
     database = _run("mir1k", tmp_path / "in", tmp_path / "out")
     (song,) = database.songs
-    assert song.name == "anna" and [s.name for s in database.held_out] == ["tammy"]
-    assert song.samples == 4 * SAMPLERATE and set(song.files) == {"vocals", REST}
+    assert song.name == "anna"
+    assert [s.name for s in database.held_out] == ["tammy"]
+    assert song.samples == 4 * SAMPLERATE
+    assert set(song.files) == {"vocals", REST}
     assert np.std(song.files["vocals"] / FULL_SCALE) == pytest.approx(0.3 / np.sqrt(2), rel=1e-2)
     assert database.manifest.limit_hz < 8000
 
@@ -45,7 +47,8 @@ def test_frets_on_fire_knows_the_guitar(tmp_path: Path) -> None:
     _write(tmp_path / "in" / "My Song" / "guitar.ogg", sound("other", 1))
     _write(tmp_path / "in" / "My Song" / "song.ogg", sound("drums", 1))
     (song,) = _run("frets-on-fire", tmp_path / "in", tmp_path / "out").songs
-    assert song.name == "My_Song" and set(song.files) == {"guitar", REST}
+    assert song.name == "My_Song"
+    assert set(song.files) == {"guitar", REST}
 
 
 def test_eif_without_a_bass_of_its_own_keeps_it_in_the_rest(tmp_path: Path) -> None:
@@ -53,7 +56,8 @@ def test_eif_without_a_bass_of_its_own_keeps_it_in_the_rest(tmp_path: Path) -> N
         for stem in ("vocals", "drums", "other"):
             _write(tmp_path / "in" / song / f"{stem}.ogg", sound(stem, 2))
     database = _run("eif-vocals-drums", tmp_path / "in", tmp_path / "out")
-    assert len(database.songs) == 3 and set(database.songs[0].files) == {"vocals", "drums", REST}
+    assert len(database.songs) == 3
+    assert set(database.songs[0].files) == {"vocals", "drums", REST}
 
 
 def _fake_musdb(folder: Path) -> None:
@@ -89,4 +93,5 @@ def test_musdb_validation_songs_are_those_of_its_package(tmp_path: Path) -> None
 
 def test_every_collection_names_its_licence() -> None:
     for reader in READERS.values():
-        assert reader.manifest.licence and reader.manifest.credit
+        assert reader.manifest.licence
+        assert reader.manifest.credit

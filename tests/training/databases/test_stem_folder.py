@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from stem_databases import STEMS, manifest, sound, vocals_database, whole_database
+from helpers.stem_databases import STEMS, manifest, sound, vocals_database, whole_database
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.training.databases.stem_folder import (
@@ -52,7 +52,8 @@ def test_silent_stems_have_no_file_and_levels_ignore_pauses(tmp_path: Path) -> N
 def test_a_killed_writer_goes_on_and_another_database_is_refused(tmp_path: Path) -> None:
     whole_database(tmp_path)
     again = StemWriter(tmp_path, manifest("whole", STEMS))
-    assert again.holds("one") and not again.holds("three")
+    assert again.holds("one")
+    assert not again.holds("three")
     again.add("three", {"bass": sound("bass", 3)})
     assert len(StemFolder(tmp_path).songs) == 3
     with pytest.raises(RtsepError, match="name = 'whole', not 'other'"):
@@ -79,5 +80,6 @@ def test_a_missing_or_foreign_file_is_one_line(tmp_path: Path) -> None:
 def test_manifest_is_plain_json(tmp_path: Path) -> None:
     whole_database(tmp_path)
     content = json.loads((tmp_path / MANIFEST).read_text())
-    assert content["known"] == list(STEMS) and content["held_out"] == ["held"]
+    assert content["known"] == list(STEMS)
+    assert content["held_out"] == ["held"]
     assert soundfile.info(tmp_path / "one" / "bass.wav").samplerate == SAMPLERATE

@@ -3,8 +3,8 @@
 import numpy as np
 from scipy.signal import butter, fftconvolve, lfilter, sosfilt
 
+from rtsep.training.choir.render.room import Response, draw_response
 from rtsep.training.databases.stem_folder import F32, SAMPLERATE
-from rtsep.training.room import Response, draw_response
 
 
 def drive(sound: F32, drive_db: float) -> F32:
@@ -19,7 +19,7 @@ def drive(sound: F32, drive_db: float) -> F32:
 
 
 def loudspeaker(sound: F32, rng: np.random.Generator, *, low_hz: float, high_hz: float) -> F32:
-    """A cabinet: a band-pass with a resonance at its lower end and a presence peak, all drawn a little apart."""
+    """A cabinet: a band-pass with a presence peak, drawn a little apart each time."""
     low, high = low_hz * rng.uniform(0.8, 1.25), high_hz * rng.uniform(0.8, 1.25)
     out = sosfilt(butter(2, [low, high], "band", fs=SAMPLERATE, output="sos"), sound)
     presence = sosfilt(butter(1, [0.4 * high, 0.9 * high], "band", fs=SAMPLERATE, output="sos"), sound)

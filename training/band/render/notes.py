@@ -127,6 +127,4 @@ def write_parts(
 
 def stretched(notes: Iterable[Note], stretch: float, semitones: int) -> list[Note]:
     """Notes at another tempo and pitch; arguments as of `write_parts`."""
-    return [
-        Note(n.start_s * stretch, n.end_s * stretch, n.pitch + semitones, n.velocity) for n in notes
-    ]
+    return [Note(n.start_s * stretch, n.end_s * stretch, n.pitch + semitones, n.velocity) for n in notes]

@@ -17,8 +17,8 @@ from rtsep.training.databases.stem_folder import F32, SAMPLERATE
 # General MIDI pieces that a kit may not have, and what a drummer without it would play. The first four are
 # notes of the electronic kit that the Groove takes were played on.
 STAND_IN = {
-    22: 42, 26: 46, 58: 43, 40: 38, 37: 38, 35: 36, 36: 35, 44: 42, 43: 41, 41: 43, 47: 45, 45: 48, 50: 48, 48: 50,
-    55: 49, 57: 49, 49: 57, 59: 51, 51: 59, 53: 51, 52: 57, 39: 38,
+    22: 42, 26: 46, 58: 43, 40: 38, 37: 38, 35: 36, 36: 35, 44: 42, 43: 41, 41: 43, 47: 45, 45: 48, 50: 48,
+    48: 50, 55: 49, 57: 49, 49: 57, 59: 51, 51: 59, 53: 51, 52: 57, 39: 38,
 }  # fmt: skip
 OPEN_HAT, CLOSED_HATS = 46, (42, 44)
 CHOKE_S = 0.03  # an open hi-hat is silent this long after its pedal closes

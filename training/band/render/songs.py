@@ -12,8 +12,8 @@ from rtsep.training.band.render.amplifier import compress, drive, in_room, louds
 from rtsep.training.band.render.notes import DRUM_CHANNEL, Part, read_parts, stretched, write_parts
 from rtsep.training.band.render.one_shots import DrumKit, NotePlayer
 from rtsep.training.band.render.soundfont import play
+from rtsep.training.choir.render.room import Response
 from rtsep.training.databases.stem_folder import F32, SAMPLERATE
-from rtsep.training.room import Response
 
 BASS, GUITARS, DISTORTED = range(32, 40), range(24, 32), (29, 30)
 VOICES = range(52, 55)  # choirs and "ooh": neither vocals nor told from them, strings stand in

@@ -33,7 +33,9 @@ def groove_takes(folder: Path) -> tuple[list[Path], list[Path]]:
             rows = list(csv.DictReader(stream))
         chosen = [(folder / row["file"], row["split"] == "test") for row in rows]
     except (OSError, KeyError, csv.Error) as error:
-        raise RtsepError(f"{folder}/info.csv cannot be read ({error})", "name the folder of the takes") from None
+        raise RtsepError(
+            f"{folder}/info.csv cannot be read ({error})", "name the folder of the takes"
+        ) from None
     missing = [file for file, _ in chosen if not file.exists()]
     if missing:
         raise RtsepError(f"{missing[0]} is not there", "copy the takes again")

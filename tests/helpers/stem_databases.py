@@ -17,7 +17,7 @@ def sound(stem: str, seed: int, seconds: int = SECONDS) -> F32:
     if stem == "vocals":
         out = 0.2 * np.sin(2 * np.pi * (300.0 + 10.0 * seed) * t) * (np.sin(2 * np.pi * 0.5 * t) > -0.5)
     elif stem == "drums":
-        out = rng.normal(size=t.size) * 0.4 * np.exp(-30.0 * (t % 0.5))
+        out = rng.normal(size=t.size) * 0.2 * np.exp(-30.0 * (t % 0.5))
     elif stem == "bass":
         out = 0.3 * np.sin(2 * np.pi * (60.0 + 5.0 * seed) * t)
     else:
@@ -46,6 +46,9 @@ def vocals_database(folder: Path, limit_hz: float = 7800.0) -> StemFolder:
     """Knows vocals only; the rest is drums and noise."""
     writer = StemWriter(folder, manifest("vocals-only", ("vocals",), limit_hz=limit_hz))
     for seed, song in enumerate(("three", "held")):
-        stems = {"vocals": sound("vocals", seed + 5), REST: sound("drums", seed + 5) + sound("other", seed + 5)}
+        stems = {
+            "vocals": sound("vocals", seed + 5),
+            REST: sound("drums", seed + 5) + sound("other", seed + 5),
+        }
         writer.add(song, stems)
     return StemFolder(folder)
