@@ -41,12 +41,19 @@ class MixtureSettings:
     balanced_spread_db: float = 3.0
     absent: tuple[float, float, float, float] = (0.2, 0.12, 0.12, 0.08)  # vocals, drums, bass, other
     speed: tuple[float, float] = (0.87, 1.15)  # pitch and tempo together
+    speed_vocals: tuple[float, float] = (0.78, 1.2)  # formants too: more singers than were recorded
     changed_speed: float = 0.5  # of stems
-    driven: float = 0.12  # of stems: soft clipping
+    driven: float = 0.12  # of stems: soft clipping; singers shout into cheap microphones too
+    # Shares of stems whose lows are cut, as mixing engineers do: without it low notes of a piano teach that
+    # what sounds below 150 Hz may as well be `other`, and a real bass is then shared out between the two.
+    low_cut: tuple[float, float, float, float] = (0.7, 0.1, 0.0, 0.7)
+    low_cut_hz: tuple[float, float] = (70.0, 250.0)
+    high_cut_bass: float = 0.4  # of basses: as through a loudspeaker without a tweeter
+    high_cut_bass_hz: tuple[float, float] = (700.0, 5000.0)
     equaliser_db: float = 6.0  # at most, either way, smooth over frequency
     gain_db: float = 10.0  # of the whole mixture, either way
     quietest_dbfs: float = -20.0  # of the mixture, before that gain
-    low_passed: float = 0.06  # of rows: as from a telephone or a 16 kHz recording
+    low_passed: float = 0.06  # of rows: as recorded at 16 kHz
 
 
 class Row(NamedTuple):
@@ -55,16 +62,21 @@ class Row(NamedTuple):
     Attributes:
         sources: float32 [stems + 1, samples]; the last is what is not told apart.
         known: bool [stems]: whether a source is exactly its stem.
-        curves_db: float32 [stems + 1, KNOTS], equaliser at `knots_hz`.
+        curves_db: float32 [stems + 1, KNOTS], equaliser at `KNOTS_HZ`.
+        cuts_hz: float32 [stems + 1, 2], where lows and highs are cut; 0 and inf where they are not.
         limit_hz: nothing can be learnt above it.
+        ceiling_hz: nothing of the mixture is above it.
     """
 
     sources: F32
     known: NDArray[np.bool_]
     curves_db: F32
+    cuts_hz: F32
     limit_hz: float
+    ceiling_hz: float
 
 
+CEILING_HZ = 7800.0  # of mixtures as recorded at 16 kHz
 KNOTS = 8
 KNOTS_HZ = 40.0 * 2.0 ** (np.arange(KNOTS) * np.log2(12000.0 / 40.0) / (KNOTS - 1))
 
@@ -129,7 +141,7 @@ class Mixer:
         for place, stem in enumerate(self.stems):
             absent = rng.random() < self._absent(place)
             chosen = self._draw(stem, rng)
-            sound = self._excerpt(chosen, rng, samples, skip, self._speed(rng))
+            sound = self._excerpt(chosen, rng, samples, skip, self._speed(rng, stem))
             if not absent:
                 sources[place] = sound * 10.0 ** (wanted_db[place] / 20.0)
                 limit_hz = min(limit_hz, chosen.manifest.limit_hz)
@@ -170,7 +182,7 @@ class Mixer:
             place = list(self.stems).index("vocals")
             if known[place] and not any("vocals" in s.files for s in songs):
                 chosen = self._draw("vocals", rng)
-                sound = self._excerpt(chosen, rng, samples, skip, self._speed(rng))
+                sound = self._excerpt(chosen, rng, samples, skip, self._speed(rng, "vocals"))
                 sources[place] = sound * 10.0 ** (levels_db[place] / 20.0)
                 limit_hz = min(limit_hz, chosen.manifest.limit_hz)
         return self._finished(rng, sources, known, limit_hz, samples, skip)
@@ -186,13 +198,13 @@ class Mixer:
             amount = rng.uniform(1.0, 6.0)
             if stem == "vocals" and backed < settings.backing_share and known[place]:
                 chosen = self._draw(stem, rng)
-                second = self._excerpt(chosen, rng, samples, skip, self._speed(rng))
+                second = self._excerpt(chosen, rng, samples, skip, self._speed(rng, stem))
                 if np.any(sources[place]):
                     level_db = rng.uniform(-12.0, -2.0)
                     rms = float(np.sqrt(np.mean(sources[place] ** 2)))
                     sources[place] += second * np.float32(rms * 10.0 ** (level_db / 20.0))
                     limit_hz = min(limit_hz, chosen.manifest.limit_hz)
-            if driven < settings.driven and stem != "vocals":
+            if driven < settings.driven:
                 # against the RMS: how hot it is must not depend on where an item is cut
                 rms = float(np.sqrt(np.mean(sources[place] ** 2))) + 1e-9
                 knee = np.float32(4.0 * rms / amount)
@@ -202,10 +214,23 @@ class Mixer:
         curves_db = rng.uniform(-1.0, 1.0, (len(sources), KNOTS)).astype(np.float32) * np.float32(
             settings.equaliser_db
         )
+        cuts_hz = self._cuts(rng)
         gain_db = settings.quietest_dbfs + rng.uniform(-settings.gain_db, settings.gain_db)
         sources *= np.float32(10.0 ** (gain_db / 20.0))
-        low_passed = rng.random() < settings.low_passed
-        return Row(sources, known, curves_db, min(limit_hz, 7800.0) if low_passed else limit_hz)
+        ceiling_hz = CEILING_HZ if rng.random() < settings.low_passed else np.inf
+        return Row(sources, known, curves_db, cuts_hz, min(limit_hz, ceiling_hz), ceiling_hz)
+
+    def _cuts(self, rng: np.random.Generator) -> F32:
+        settings = self.settings
+        cuts_hz = np.array([[0.0, np.inf]] * (len(self.stems) + 1), np.float32)
+        for place, stem in enumerate(self.stems):
+            cut, at_hz = rng.random(), np.exp(rng.uniform(*np.log(settings.low_cut_hz)))
+            if place < len(settings.low_cut) and cut < settings.low_cut[place]:
+                cuts_hz[place, 0] = at_hz
+            cut, at_hz = rng.random(), np.exp(rng.uniform(*np.log(settings.high_cut_bass_hz)))
+            if stem == "bass" and cut < settings.high_cut_bass:
+                cuts_hz[place, 1] = at_hz
+        return cuts_hz
 
     def _levels(self, rng: np.random.Generator) -> F32:
         """dB re the mixture, of every stem: from levels against the rest of real multitracks, or equal."""
@@ -223,8 +248,9 @@ class Mixer:
         absent = self.settings.absent
         return absent[place] if place < len(absent) else 0.1
 
-    def _speed(self, rng: np.random.Generator) -> float:
-        changed, speed = rng.random(), float(rng.uniform(*self.settings.speed))
+    def _speed(self, rng: np.random.Generator, stem: str | None = None) -> float:
+        between = self.settings.speed_vocals if stem == "vocals" else self.settings.speed
+        changed, speed = rng.random(), float(rng.uniform(*between))
         return speed if changed < self.settings.changed_speed else 1.0
 
     def _draw(self, stem: str, rng: np.random.Generator) -> _Source:
