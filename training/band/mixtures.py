@@ -46,8 +46,8 @@ class MixtureSettings:
     driven: float = 0.12  # of stems: soft clipping; singers shout into cheap microphones too
     # Shares of stems whose lows are cut, as mixing engineers do: without it low notes of a piano teach that
     # what sounds below 150 Hz may as well be `other`, and a real bass is then shared out between the two.
-    low_cut: tuple[float, float, float, float] = (0.7, 0.1, 0.0, 0.7)
-    low_cut_hz: tuple[float, float] = (70.0, 250.0)
+    low_cut: tuple[float, float, float, float] = (0.9, 0.1, 0.0, 0.9)
+    low_cut_hz: tuple[float, float] = (80.0, 250.0)
     high_cut_bass: float = 0.4  # of basses: as through a loudspeaker without a tweeter
     high_cut_bass_hz: tuple[float, float] = (700.0, 5000.0)
     equaliser_db: float = 6.0  # at most, either way, smooth over frequency

@@ -1,7 +1,8 @@
 """Adam whose averages of the shared encoder's gradients are kept apart by task.
 
-Gradients of the encoder come from one stem after the other, and stems differ in the size of theirs: one average
-over all of them is steered by the largest. With averages of their own every stem takes steps of its own size.
+Gradients of the encoder come from one stem after the other, and stems differ in the size of theirs: one
+average over all of them is steered by the largest. With averages of its own every stem takes steps of its
+own size.
 Decoders have averages of their own in any case: a parameter without a gradient is left alone by Adam.
 """
 

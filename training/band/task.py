@@ -248,7 +248,7 @@ def _one_hot(preset: int, bands: Tensor) -> Tensor:
 
 
 def _equalisers(rows: Sequence[Row], framing: Framing) -> Tensor:
-    """float32 [batch, sources, bins], amplitude: curves between their knots, and second-order cuts."""
+    """float32 [batch, sources, bins], amplitude: curves between their knots, and cuts of 24 dB per octave."""
     hz = np.maximum(np.arange(framing.bins) * framing.bin_hz, 1.0)
     at = np.clip(np.interp(np.log(hz), np.log(KNOTS_HZ), np.arange(len(KNOTS_HZ))), 0, len(KNOTS_HZ) - 1)
     lower = np.minimum(at.astype(int), len(KNOTS_HZ) - 2)
@@ -256,7 +256,7 @@ def _equalisers(rows: Sequence[Row], framing: Framing) -> Tensor:
     curves = np.stack([row.curves_db for row in rows])
     db = curves[..., lower] * (1.0 - share) + curves[..., lower + 1] * share
     cuts_hz = np.stack([row.cuts_hz for row in rows])[..., None]
-    low = 1.0 / np.sqrt(1.0 + (cuts_hz[:, :, 0] / hz) ** 4)
-    high = 1.0 / np.sqrt(1.0 + (hz / cuts_hz[:, :, 1]) ** 4)
+    low = 1.0 / np.sqrt(1.0 + (cuts_hz[:, :, 0] / hz) ** 8)
+    high = 1.0 / np.sqrt(1.0 + (hz / cuts_hz[:, :, 1]) ** 8)
     below = hz <= np.array([row.ceiling_hz for row in rows])[:, None, None]
     return torch.from_numpy(10.0 ** (db / 20.0) * low * high * below).float()

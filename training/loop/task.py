@@ -92,8 +92,8 @@ class Task(Protocol):
     def loss(self, module: nn.Module, batch: Batch, carried: Carried) -> Loss:
         """The loss of a batch.
 
-        Several GPUs rely on every parameter to be learnt taking part in every step. On one device, those without
-        a gradient stay as they are to the bit, averages of their gradients included.
+        Several GPUs rely on every parameter to be learnt taking part in every step. On one device, those
+        without a gradient stay as they are to the bit, averages of their gradients included.
         """
         ...
 
