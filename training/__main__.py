@@ -12,6 +12,7 @@ import click
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.stop import Stopped
+from rtsep.training.commands.add_stem import command as add_stem
 from rtsep.training.commands.assemble import command as assemble
 from rtsep.training.commands.band import command as band
 from rtsep.training.commands.choir import command as choir
@@ -37,6 +38,7 @@ group.add_command(unet)
 group.add_command(stems)
 group.add_command(render_band)
 group.add_command(band)
+group.add_command(add_stem)
 group.add_command(evaluate)
 group.add_command(evaluate_pitch)
 

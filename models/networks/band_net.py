@@ -66,7 +66,7 @@ class AlongBands(nn.Module):
 
     def _weighed(self, x: Tensor, weights: Tensor) -> Tensor:
         laid_out = x.transpose(1, 2).unsqueeze(2)
-        out = functional.conv2d(laid_out, weights, None, self.weigh.stride, self.weigh.padding)  # type: ignore[arg-type]
+        out = functional.conv2d(laid_out, weights, None, self.weigh.stride, self.weigh.padding)
         return out.squeeze(2).transpose(1, 2)
 
 

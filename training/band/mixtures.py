@@ -11,10 +11,13 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.signal import fftconvolve
 from torch.nn import functional
 
 from rtsep.kernels.errors import RtsepError
+from rtsep.training.choir.render.room import draw_response
 from rtsep.training.databases.stem_folder import FULL_SCALE, SAMPLERATE, Manifest, Song, StemFolder
+from rtsep.training.seeds import generator
 
 F32 = NDArray[np.float32]
 T = TypeVar("T")
@@ -43,7 +46,9 @@ class MixtureSettings:
     speed: tuple[float, float] = (0.87, 1.15)  # pitch and tempo together
     speed_vocals: tuple[float, float] = (0.78, 1.2)  # formants too: more singers than were recorded
     changed_speed: float = 0.5  # of stems
-    driven: float = 0.12  # of stems: soft clipping; singers shout into cheap microphones too
+    driven: tuple[float, float, float, float] = (0.25, 0.1, 0.12, 0.12)  # of stems: soft clipping
+    wet: tuple[float, float, float, float] = (0.4, 0.1, 0.05, 0.2)  # of stems: in a room
+    wet_db: tuple[float, float] = (-20.0, -5.0)  # of the room re the dry sound
     # Shares of stems whose lows are cut, as mixing engineers do: without it low notes of a piano teach that
     # what sounds below 150 Hz may as well be `other`, and a real bass is then shared out between the two.
     low_cut: tuple[float, float, float, float] = (0.9, 0.1, 0.0, 0.9)
@@ -77,6 +82,7 @@ class Row(NamedTuple):
 
 
 CEILING_HZ = 7800.0  # of mixtures as recorded at 16 kHz
+ROOMS = 40  # drawn once: another room for every stem would cost more than all else of a row
 KNOTS = 8
 KNOTS_HZ = 40.0 * 2.0 ** (np.arange(KNOTS) * np.log2(12000.0 / 40.0) / (KNOTS - 1))
 
@@ -96,22 +102,26 @@ class Mixer:
         stems: of the model, in order.
         settings: what mixtures are like.
         held_out: draws from the songs that only validate.
+        beside: stems that are not the model's, to mix its stems with.
     """
 
     databases: Sequence[StemFolder]
     stems: Sequence[str]
     settings: MixtureSettings
     held_out: bool = False
+    beside: Sequence[str] = ()
     _pools: dict[str, list[tuple[float, list[_Source]]]] = field(init=False)
     _coherent: list[tuple[float, StemFolder]] = field(init=False)
+    _rooms: list[F32] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._pools = {stem: self._pool(stem) for stem in self.stems}
+        self._pools = {stem: self._pool(stem) for stem in (*self.stems, *self.beside)}
         self._coherent = [
             (_weight(self._songs(d)), d)
             for d in self.databases
             if d.manifest.coherent and self._songs(d) and self._told_apart(d.manifest)
         ]
+        self._rooms = [draw_response(generator(0, "rooms", k)).taps for k in range(ROOMS)]
         missing = [stem for stem, pool in self._pools.items() if not pool]
         if missing:
             raise RtsepError(
@@ -139,12 +149,16 @@ class Mixer:
         sources = np.zeros((len(self.stems) + 1, samples), np.float32)
         limit_hz = np.inf
         for place, stem in enumerate(self.stems):
-            absent = rng.random() < self._absent(place)
+            absent = rng.random() < _at(self.settings.absent, place)
             chosen = self._draw(stem, rng)
             sound = self._excerpt(chosen, rng, samples, skip, self._speed(rng, stem))
             if not absent:
                 sources[place] = sound * 10.0 ** (wanted_db[place] / 20.0)
                 limit_hz = min(limit_hz, chosen.manifest.limit_hz)
+        for stem, level_db in zip(self.beside, self._levels(rng, self.beside), strict=True):
+            chosen = self._draw(stem, rng)
+            sound = self._excerpt(chosen, rng, samples, skip, self._speed(rng))
+            sources[-1] += sound * np.float32(10.0 ** (level_db / 20.0))
         return self._finished(rng, sources, np.ones(len(self.stems), np.bool_), limit_hz, samples, skip)
 
     def _from_song(self, rng: np.random.Generator, samples: int, skip: int, database: StemFolder) -> Row:
@@ -204,13 +218,19 @@ class Mixer:
                     rms = float(np.sqrt(np.mean(sources[place] ** 2)))
                     sources[place] += second * np.float32(rms * 10.0 ** (level_db / 20.0))
                     limit_hz = min(limit_hz, chosen.manifest.limit_hz)
-            if driven < settings.driven:
+            if driven < _at(settings.driven, place):
                 # against the RMS: how hot it is must not depend on where an item is cut
                 rms = float(np.sqrt(np.mean(sources[place] ** 2))) + 1e-9
                 knee = np.float32(4.0 * rms / amount)
                 sources[place] = knee * np.tanh(sources[place] / knee)
             if flipped < 0.5:
                 sources[place] *= -1.0
+            wet, wet_db = rng.random(), rng.uniform(*settings.wet_db)
+            tail = self._rooms[int(rng.integers(len(self._rooms)))]
+            if wet < _at(settings.wet, place):
+                sources[place] += (
+                    np.float32(10.0 ** (wet_db / 20.0)) * fftconvolve(sources[place], tail)[:samples]
+                )
         curves_db = rng.uniform(-1.0, 1.0, (len(sources), KNOTS)).astype(np.float32) * np.float32(
             settings.equaliser_db
         )
@@ -225,28 +245,24 @@ class Mixer:
         cuts_hz = np.array([[0.0, np.inf]] * (len(self.stems) + 1), np.float32)
         for place, stem in enumerate(self.stems):
             cut, at_hz = rng.random(), np.exp(rng.uniform(*np.log(settings.low_cut_hz)))
-            if place < len(settings.low_cut) and cut < settings.low_cut[place]:
+            if cut < _at(settings.low_cut, place):
                 cuts_hz[place, 0] = at_hz
             cut, at_hz = rng.random(), np.exp(rng.uniform(*np.log(settings.high_cut_bass_hz)))
             if stem == "bass" and cut < settings.high_cut_bass:
                 cuts_hz[place, 1] = at_hz
         return cuts_hz
 
-    def _levels(self, rng: np.random.Generator) -> F32:
+    def _levels(self, rng: np.random.Generator, stems: Sequence[str] | None = None) -> F32:
         """dB re the mixture, of every stem: from levels against the rest of real multitracks, or equal."""
-        settings = self.settings
+        settings, stems = self.settings, self.stems if stems is None else stems
         if rng.random() < settings.balanced_share:
-            return rng.normal(-6.0, settings.balanced_spread_db, len(self.stems)).astype(np.float32)
+            return rng.normal(-6.0, settings.balanced_spread_db, len(stems)).astype(np.float32)
         out = []
-        for stem in self.stems:
+        for stem in stems:
             mean_db, spread_db = getattr(settings, f"level_{stem}_db", (-6.0, 5.0))
             ratio = 10.0 ** (rng.normal(mean_db, spread_db) / 10.0)
             out.append(10.0 * np.log10(ratio / (1.0 + ratio)))
         return np.asarray(out, np.float32)
-
-    def _absent(self, place: int) -> float:
-        absent = self.settings.absent
-        return absent[place] if place < len(absent) else 0.1
 
     def _speed(self, rng: np.random.Generator, stem: str | None = None) -> float:
         between = self.settings.speed_vocals if stem == "vocals" else self.settings.speed
@@ -295,6 +311,11 @@ class Mixer:
             if found:
                 pool.append((_weight([s.song for s in found]), found))
         return pool
+
+
+def _at(shares: Sequence[float], place: int) -> float:
+    """Of a stem; of one beyond the four that settings name, as of the last of them."""
+    return shares[min(place, len(shares) - 1)]
 
 
 def _weight(songs: Sequence[Song]) -> float:

@@ -1,6 +1,6 @@
 """Training of the band model: one step of each way to train it, and its measures."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -39,7 +39,7 @@ class BandConfig:
     encoder_moments: str = ONE  # interleaved: one set of Adam's averages for the encoder, or one per stem
     presets: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 1.0)
     second_s: float = 0.9  # what is scored together
-    seconds: int = 3  # of them in a step
+    seconds: int = 3  # of them in a step at 43 ms; fewer at shorter hops, of which a second has more
     hold: int = 4  # steps in a row on the same mixtures, with carried state
     # Matrix products in bfloat16: twice as fast on a CPU that has them. Bands, powers and the loss keep all
     # their bits, which `precision = "bf16-mixed"` of the loop would take.
@@ -83,14 +83,29 @@ class BandTask:
         databases: to learn from.
         stems: of the model, in order.
         config: of the run.
+        encoder: weights of an encoder that is not to learn; all of it learns if None.
+        beside: stems that are mixed in and not learnt.
     """
 
-    def __init__(self, databases: Sequence[StemFolder], stems: Sequence[str], config: BandConfig) -> None:
+    def __init__(
+        self,
+        databases: Sequence[StemFolder],
+        stems: Sequence[str],
+        config: BandConfig,
+        *,
+        encoder: Mapping[str, Tensor] | None = None,
+        beside: Sequence[str] = (),
+    ) -> None:
         torch.manual_seed(config.fit.seed)
         self.config, self.stems = config, tuple(stems)
         self.module = BandNet(stems, len(stems) if config.mode == INDEPENDENT else 1)
-        self._mixer = Mixer(databases, stems, config.mixtures)
-        self._held_out = Mixer(databases, stems, config.mixtures, held_out=True)
+        self._frozen = encoder is not None
+        if encoder is not None:
+            for frozen in self.module.each_encoder():
+                frozen.load_state_dict(dict(encoder))
+                frozen.requires_grad_(False)
+        self._mixer = Mixer(databases, stems, config.mixtures, beside=beside)
+        self._held_out = Mixer(databases, stems, config.mixtures, held_out=True, beside=beside)
         self._spectra = {ms: BandSpectra(Preset(SAMPLERATE, ms).framing) for ms in LATENCIES_MS}
         self._validation: list[dict[str, Any]] | None = None
         self._moments: MomentsPerTask | None = None
@@ -117,7 +132,7 @@ class BandTask:
         wanted = None if stem is None else self.stems[stem]
         spectra = self._spectra[ms]
         second = self._second(spectra.framing)
-        hops = second * config.seconds
+        hops = second * self._seconds(ms)
         rows = [
             self._mixer.row(
                 draw.rng("mixture", row, config.hold),
@@ -165,13 +180,17 @@ class BandTask:
             "second": self._second(framing),
         }
 
+    def _seconds(self, ms: int) -> int:
+        hop, longest = (self._spectra[at].framing.hop for at in (ms, LATENCIES_MS[-1]))
+        return max(1, round(self.config.seconds * hop / longest))
+
     def _second(self, framing: Framing) -> int:
         return round(self.config.second_s * framing.samplerate / framing.hop)
 
     def loss(self, module: nn.Module, batch: dict[str, Any], carried: Carried) -> Loss:
         """Mean over the stems that the step is about; the parameters of all others have no gradient."""
         assert isinstance(module, BandNet)
-        if module.training and batch["step"] < self.config.statistics_steps:
+        if module.training and not self._frozen and batch["step"] < self.config.statistics_steps:
             self._observe(batch)
         powers = BandPowers(*batch["powers"])
         encoders = len(module.encoders)

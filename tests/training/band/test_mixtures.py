@@ -20,7 +20,7 @@ def _mixer(tmp_path: Path, **changes: object) -> Mixer:
 
 def test_a_draw_is_the_same_mixture_and_goes_on_where_it_was(tmp_path: Path) -> None:
     """Segments of an item are one piece of music: the later one begins with the end of the earlier."""
-    mixer = _mixer(tmp_path, driven=0.0, changed_speed=0.0)
+    mixer = _mixer(tmp_path, driven=(0.0,) * 4, wet=(0.0,) * 4, changed_speed=0.0)
     for seed in range(8):
         whole = mixer.row(np.random.default_rng(seed), SAMPLES, 0)
         again = mixer.row(np.random.default_rng(seed), SAMPLES, 0)
@@ -66,7 +66,8 @@ def test_band_limited_vocals_limit_a_random_mixture(tmp_path: Path) -> None:
 
 def test_levels_are_those_that_were_asked_for(tmp_path: Path) -> None:
     mixer = _mixer(
-        tmp_path, random_share=1.0, balanced_share=0.0, changed_speed=0.0, driven=0.0, backing_share=0.0,
+        tmp_path, random_share=1.0, balanced_share=0.0, changed_speed=0.0, driven=(0.0,) * 4,
+        wet=(0.0,) * 4, backing_share=0.0,
         absent=(0.0,) * 4, level_bass_db=(0.0, 0.0), level_drums_db=(-10.0, 0.0),
     )  # fmt: skip
     found = []
