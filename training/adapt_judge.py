@@ -18,6 +18,7 @@ from rtsep.kernels.errors import RtsepError
 from rtsep.training.choir_mixtures import F32
 from rtsep.training.level_stream import LevelStream, excerpts, hop_pitches, level_stream
 from rtsep.training.mask_loss import MaskLoss
+from rtsep.training.processes import beside
 from rtsep.training.protocol import EXCERPT_SAMPLES, Scores, pool, score
 from rtsep.training.rehearsal import Rehearsal
 from rtsep.training.remix import LABEL_SAMPLES, remix
@@ -82,8 +83,10 @@ class _Part:
         for start in self.starts:
             first = min(start // hop, self.stream.hops - hops)
             batch = excerpts([(self.stream, first)], hops)
+            stems = batch.stems
             whole = slice(0, 2 * EXCERPT_SAMPLES)
-            found.append(score(batch.stems[0, :, whole].numpy(), loss.estimates(batch)[0, :, whole].numpy()))
+            estimates = loss.estimates(beside(loss.net, batch)).cpu()
+            found.append(score(stems[0, :, whole].numpy(), estimates[0, :, whole].numpy()))
         return pool(found)
 
 

@@ -22,6 +22,7 @@ from rtsep.training.level_batches import SAMPLERATE, WARM_S, LevelBatch, LevelBa
 from rtsep.training.mask_loss import MaskLoss
 from rtsep.training.multi_resolution import multi_resolution_loss
 from rtsep.training.pitch_data import Items
+from rtsep.training.processes import beside
 from rtsep.training.seeds import generator, torch_seed
 from rtsep.training.task import Carried, Draw, Loss
 from rtsep.training.torch_synth import harmonics, synthesise
@@ -132,7 +133,7 @@ class _LevelTask:
 
     def _held_out(self, latency_ms: int) -> LevelBatch:
         rngs = [generator(0, "excerpt to validate by", latency_ms, n) for n in range(VALIDATION_STREAMS)]
-        return self._validation.at(latency_ms, rngs)
+        return beside(self.net, self._validation.at(latency_ms, rngs))
 
 
 class SynthesisTask(_LevelTask):
@@ -151,8 +152,8 @@ class SynthesisTask(_LevelTask):
         # controls belong to the middles of synthesis windows: samples 0, hop, 2 hop, ...
         amplitude, gain, bands, lsf = (p.transpose(1, 2).flatten(0, 1) for p in parameters)
         f0_hz = batch.inputs[3].transpose(1, 2).flatten(0, 1)[:, : (controls - 1) * stride + 1]
-        excitation = torch.from_numpy(harmonics(f0_hz.numpy(), hop))
-        noise = 2.0 * torch.rand(excitation.shape) - 1.0
+        excitation = torch.from_numpy(harmonics(f0_hz.cpu().numpy(), hop)).to(f0_hz.device)
+        noise = 2.0 * torch.rand_like(excitation) - 1.0
         synthesised = synthesise(excitation, amplitude, gain, bands, lsf, noise)
         voices = synthesised.reshape(streams, -1, synthesised.shape[-1])
         warm = int(WARM_S * SAMPLERATE)

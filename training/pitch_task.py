@@ -14,6 +14,7 @@ from rtsep.models.pitch_net import PitchNet
 from rtsep.training.choir_item import ChoirItem
 from rtsep.training.fit_settings import FitSettings
 from rtsep.training.pitch_data import CHUNKS, Chunk, Items, PitchStreams
+from rtsep.training.processes import beside
 from rtsep.training.seeds import torch_seed
 from rtsep.training.task import Carried, Draw, Loss
 
@@ -134,7 +135,7 @@ class PitchTask:
         sums: dict[str, list[float]] = {}
         errors, found, sung, claimed = [], 0.0, 0.0, 0.0
         for step in range(CHUNKS):
-            batch = self._heard(self._held_out, rows, step)
+            batch = beside(module, self._heard(self._held_out, rows, step))
             salience, offset, *_ = heard = _listen(module, batch, carried)
             result = self._measure(heard, batch)
             carried = result.carried

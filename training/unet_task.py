@@ -18,6 +18,7 @@ from rtsep.training.centred_stft import centred_stft
 from rtsep.training.choir_dataset import ChoirFolder
 from rtsep.training.choir_item import ChoirItem
 from rtsep.training.contours import Contours
+from rtsep.training.processes import beside
 from rtsep.training.protocol import EXCERPT_SAMPLES, SAMPLERATE, Audio
 from rtsep.training.seeds import generator
 from rtsep.training.task import Carried, Draw, Loss
@@ -88,8 +89,7 @@ class UNetTask:
                 [random_patch(item, rng) for _ in range(VALIDATION_PATCHES)]
             )
             before += float((mixture - target).square().sum())
-            device = next(module.parameters()).device
-            estimate = module(mixture.to(device), condition.to(device)).cpu()
+            estimate = module(*beside(module, (mixture, condition))).cpu()
             after += float((estimate - target).square().sum())
         return {"score": 10.0 * float(np.log10(before / max(after, 1e-12)))}
 
