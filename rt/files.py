@@ -1,18 +1,21 @@
 """Audio files in, block by block."""
 
+import os
 import re
-from pathlib import Path
+import stat
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
 from rtsep.kernels.errors import RtsepError
+from rtsep.rt.audio.disk_errors import reason
 from rtsep.rt.presets import MAX_SAMPLERATE, MIN_SAMPLERATE
 from rtsep.rt.separator import MAX_CHANNELS
 
 # Samples of a block over all channels: long enough that Python costs nothing, short for a steady bar.
 BLOCK_SAMPLES = 16384
+SYSTEM_ERROR = 2  # SF_ERR_SYSTEM of sndfile.h
 # libsndfile's log of a file that is shorter than its header says: `data : 192044 (should be 1000)`
 CUT_SHORT = re.compile(r"^\s*data\s*:\s*(\d+)\s*\(should be (\d+)\)", re.MULTILINE)
 
@@ -31,11 +34,22 @@ class FileSource:
     def __init__(self, path: str | int, input_channels: list[int] | None = None) -> None:
         self.name = "standard input" if path == 0 else str(path)
         self.notes: list[str] = []
+        # opened here, by whatever bytes its name has: libsndfile's binding takes UTF-8 only
+        self._own_fd = path != 0  # standard input is not ours to close
+        self._fd = open_for_reading(self.name) if self._own_fd else 0
         try:
-            # descriptor 0 is not ours to close
-            self._file = soundfile.SoundFile(path, closefd=path != 0)
+            self._file = soundfile.SoundFile(self._fd, closefd=False)
         except (soundfile.LibsndfileError, OSError, TypeError) as error:
-            raise self._unreadable(error) from error
+            unreadable = self._unreadable(error)
+            self._close_fd()
+            raise unreadable from error
+        try:
+            self._examine(input_channels)
+        except BaseException:
+            self.close()
+            raise
+
+    def _examine(self, input_channels: list[int] | None) -> None:
         self.samplerate = int(self._file.samplerate)
         seekable = bool(self._file.seekable())
         self.frames: int | None = int(self._file.frames) if seekable else None
@@ -62,6 +76,11 @@ class FileSource:
         try:
             block: NDArray[np.float32] = self._file.read(self._block, dtype="float32", always_2d=True)
         except (soundfile.LibsndfileError, OSError) as error:
+            if getattr(error, "code", SYSTEM_ERROR) == SYSTEM_ERROR:
+                raise RtsepError(
+                    f"reading {self.name} failed: {_system_reason(self._fd)}",
+                    "what came before is kept; check the disk that it is on",
+                ) from error
             raise RtsepError(
                 f"{self.name} is damaged: {str(error).rstrip('.')}",
                 "what came before is kept; repair the file",
@@ -75,28 +94,50 @@ class FileSource:
     def close(self) -> None:
         """Closes the file."""
         self._file.close()
+        self._close_fd()
+
+    def _close_fd(self) -> None:
+        if self._own_fd:
+            os.close(self._fd)
+            self._own_fd = False
 
     def _unreadable(self, error: Exception) -> RtsepError:
-        if self.name != "standard input":
-            path = Path(self.name)
-            try:
-                with path.open("rb") as file:
-                    if not file.read(1):
-                        return RtsepError(f"{self.name} is empty: 0 bytes", "give a file with sound in it")
-            except OSError as cause:
-                return RtsepError(
-                    f"cannot read {self.name}: {cause.strerror}", "check the path and its permissions"
-                )
-        reason = getattr(error, "error_string", str(error)).rstrip(".")
-        if self.name == "standard input":
+        status = os.fstat(self._fd)
+        if stat.S_ISREG(status.st_mode) and not status.st_size:
+            return RtsepError(f"{self.name} is empty: 0 bytes", "give a file with sound in it")
+        cause = getattr(error, "error_string", str(error)).rstrip(".")
+        if not self._own_fd:
             return RtsepError(
-                f"standard input is no audio file that can be read from a pipe ({reason})",
+                f"standard input is no audio file that can be read from a pipe ({cause})",
                 "send WAV, or say the raw format, such as --raw f32le:48000:1",
             )
         return RtsepError(
-            f"{self.name} is not an audio file that libsndfile reads ({reason})",
+            f"{self.name} is not an audio file that libsndfile reads ({cause})",
             "convert it, for example with ffmpeg -i FILE out.wav",
         )
+
+
+def _system_reason(fd: int) -> str:
+    """Why a file cannot be read on: libsndfile knows only that the system said so."""
+    try:
+        os.read(fd, 1)
+    except OSError as error:
+        return reason(error)
+    return "the system reports an error"
+
+
+def open_for_reading(path: str) -> int:
+    """A descriptor of the file `path`.
+
+    Raises:
+        RtsepError: it cannot be read.
+    """
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise RtsepError(
+            f"cannot read {path}: {reason(error)}", "check the path and its permissions"
+        ) from error
 
 
 def check_format(name: str, samplerate: int, channels: int) -> None:

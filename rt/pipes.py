@@ -2,6 +2,7 @@
 
 import os
 import re
+import select
 import sys
 from dataclasses import dataclass
 from typing import Self
@@ -10,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsep.kernels.errors import RtsepError
+from rtsep.rt.audio.disk_errors import reason, remedy
 from rtsep.rt.files import check_format, pick_channels
+from rtsep.rt.messages import wait_for, write_whole
 from rtsep.rt.separator import MAX_CHANNELS
 
 # bytes per sample; names as in ffmpeg -f
@@ -103,11 +106,11 @@ class RawSource:
         """Next frames float32 [frames, channels]; none at the end.
 
         Raises:
-            RtsepError: the stream ends inside a frame.
+            RtsepError: the stream cannot be read, or ends inside a frame.
         """
         width = self._raw.frame_bytes
         while True:
-            data = os.read(self._fd, READ_BYTES)
+            data = read_some(self._fd, self.name)
             if not data and self._rest:
                 raise RtsepError(
                     f"standard input ended inside a frame: {len(self._rest)} of {width} bytes are left over",
@@ -123,6 +126,31 @@ class RawSource:
         """Standard input stays open: it is not ours."""
 
 
+def read_some(fd: int, name: str) -> bytes:
+    """What a pipe holds at this moment, after waiting for something; nothing at its end.
+
+    A pipe that another program has made non-blocking is waited for like any other.
+
+    Raises:
+        RtsepError: the system cannot read it.
+    """
+    while True:
+        wait_for(fd, select.POLLIN)
+        try:
+            return os.read(fd, READ_BYTES)
+        except BlockingIOError:  # somebody else who reads it was faster
+            continue
+        except OSError as error:
+            raise RtsepError(
+                f"reading {name} failed: {reason(error)}",
+                "what came before is kept; check what sends the sound",
+            ) from error
+
+
+class ReaderLeftError(Exception):
+    """Nobody reads standard output any more."""
+
+
 class StdoutSink:
     """Stems as raw float32, little endian: for every frame stem by stem in order, each with its channels."""
 
@@ -132,15 +160,22 @@ class StdoutSink:
         self._fd = fd
 
     def write(self, stems: NDArray[np.float32]) -> None:
-        """Passes float32 [stems, frames, channels] on, whole.
+        """Passes float32 [stems, frames, channels] on, whole, also where the reader's pipe is non-blocking.
 
         Raises:
-            BrokenPipeError: nobody reads any more.
+            ReaderLeftError: nobody reads any more.
+            RtsepError: standard output is a file on a full disk, among others.
         """
         frames_first = np.ascontiguousarray(stems.transpose(1, 0, 2), "<f4")
         data = frames_first.reshape(-1).view(np.uint8).data
-        while data:
-            data = data[os.write(self._fd, data) :]
+        try:
+            write_whole(self._fd, data)
+        except BrokenPipeError:
+            raise ReaderLeftError from None
+        except OSError as error:
+            raise RtsepError(
+                f"writing the stems to standard output failed: {reason(error)}", remedy(error)
+            ) from error
 
     def __enter__(self) -> Self:
         return self
@@ -150,9 +185,12 @@ class StdoutSink:
 
 
 def refuse_terminal(reading: bool) -> None:
-    """Raises RtsepError where `-` stands for a keyboard or a screen."""
+    """Raises RtsepError where `-` stands for a keyboard or a screen, or for a stream that is closed."""
     stream = sys.stdin if reading else sys.stdout
-    if stream is not None and stream.isatty():
+    if stream is None:
+        name = "--input - reads standard input" if reading else "--output - writes to standard output"
+        raise RtsepError(f"{name}, which is closed", "give a pipe, or name a file or folder")
+    if stream.isatty():
         if reading:
             raise RtsepError(
                 "--input - reads standard input, which is a terminal", "pipe audio in: ... | rtsep --input -"
