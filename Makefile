@@ -16,7 +16,7 @@ BUILD_INPUTS := pyproject.toml CMakeLists.txt $(wildcard kernels/src/*)
 .DELETE_ON_ERROR:
 
 demo: .venv/.installed
-	$(BIN)/python -m rtsep.bench.demo
+	$(BIN)/python -P -m rtsep.bench.demo
 
 test: .venv/.installed-test
 	$(BIN)/python -m pytest

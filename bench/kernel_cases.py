@@ -1,20 +1,24 @@
 """The kernels at the sizes of a hop on stage: 48 kHz, `--latency 11`, four voices, a window of 4096 samples.
 
-One case holds the same call on the C++ kernel and on its NumPy reference, each with arrays of its own.
+One case holds the same call on the C++ kernel, on its NumPy reference
+and, where there is one, on its Numba twin, each with arrays of its own.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from rtsep.kernels import _core
-from rtsep.kernels.filterbank import band_weights, log_centres_hz
+from rtsep.kernels import _core, assignments, comb_model
+from rtsep.kernels.filterbank import band_interpolation, band_weights, log_centres_hz
 from rtsep.kernels.lobe import window_leakage, window_lobe, window_response
 from rtsep.kernels.reference import (
     assignment,
+    band_gains,
     beam,
     comb,
     coverage,
@@ -35,16 +39,30 @@ SAMPLERATE = 48000.0
 WINDOW, HOP, BINS = 3072, 256, 1537
 VOICES, PARTIALS, ORDER, BANDS = 4, 60, 20, 40
 CANDIDATES, PEAKS, TOP_HZ = 247, 96, 5000.0
+WITH_NUMBA_TWIN = ("oscillator", "soft_masks", "stft")
 
 
 @dataclass(frozen=True)
 class KernelCase:
-    """A kernel call: its name, its size in words, and the call in C++ and in NumPy."""
+    """A kernel call: its name, its size in words, and the call in C++, NumPy and, with a twin, Numba."""
 
     name: str
     size: str
     cpp: Callable[[], object]
     numpy: Callable[[], object]
+    numba: Callable[[], object] | None = None
+
+
+def numba_is_installed() -> bool:
+    """Whether the Numba twins can be timed: Numba is an extra, no part of what a stage needs."""
+    return find_spec("numba") is not None
+
+
+def _numba_twin(reference: ModuleType) -> ModuleType | None:
+    name = reference.__name__.rpartition(".")[2]
+    if name not in WITH_NUMBA_TWIN or not numba_is_installed():
+        return None
+    return import_module(f"rtsep.kernels.numba.{name}")
 
 
 def _lsf(rng: np.random.Generator, *shape: int) -> np.ndarray[Any, np.dtype[np.float32]]:
@@ -57,9 +75,10 @@ def kernel_cases() -> Iterator[KernelCase]:
     rng = np.random.default_rng(0)
 
     def case(
-        name: str, size: str, build: Callable[[ModuleType | Any], Callable[[], object]], twin: Any
+        name: str, size: str, build: Callable[[ModuleType | Any], Callable[[], object]], twin: ModuleType
     ) -> KernelCase:
-        return KernelCase(name, size, build(_core), build(twin))
+        compiled = _numba_twin(twin)
+        return KernelCase(name, size, build(_core), build(twin), build(compiled) if compiled else None)
 
     def uniform(*shape: int) -> np.ndarray[Any, np.dtype[np.float32]]:
         return rng.random(shape).astype(np.float32)
@@ -103,6 +122,11 @@ def kernel_cases() -> Iterator[KernelCase]:
     def bank_of_bands(k: Any) -> Callable[[], object]:
         kernel, out = k.Filterbank(*weights, BINS, 1e-5), np.empty((1, centres.size), np.float32)
         return lambda: kernel.apply(sources[:1], out)
+
+    def gains_of_bands(k: Any) -> Callable[[], object]:
+        kernel = k.BandGains(*band_interpolation(centres, SAMPLERATE, WINDOW), centres.size)
+        gain, out = sources[:, : centres.size].copy(), np.empty((VOICES, BINS), np.float32)
+        return lambda: kernel.render(gain, out)
 
     def oscillators(k: Any) -> Callable[[], object]:
         kernel, out = k.HarmonicOscillator(VOICES, PARTIALS, SAMPLERATE), np.empty((VOICES, HOP), np.float32)
@@ -149,17 +173,17 @@ def kernel_cases() -> Iterator[KernelCase]:
 
     def salient(k: Any) -> Callable[[], object]:
         log_odds, offset = -6.0 + 4.0 * rng.standard_normal((2, 124)).astype(np.float32)
-        found = np.empty((2, assignment.PEAKS), np.float32)
+        found = np.empty((2, assignments.PEAKS), np.float32)
         return lambda: k.salience_peaks(log_odds, offset, -4.0, 0.75, *found)
 
     def assigner(k: Any) -> Callable[[], object]:
         kernel = k.PitchAssignment(VOICES, HOP / SAMPLERATE)
-        shape = (assignment.SIZE, VOICES)
+        shape = (assignments.SIZE, VOICES)
         sung, home, heard_s = np.full(shape, -1.0, np.float32), *np.zeros((2, *shape), np.float32)
-        score, chosen = np.full(assignment.SIZE, -np.inf, np.float32), np.zeros(VOICES, np.int32)
-        place = np.linspace(100.0, 20.0, assignment.PEAKS, dtype=np.float32)
-        log_odds = np.linspace(3.0, -2.0, assignment.PEAKS, dtype=np.float32)
-        count = assignment.PEAKS
+        score, chosen = np.full(assignments.SIZE, -np.inf, np.float32), np.zeros(VOICES, np.int32)
+        place = np.linspace(100.0, 20.0, assignments.PEAKS, dtype=np.float32)
+        log_odds = np.linspace(3.0, -2.0, assignments.PEAKS, dtype=np.float32)
+        count = assignments.PEAKS
         return lambda: kernel.step(place, log_odds, count, sung, home, heard_s, score, chosen)
 
     def refinement(k: Any) -> Callable[[], object]:
@@ -170,7 +194,7 @@ def kernel_cases() -> Iterator[KernelCase]:
     def adaptive_comb(k: Any) -> Callable[[], object]:
         response = window_response(window, reach_bins=5, phases=32) ** 2
         kernel = k.AdaptiveComb(VOICES, BINS, bin_hz, response, 32, 0.125, 0.98, 1e-10)
-        power, state = amplitude**2, np.full((VOICES, comb.BANDS), comb.UNSEEN, np.float32)
+        power, state = amplitude**2, np.full((VOICES, comb_model.BANDS), comb_model.UNSEEN, np.float32)
         active, before_hz, level_db = np.zeros((3, VOICES), np.float32)
         out = np.empty((VOICES, BINS), np.float32)
         return lambda: kernel.step(power, f0_hz, state, active, before_hz, out, level_db)
@@ -178,11 +202,14 @@ def kernel_cases() -> Iterator[KernelCase]:
     def guided(k: Any) -> Callable[[], object]:
         response = window_response(window, reach_bins=5, phases=32) ** 2
         kernel = k.GuidedComb(VOICES, BINS, bin_hz, response, 32, 0.125, 1e-10)
-        power, state = amplitude**2, np.full((VOICES, comb.BANDS), comb.UNSEEN, np.float32)
+        power, state = amplitude**2, np.full((VOICES, comb_model.BANDS), comb_model.UNSEEN, np.float32)
         before_hz, level_db = np.zeros((2, VOICES), np.float32)
-        partials = np.empty((VOICES, comb.MAX_PARTIALS, 3), np.float32)
-        level, trust = np.full((2, VOICES, comb.MAX_PARTIALS), [[[-8.0]], [[0.8]]], np.float32)
-        noise, out = np.full((VOICES, comb.BANDS), -18, np.float32), np.empty((VOICES, BINS), np.float32)
+        partials = np.empty((VOICES, comb_model.MAX_PARTIALS, 3), np.float32)
+        level, trust = np.full((2, VOICES, comb_model.MAX_PARTIALS), [[[-8.0]], [[0.8]]], np.float32)
+        noise, out = (
+            np.full((VOICES, comb_model.BANDS), -18, np.float32),
+            np.empty((VOICES, BINS), np.float32),
+        )
 
         def hop() -> None:
             kernel.observe(power, f0_hz, state, before_hz, partials)
@@ -201,12 +228,15 @@ def kernel_cases() -> Iterator[KernelCase]:
     yield case("apply_masks", on_bins, apply_masks, stft)
     yield case("overlap_add", f"{VOICES} stems, hop {HOP}", overlap_add, stft)
     yield case("filterbank", f"{BINS} bins -> {centres.size} bands", bank_of_bands, filterbank)
+    yield case(
+        "band_gains", f"{VOICES} stems, {centres.size} bands -> {BINS} bins", gains_of_bands, band_gains
+    )
     yield case("oscillator", f"{VOICES} voices x {PARTIALS} partials, hop {HOP}", oscillators, oscillator)
     yield case("peaks", f"{BINS} bins, up to {TOP_HZ:.0f} Hz", picker, peaks)
     yield case("coverage", f"{CANDIDATES} candidates x {PEAKS} peaks", explained, coverage)
     yield case("beam", f"{VOICES} voices, {CANDIDATES} x {PEAKS}", decoder, beam)
-    yield case("salience", f"124 candidates, {assignment.PEAKS} peaks", salient, salience)
-    yield case("assignment", f"{VOICES} voices, {assignment.PEAKS} peaks", assigner, assignment)
+    yield case("salience", f"124 candidates, {assignments.PEAKS} peaks", salient, salience)
+    yield case("assignment", f"{VOICES} voices, {assignments.PEAKS} peaks", assigner, assignment)
     yield case("refine_f0", f"{VOICES} voices, {PEAKS} peaks", refinement, refine)
     yield case("comb", on_bins, adaptive_comb, comb)
     yield case("guided_comb", on_bins, guided, guided_comb)

@@ -55,8 +55,8 @@ def hat_weights(centres_hz: F64, samplerate: float, n_fft: int) -> F64:
     """
     bin_hz = samplerate / n_fft
     f = np.arange(n_fft // 2 + 1) * bin_hz
-    ratio = centres_hz[1] / centres_hz[0] if centres_hz.size > 1 else 2.0
-    edges = np.concatenate(([centres_hz[0] / ratio], centres_hz, [centres_hz[-1] * ratio]))
+    ratios = centres_hz[1:] / centres_hz[:-1] if centres_hz.size > 1 else np.array([2.0])
+    edges = np.concatenate(([centres_hz[0] / ratios[0]], centres_hz, [centres_hz[-1] * ratios[-1]]))
     below = np.maximum(np.diff(edges)[:-1], bin_hz)[:, None]
     above = np.maximum(np.diff(edges)[1:], bin_hz)[:, None]
     distance = f[None, :] - centres_hz[:, None]
@@ -83,8 +83,66 @@ def band_weights(centres_hz: F64, samplerate: float, n_fft: int) -> SparseBands:
     return SparseBands(first_bin, offset, flat.astype(np.float32))
 
 
-class LogFilterbank:
-    """Band averages of a magnitude or power spectrum and their natural logarithm.
+def dense_weights(bands: SparseBands, bins: int) -> F64:
+    """The weights of `band_weights` as a matrix [bands, bins]."""
+    dense = np.zeros((bands.first_bin.size, bins))
+    for band, first in enumerate(bands.first_bin):
+        row = bands.weights[bands.offset[band] : bands.offset[band + 1]]
+        dense[band, first : first + row.size] = row
+    return dense
+
+
+def band_interpolation(centres_hz: F64, samplerate: float, n_fft: int) -> tuple[I32, F32]:
+    """Where each bin lies between two band centres: the layout of `_core.BandGains`.
+
+    Bins below the first centre take the first band, bins above the last centre the last band.
+
+    Args:
+        centres_hz: float64 [bands], ascending, at least two.
+        samplerate: Hz.
+        n_fft: FFT length; bins are n_fft // 2 + 1.
+
+    Shape:
+        returns int32 [bins], the lower band; float32 [bins], 0..1, the share of the band above it.
+    """
+    f = np.arange(n_fft // 2 + 1) * (samplerate / n_fft)
+    lower = np.clip(np.searchsorted(centres_hz, f, side="right") - 1, 0, centres_hz.size - 2)
+    share = (f - centres_hz[lower]) / (centres_hz[lower + 1] - centres_hz[lower])
+    return lower.astype(np.int32), np.clip(share, 0.0, 1.0).astype(np.float32)
+
+
+class Filterbank:
+    """Band averages of a magnitude or power spectrum and their natural logarithm, on any ascending centres.
+
+    Args:
+        centres_hz: float64 [bands], ascending; may lie above Nyquist, where bands hold the floor.
+        samplerate: Hz.
+        n_fft: FFT length.
+        floor: added before the logarithm, in the unit of the spectrum; sets the value of silence, log(floor).
+    """
+
+    def __init__(self, centres_hz: F64, samplerate: float, n_fft: int, *, floor: float) -> None:
+        self.centres_hz = centres_hz
+        self.floor = floor
+        self._kernel = _core.Filterbank(
+            *band_weights(self.centres_hz, samplerate, n_fft), n_fft // 2 + 1, floor
+        )
+
+    def apply(self, spectrum: F32, out: F32) -> None:
+        """out = log(bands of `spectrum` + floor); NaN, Inf and negative bins count as 0.
+
+        Args:
+            spectrum: float32 [channels, bins], magnitude or power.
+            out: float32 [channels, bands], written.
+
+        Raises:
+            ValueError: a shape differs; names both.
+        """
+        self._kernel.apply(spectrum, out)
+
+
+class LogFilterbank(Filterbank):
+    """A `Filterbank` on logarithmic centres.
 
     Args:
         samplerate: Hz.
@@ -105,20 +163,5 @@ class LogFilterbank:
         bands_per_octave: int = 24,
         floor: float = 1e-5,
     ) -> None:
-        self.centres_hz = log_centres_hz(f_min_hz, f_max_hz, bands_per_octave)
-        self.floor = floor
-        self._kernel = _core.Filterbank(
-            *band_weights(self.centres_hz, samplerate, n_fft), n_fft // 2 + 1, floor
-        )
-
-    def apply(self, spectrum: F32, out: F32) -> None:
-        """out = log(bands of `spectrum` + floor); NaN, Inf and negative bins count as 0.
-
-        Args:
-            spectrum: float32 [channels, bins], magnitude or power.
-            out: float32 [channels, bands], written.
-
-        Raises:
-            ValueError: a shape differs; names both.
-        """
-        self._kernel.apply(spectrum, out)
+        centres_hz = log_centres_hz(f_min_hz, f_max_hz, bands_per_octave)
+        super().__init__(centres_hz, samplerate, n_fft, floor=floor)

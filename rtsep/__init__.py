@@ -3,8 +3,13 @@
 Public names load on first use, so that `import rtsep` and `rtsep --version` cost nothing.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING
+
+# ONNX Runtime reads it while it loads; otherwise every run would look up its maker's server, write to the
+# user's cache and start threads (models/runtimes/telemetry.py). Whoever sets it to 0 keeps that.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
     from rtsep.kernels.errors import RtsepError as RtsepError

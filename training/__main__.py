@@ -3,16 +3,21 @@
 import sys
 from typing import NoReturn
 
+from rtsep.rt.python_process import leave_current_folder
+
+if __name__ == "__main__":
+    leave_current_folder()
+
 import click
 
-from rtsep.rt.cli import run_group
-from rtsep.training.assemble_cli import command as assemble
-from rtsep.training.choir_cli import command as choir
-from rtsep.training.evaluate_cli import command as evaluate
-from rtsep.training.evaluate_rendered_cli import command as evaluate_pitch
-from rtsep.training.pitch_cli import command as pitch
-from rtsep.training.render_cli import command as render_choir
-from rtsep.training.unet_cli import command as unet
+from rtsep.rt.cli.main import run_group
+from rtsep.training.commands.assemble import command as assemble
+from rtsep.training.commands.choir import command as choir
+from rtsep.training.commands.evaluate import command as evaluate
+from rtsep.training.commands.evaluate_pitch import command as evaluate_pitch
+from rtsep.training.commands.pitch import command as pitch
+from rtsep.training.commands.render_choir import command as render_choir
+from rtsep.training.commands.unet import command as unet
 
 
 @click.group()

@@ -1,5 +1,5 @@
 """pytest-benchmark suite: `pytest bench/kernels --benchmark-enable`, grouped so that each kernel meets its
-reference."""
+twins."""
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
@@ -9,8 +9,11 @@ from rtsep.bench.kernel_cases import KernelCase, kernel_cases
 CASES = list(kernel_cases())
 
 
-@pytest.mark.parametrize("side", ["cpp", "numpy"])
+@pytest.mark.parametrize("side", ["cpp", "numba", "numpy"])
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_bench_kernel(benchmark: BenchmarkFixture, case: KernelCase, side: str) -> None:
+    call = {"cpp": case.cpp, "numba": case.numba, "numpy": case.numpy}[side]
+    if call is None:
+        pytest.skip("this kernel has no Numba twin")
     benchmark.group = f"{case.name}, {case.size}"
-    benchmark(case.cpp if side == "cpp" else case.numpy)
+    benchmark(call)

@@ -5,6 +5,7 @@ PYBIND11_MODULE(_core, m) {
     m.doc() = "rtsep's C++ kernels; each has a NumPy reference in rtsep.kernels.reference";
     bind_stft(m);
     bind_filterbank(m);
+    bind_band_gains(m);
     bind_oscillator(m);
     bind_lpc(m);
     bind_renderer(m);
@@ -18,5 +19,6 @@ PYBIND11_MODULE(_core, m) {
     bind_salience(m);
     bind_assignment(m);
     bind_ring(m);
+    bind_value_snapshot(m);
     bind_device_callback(m);
 }

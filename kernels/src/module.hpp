@@ -38,6 +38,7 @@ py::dict constants(Pairs... pairs) {
 
 void bind_stft(py::module_& m);
 void bind_filterbank(py::module_& m);
+void bind_band_gains(py::module_& m);
 void bind_oscillator(py::module_& m);
 void bind_lpc(py::module_& m);
 void bind_renderer(py::module_& m);
@@ -51,4 +52,5 @@ void bind_refine(py::module_& m);
 void bind_salience(py::module_& m);
 void bind_assignment(py::module_& m);
 void bind_ring(py::module_& m);
+void bind_value_snapshot(py::module_& m);
 void bind_device_callback(py::module_& m);

@@ -72,6 +72,21 @@ void apply_masks(c64 spectrum, f32 masks, c64 out) {
     apply_masks_loop(x, m, o, stems, channels, bins);
 }
 
+// One channel of one stem; `stride` is the number of channels. It is written as the constant 1 for mono, so that the loop
+// over a hop vectorises: Numba's twin, which does this by itself, took half the time before.
+inline __attribute__((always_inline)) void overlap_add_channel(const float* __restrict f, const float* __restrict window,
+                                                               float* __restrict t, float* __restrict o,
+                                                               float* __restrict residual, py::ssize_t stride,
+                                                               py::ssize_t span, py::ssize_t hop) {
+    for (py::ssize_t i = 0; i < span; ++i) t[i] += f[i] * window[i];
+    for (py::ssize_t i = 0; i < hop; ++i) {
+        o[i * stride] = t[i];
+        residual[i * stride] -= t[i];
+    }
+    std::memmove(t, t + hop, sizeof(float) * static_cast<size_t>(span - hop));
+    std::memset(t + span - hop, 0, sizeof(float) * static_cast<size_t>(hop));
+}
+
 RTSEP_CLONES
 void overlap_add_loop(const float* frames, const float* window, float* tail, const float* history, float* out,
                       py::ssize_t stems, py::ssize_t channels, py::ssize_t n, py::ssize_t span, py::ssize_t hop) {
@@ -82,14 +97,11 @@ void overlap_add_loop(const float* frames, const float* window, float* tail, con
         for (py::ssize_t c = 0; c < channels; ++c) {
             const float* f = frames + (s * channels + c) * n + (n - span);
             float* t = tail + (s * channels + c) * span;
-            for (py::ssize_t i = 0; i < span; ++i) t[i] += f[i] * window[i];
-            float* o = out + s * hop * channels;
-            for (py::ssize_t i = 0; i < hop; ++i) {
-                o[i * channels + c] = t[i];
-                residual[i * channels + c] -= t[i];
-            }
-            std::memmove(t, t + hop, sizeof(float) * static_cast<size_t>(span - hop));
-            std::memset(t + span - hop, 0, sizeof(float) * static_cast<size_t>(hop));
+            float* o = out + s * hop * channels + c;
+            if (channels == 1)
+                overlap_add_channel(f, window, t, o, residual, 1, span, hop);
+            else
+                overlap_add_channel(f, window, t, o, residual + c, channels, span, hop);
         }
 }
 

@@ -49,6 +49,14 @@ def test_kernel_ratios(tmp_path: Path) -> None:
     assert {"overlap_add", "oscillator"} <= {row["name"] for row in kernels}
     assert all(row["name"] in result.output for row in kernels)
     assert all(row["ratio"] == pytest.approx(row["numpy_us"] / row["cpp_us"]) for row in kernels)
+    in_numba = {row["name"] for row in kernels if row["numba_us"] is not None}
+    assert {"push_frame", "apply_masks", "overlap_add", "oscillator", "soft_masks p=2"} <= in_numba
+    assert {"beam", "comb"}.isdisjoint(in_numba)
+    assert all(
+        row["numba_ratio"] == pytest.approx(row["numba_us"] / row["cpp_us"])
+        for row in kernels
+        if row["name"] in in_numba
+    )
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,10 @@ from cli_helpers import read_stems, two_tones, write_audio
 
 from rtsep import Separator
 from rtsep.kernels.errors import RtsepError
-from rtsep.rt.files import FileSource
-from rtsep.rt.messages import Messages
+from rtsep.rt.audio.files import FileSource
+from rtsep.rt.cli.messages import Messages
+from rtsep.rt.cli.progress import Progress
 from rtsep.rt.offline import separate
-from rtsep.rt.progress import Progress
 from rtsep.rt.stop import StopSignals
 
 COMMAND = [sys.executable, "-m", "rtsep"]
@@ -150,8 +150,8 @@ class Broken(io.StringIO):
 def test_progress_that_cannot_be_shown_is_not_shown(
     monkeypatch: pytest.MonkeyPatch, error: Exception, terminal: bool
 ) -> None:
-    monkeypatch.setattr("rtsep.rt.progress.PLAIN_PERIOD_S", 0.0)
-    monkeypatch.setattr("rtsep.rt.progress.BAR_PERIOD_S", 0.0)
+    monkeypatch.setattr("rtsep.rt.cli.progress.PLAIN_PERIOD_S", 0.0)
+    monkeypatch.setattr("rtsep.rt.cli.progress.BAR_PERIOD_S", 0.0)
     stream = Broken(error, terminal)
     messages = Messages(stream)
     with Progress(48000, 48000, stream, messages) as progress:
