@@ -15,7 +15,7 @@ import triton
 import triton.language as tl
 
 from rtsep.kernels import _core
-from rtsep.models.choir.model import network_tracker, pitch_grid
+from rtsep.models.choir import network_tracker, pitch_grid
 
 _C = _core.PitchAssignment.CONSTANTS
 SIZE, PEAKS = tl.constexpr(_core.PitchAssignment.SIZE), tl.constexpr(_core.PitchAssignment.PEAKS)

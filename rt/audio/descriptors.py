@@ -3,6 +3,12 @@
 import os
 import select
 
+from rtsep.kernels.errors import RtsepError
+from rtsep.rt.audio.disk_errors import reason
+
+# What a Linux pipe holds at most; a read returns less where less is there.
+READ_BYTES = 65536
+
 
 def write_whole(descriptor: int, data: bytes | memoryview) -> None:
     """Writes all of `data`, also where another program has left the descriptor non-blocking.
@@ -25,3 +31,22 @@ def wait_for(descriptor: int, events: int) -> None:
     poll = select.poll()
     poll.register(descriptor, events)
     poll.poll()
+
+
+def read_some(descriptor: int, name: str, count: int = READ_BYTES) -> bytes:
+    """What is there at this moment, after waiting for something; nothing at the end.
+
+    Raises:
+        RtsepError: the system cannot read it.
+    """
+    while True:
+        wait_for(descriptor, select.POLLIN)
+        try:
+            return os.read(descriptor, count)
+        except BlockingIOError:  # somebody else who reads it was faster
+            continue
+        except OSError as error:
+            raise RtsepError(
+                f"reading {name} failed: {reason(error)}",
+                "what came before is kept; check what sends the sound",
+            ) from error

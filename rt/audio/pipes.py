@@ -1,8 +1,6 @@
-"""Raw samples on standard input, stems on standard output, each block passed on as soon as it is there."""
+"""Formats of raw samples, and stems on standard output, each block passed on as soon as it is there."""
 
-import os
 import re
-import select
 import sys
 from dataclasses import dataclass
 from typing import Self
@@ -11,17 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsep.kernels.errors import RtsepError
-from rtsep.rt.audio.descriptors import wait_for, write_whole
+from rtsep.rt.audio.descriptors import write_whole
 from rtsep.rt.audio.disk_errors import reason, remedy
-from rtsep.rt.audio.files import check_format, pick_channels
+from rtsep.rt.audio.files import check_format
 from rtsep.rt.hop.channels import MAX_CHANNELS
 
 # bytes per sample; names as in ffmpeg -f
 SAMPLE_BYTES = {"s16le": 2, "s24le": 3, "s32le": 4, "f32le": 4, "f64le": 8}
 EXAMPLE = "write FORMAT:RATE:CHANNELS, such as --raw f32le:48000:1"
-STDIN, STDOUT = 0, 1
-# What a Linux pipe holds at most; a read returns less where less is there.
-READ_BYTES = 65536
+STDOUT = 1
 
 
 @dataclass(frozen=True)
@@ -81,70 +77,6 @@ class RawFormat:
             integers = np.frombuffer(data, f"<i{SAMPLE_BYTES[self.encoding]}")
             samples = (integers / 2.0 ** (bits - 1)).astype(np.float32)
         return samples.reshape(-1, self.channels)
-
-
-class RawSource:
-    """Raw samples from a file descriptor; a read gives what is there and does not wait for a full block.
-
-    Raises:
-        RtsepError: standard input is a terminal, or `input_channels` are not in the stream.
-    """
-
-    frames: int | None = None
-    name = "standard input"
-
-    def __init__(self, raw: RawFormat, input_channels: list[int] | None = None, fd: int = STDIN) -> None:
-        self.samplerate = raw.samplerate
-        self.notes: list[str] = []
-        self._pick = pick_channels(self.name, raw.channels, input_channels)
-        self.channels = len(self._pick)
-        self._raw = raw
-        self._fd = fd
-        self._rest = b""
-
-    def read(self) -> NDArray[np.float32]:
-        """Next frames float32 [frames, channels]; none at the end.
-
-        Raises:
-            RtsepError: the stream cannot be read, or ends inside a frame.
-        """
-        width = self._raw.frame_bytes
-        while True:
-            data = read_some(self._fd, self.name)
-            if not data and self._rest:
-                raise RtsepError(
-                    f"standard input ended inside a frame: {len(self._rest)} of {width} bytes are left over",
-                    "check --raw against what is sent; all whole frames are kept",
-                )
-            whole = self._rest + data
-            used = len(whole) - len(whole) % width
-            self._rest = whole[used:]
-            if used or not data:
-                return self._raw.decode(whole[:used])[:, self._pick]
-
-    def close(self) -> None:
-        """Standard input stays open: it is not ours."""
-
-
-def read_some(fd: int, name: str) -> bytes:
-    """What a pipe holds at this moment, after waiting for something; nothing at its end.
-
-    A pipe that another program has made non-blocking is waited for like any other.
-
-    Raises:
-        RtsepError: the system cannot read it.
-    """
-    while True:
-        wait_for(fd, select.POLLIN)
-        try:
-            return os.read(fd, READ_BYTES)
-        except BlockingIOError:  # somebody else who reads it was faster
-            continue
-        except OSError as error:
-            raise RtsepError(
-                f"reading {name} failed: {reason(error)}",
-                "what came before is kept; check what sends the sound",
-            ) from error
 
 
 class ReaderLeftError(Exception):

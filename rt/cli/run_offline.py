@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.choir.given_pitches import F0Track
 from rtsep.rt.audio.disk_errors import reason, remedy
-from rtsep.rt.audio.files import FileSource
+from rtsep.rt.audio.files import STDIN, FileSource
+from rtsep.rt.audio.piped_sound import PipedFile, RawSource, open_sound
 from rtsep.rt.audio.pipes import (
-    STDIN,
     STDOUT,
     RawFormat,
-    RawSource,
     ReaderLeftError,
     StdoutSink,
     refuse_terminal,
@@ -146,19 +145,19 @@ def _run_offline(source: Source, options: RunOptions) -> int:
     return early.exit_code if early else 0
 
 
-def _open(source: Source, options: RunOptions) -> FileSource | RawSource:
+def _open(source: Source, options: RunOptions) -> FileSource | PipedFile | RawSource:
     if source.kind is Kind.FILE:
-        return FileSource(source.text, options.input_channels)
+        return open_sound(source.text, options.input_channels)
     refuse_terminal(reading=True)
     if options.raw is not None:
         return RawSource(RawFormat.parse(options.raw), options.input_channels)
-    return FileSource(0, options.input_channels)
+    return open_sound(STDIN, options.input_channels)
 
 
 def _run(
     source: Source,
     options: RunOptions,
-    reader: FileSource | RawSource,
+    reader: FileSource | PipedFile | RawSource,
     separator: Separator,
     signals: StopSignals,
     progress: Progress,

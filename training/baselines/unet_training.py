@@ -14,7 +14,8 @@ from rtsep.training.baselines.unet import CARD_FILE, WEIGHTS_FILE
 from rtsep.training.baselines.unet_task import UNetTask
 from rtsep.training.files.atomic_write import place
 from rtsep.training.files.toml_settings import read_config
-from rtsep.training.loop.fit import checkpoint, fit
+from rtsep.training.loop import checkpoint
+from rtsep.training.loop.fit import fit
 from rtsep.training.loop.settings import FitSettings
 from rtsep.training.seeds import torch_seed
 

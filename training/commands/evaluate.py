@@ -144,7 +144,7 @@ def _report_writer(folder: Path) -> Callable[[Evaluation, Report, Path], None]:
     if folder.exists() and not folder.is_dir():
         raise RtsepError(f"--report {folder} is a file", "name a folder")
     try:
-        from rtsep.training.report.report import folder as report_folder
+        from rtsep.training.report import folder as report_folder
     except ImportError as error:
         raise RtsepError(f"--report cannot draw: {error}", "run pip install 'rtsep[eval]'") from None
     return report_folder.write

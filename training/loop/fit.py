@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.stop import StopSignals
-from rtsep.training.loop.fit import checkpoint, processes
+from rtsep.training.loop import checkpoint, processes
 from rtsep.training.loop.screen import LOG_EVERY, FitScreen
 from rtsep.training.loop.settings import FitSettings
 from rtsep.training.loop.task import Batch, Carried, Draw, Loss, Task

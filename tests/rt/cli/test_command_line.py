@@ -10,7 +10,7 @@ import pytest
 from helpers.cli_helpers import run_command, write_audio
 from helpers.model_folder import write_model
 
-from rtsep.rt.cli.main import command_group
+from rtsep.rt.cli import command_group
 
 Capture = pytest.CaptureFixture[str]
 

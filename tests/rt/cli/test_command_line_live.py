@@ -11,7 +11,7 @@ import pytest
 from helpers.cli_helpers import run_command
 
 from rtsep.kernels.errors import RtsepError
-from rtsep.rt.cli.main import run_live
+from rtsep.rt.cli import run_live
 from rtsep.rt.live.status import Status
 
 Capture = pytest.CaptureFixture[str]

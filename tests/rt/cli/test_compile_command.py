@@ -18,7 +18,7 @@ from rtsep.models.networks.export import export_onnx
 from rtsep.models.runtimes.network_step import NetworkStep
 
 pytest.importorskip("openvino", reason="OpenVINO is not installed (extra `openvino`)")
-from rtsep.rt.cli.main import compile as compile_cli
+from rtsep.rt.cli import compile as compile_cli
 
 
 class TinyTracker:

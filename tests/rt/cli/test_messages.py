@@ -203,7 +203,7 @@ def test_what_failed_is_not_taken_for_something_else(monkeypatch: pytest.MonkeyP
                     raise soundfile.LibsndfileError(2)
                 return block
 
-            monkeypatch.setattr(source._file, "read", read)
+            monkeypatch.setattr(source._files[0], "read", read)
         separator = Separator.load(voices=1)
         with StopSignals() as signals:
             return separate(source, sink, separator, signals=signals)

@@ -13,7 +13,8 @@ from helpers.tiny_task import SETTINGS, SumTask
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.stop import Stopped
-from rtsep.training.loop.fit import BROKEN_STEPS, Fitted, checkpoint, fit
+from rtsep.training.loop import checkpoint
+from rtsep.training.loop.fit import BROKEN_STEPS, Fitted, fit
 from rtsep.training.loop.settings import FitSettings
 
 

@@ -14,7 +14,8 @@ from rtsep.training.choir.adapt.rehearsal import Rehearsal
 from rtsep.training.choir.adapt.task import AdaptTask
 from rtsep.training.files.card_file import write_card
 from rtsep.training.files.model_files import write_network
-from rtsep.training.loop.fit import checkpoint, fit
+from rtsep.training.loop import checkpoint
+from rtsep.training.loop.fit import fit
 from rtsep.training.loop.settings import FitSettings
 
 ARCHITECTURE = "source-filter"
