@@ -1,24 +1,21 @@
-"""A stretch of a file as a file of its own, with some bytes replaced: so libsndfile is shown what is there."""
+"""A stretch of a file behind a header of our own, as one file: libsndfile is shown what is there."""
 
 import os
-from collections.abc import Mapping
 
 
 class FileWindow:
-    """Bytes `start` to `end` of a descriptor, as a file that can be read and searched.
+    """`header`, then bytes `start` to `end` of a descriptor, as a file that can be read and searched.
 
     Args:
         descriptor: stays open and keeps its own position.
         start, end: bytes.
-        patches: position in the window -> bytes to show there instead of the file's.
+        header: shown before them.
     """
 
-    def __init__(
-        self, descriptor: int, start: int, end: int, patches: Mapping[int, bytes] | None = None
-    ) -> None:
+    def __init__(self, descriptor: int, start: int, end: int, header: bytes = b"") -> None:
         self._descriptor = descriptor
-        self._start, self._size = start, end - start
-        self._patches = dict(patches or {})
+        self._start, self._header = start, header
+        self._size = len(header) + end - start
         self._position = 0
         self.error: OSError | None = None
 
@@ -28,16 +25,13 @@ class FileWindow:
         """
         left = max(0, self._size - self._position)
         count = left if count < 0 else min(count, left)
+        data = self._header[self._position : self._position + count]
+        behind = self._position + len(data) - len(self._header)
         try:
-            data = os.pread(self._descriptor, count, self._start + self._position)
+            if count > len(data):
+                data += os.pread(self._descriptor, count - len(data), self._start + behind)
         except OSError as error:
             self.error = error
-            return b""
-        for position, patch in self._patches.items():
-            for i, byte in enumerate(patch):
-                at = position + i - self._position
-                if 0 <= at < len(data):
-                    data = data[:at] + bytes([byte]) + data[at + 1 :]
         self._position += len(data)
         return data
 

@@ -12,11 +12,12 @@ from rtsep.kernels.errors import RtsepError
 from rtsep.rt.audio.disk_errors import reason
 from rtsep.rt.audio.file_window import FileWindow
 from rtsep.rt.audio.ogg_links import link_starts
-from rtsep.rt.audio.wav_header import shown_whole
+from rtsep.rt.audio.wav_header import UNKNOWN, shown_whole
 from rtsep.rt.hop.channels import MAX_CHANNELS
 from rtsep.rt.hop.presets import MAX_SAMPLERATE, MIN_SAMPLERATE
 
 STDIN = 0
+NO_LENGTH = "does not say how long it is: it is read to its end"
 # Samples of a block over all channels: long enough that Python costs nothing, short for a steady bar.
 BLOCK_SAMPLES = 16384
 SYSTEM_ERROR = 2  # SF_ERR_SYSTEM of sndfile.h
@@ -100,7 +101,7 @@ class FileSource:
             )
         if max(counts) >= UNKNOWN_FRAMES:
             self.frames = None
-            self.notes.append(f"{self.name} does not say how long it is: it is read to its end")
+            self.notes.append(f"{self.name} {NO_LENGTH}")
         check_format(self.name, self.samplerate, first.channels)
         for number, file in enumerate(self._files, start=1):
             if (file.samplerate, file.channels) != (first.samplerate, first.channels):
@@ -113,6 +114,9 @@ class FileSource:
         self.channels = len(self._pick)
         self._block = max(256, BLOCK_SAMPLES // first.channels)
         if (cut := CUT_SHORT.search(first.extra_info)) and int(cut[1]) > int(cut[2]):
+            if int(cut[1]) == UNKNOWN:  # what a program writes that cannot go back to its header
+                self.notes.append(f"{self.name} {NO_LENGTH}")
+                return
             self.notes.append(
                 f"{self.name} is cut short: {cut[2]} bytes of the {cut[1]} its header promises; "
                 "what is there is separated"

@@ -171,13 +171,20 @@ def shown_whole(descriptor: int, size: int) -> tuple[FileWindow, str] | None:
         if rate
         else "its header says less than is there"
     )
-    if os.pread(descriptor, 4, 0) != b"RIFF":
-        # RF64: the 64 bits of the data's length are the second number of the first chunk
-        patches = {28: struct.pack("<Q", whole)} if os.pread(descriptor, 4, 12) == b"ds64" else {}
-        patches[position - 4] = struct.pack("<I", UNKNOWN)
-    else:
-        patches = {position - 4: bytes(4)}  # libsndfile takes 0 for a file that was not closed: to its end
-    return FileWindow(descriptor, 0, position + whole, patches), note
+    return FileWindow(descriptor, position, position + whole, _rf64_header(header, whole)), note
+
+
+def _rf64_header(header: StreamHeader, data_bytes: int) -> bytes:
+    """A header that counts in 64 bits (EBU Tech 3306), for sound of any length."""
+    tag, bits = next(key for key, name in WAV_ENCODINGS.items() if name == header.subtype)
+    rate, width = header.samplerate, header.frame_bytes
+    fmt = struct.pack("<HHIIHH", tag, header.channels, rate, rate * width % 2**32, width % 2**16, bits)
+    ds64 = struct.pack("<QQQI", 72 + data_bytes, data_bytes, data_bytes // width if width else 0, 0)
+    unknown = struct.pack("<I", UNKNOWN)
+    return (
+        b"RF64" + unknown + b"WAVEds64" + struct.pack("<I", len(ds64)) + ds64
+        + b"fmt " + struct.pack("<I", len(fmt)) + fmt + b"data" + unknown
+    )  # fmt: skip
 
 
 def _only_chunks(descriptor: int, position: int, size: int) -> bool:

@@ -18,7 +18,7 @@ def wav_header(channels: int = 1, rate: int = 48000, bits: int = 16, data_bytes:
     width = channels * bits // 8
     fmt = struct.pack("<HHIIHH", 1, channels, rate, (rate * width) % 2**32, width % 65536, bits)
     return (
-        b"RIFF" + struct.pack("<I", 36 + data_bytes) + b"WAVEfmt " + struct.pack("<I", 16) + fmt
+        b"RIFF" + struct.pack("<I", (36 + data_bytes) % 2**32) + b"WAVEfmt " + struct.pack("<I", 16) + fmt
         + b"data" + struct.pack("<I", data_bytes)
     )  # fmt: skip
 

@@ -23,8 +23,8 @@ COMMAND = [sys.executable, "-m", "rtsep"]
 SOUND = (two_tones()[:, 0] * 32767).astype("<i2")
 FORMATS = [
     ("WAV", "PCM_U8"), ("WAV", "PCM_16"), ("WAV", "PCM_24"), ("WAV", "PCM_32"), ("WAV", "FLOAT"),
-    ("WAV", "DOUBLE"), ("WAV", "ULAW"), ("WAV", "ALAW"), ("WAVEX", "PCM_16"), ("WAVEX", "FLOAT"), ("RF64", "PCM_16"),
-    ("AU", "PCM_S8"), ("AU", "PCM_16"), ("AU", "FLOAT"), ("AU", "ULAW"),
+    ("WAV", "DOUBLE"), ("WAV", "ULAW"), ("WAV", "ALAW"), ("WAVEX", "PCM_16"), ("WAVEX", "FLOAT"),
+    ("RF64", "PCM_16"), ("AU", "PCM_S8"), ("AU", "PCM_16"), ("AU", "FLOAT"), ("AU", "ULAW"),
 ]  # fmt: skip
 
 
@@ -87,7 +87,8 @@ def test_a_pipe_cut_short_is_told() -> None:
     audio, notes = piped(wav_header(data_bytes=100000) + SOUND.tobytes())
     assert len(audio) == len(SOUND)
     assert notes == [
-        f"a pipe is cut short: {len(SOUND) * 2} bytes of the 100000 its header promises; what came is separated"
+        f"a pipe is cut short: {len(SOUND) * 2} bytes of the 100000 its header promises; "
+        "what came is separated"
     ]
 
 
