@@ -19,7 +19,7 @@ from rtsep.rt.live_settings import LiveSettings
 from rtsep.rt.meters import HopTimes, LevelMeters, to_db
 from rtsep.rt.routing import routing
 from rtsep.rt.scheduling import lock_memory, stop_collecting
-from rtsep.rt.status import Block, rounded
+from rtsep.rt.status import Block, of_each, rounded
 from rtsep.rt.stream_choice import StreamChoice, buffering_samples
 
 HOUSEKEEPING_S = 0.05  # a screen refreshes 20 times a second at most
@@ -230,7 +230,8 @@ class LiveEngine:
 
     def publish(self, state: str, last_error: str | None = None, device_losses: int = 0) -> None:
         """A snapshot for everyone who watches."""
-        callback, report, before = self._callback, self._separator.voices, self._before
+        callback, before = self._callback, self._before
+        stems, report = self._separator.stems, self._separator.voices
         now, cpu = time.monotonic(), time.process_time()
         if now - self._load_at[0] >= 1.0:
             self._load = (cpu - self._load_at[1]) / (now - self._load_at[0])
@@ -261,9 +262,9 @@ class LiveEngine:
                 **{name: before[name] + value for name, value in counted.items()},
                 "state": state,
                 "input_peak_db": rounded(to_db(self._input_peak)),
-                "f0_hz": rounded(report.f0_hz),
-                "level_db": rounded(report.level_db),
-                "merged": [bool(m) for m in report.merged],
+                "f0_hz": of_each(stems, report.stems, rounded(report.f0_hz)),
+                "level_db": of_each(stems, report.stems, rounded(report.level_db)),
+                "merged": of_each(stems, report.stems, report.merged.tolist()),
                 "cpu_load": round(self._load, 3),
                 "device_load": round(self._stream.load, 3) if state == "running" else 0.0,
                 "last_error": self._last_error if last_error is None else last_error,
