@@ -172,8 +172,13 @@ def of_each(stems: Sequence[str], pitched: Sequence[str], values: Iterable[T]) -
 
     >>> of_each(("vocals", "drums", "residual"), ("vocals",), [220.0])
     [220.0, None, None]
+
+    Raises:
+        ValueError: another number of values, or a name that is no stem.
     """
     found = dict(zip(pitched, values, strict=True))
+    for name in found.keys() - set(stems):
+        raise ValueError(f"{name!r} is none of the stems {', '.join(stems)}")
     return [found.get(stem) for stem in stems]
 
 
