@@ -96,7 +96,6 @@ class LiveEngine:
         )
         self._mixer = Mixer(separator.stems)
         self._commands = CommandReader(commands, self._mixer.parameters)
-        self._obey()  # what was set for the engine before this one is in force from the first frame on
         self._hop_index = self._skipped_hops = self._record_lost_frames = 0
         self._hop = np.zeros((hop, channels), np.float32)
         self._stems = np.zeros((stems, hop, channels), np.float32)
@@ -115,6 +114,7 @@ class LiveEngine:
         if state is not None:
             self._aligned[...] = state.pop("aligned")
             take_over(separator, state)
+        self._obey()  # what was set for the engine before this one is in force from the first frame on
         self._fixed: dict[str, Any] = {
             "samplerate": fmt.samplerate,
             "hop": hop,
