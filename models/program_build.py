@@ -7,11 +7,12 @@ import safetensors.torch
 from torch import nn
 
 from rtsep.kernels.errors import RtsepError
+from rtsep.models.build import find_choir
 from rtsep.models.card import LEVELS, TRACKER, NetworkCard
 from rtsep.models.framing import Framing
 from rtsep.models.hop_program import HopProgram, TensorMasks
 from rtsep.models.pitch_net import PitchNet
-from rtsep.models.registry import Model, find_model
+from rtsep.models.registry import Model
 from rtsep.models.source_filter_net import SourceFilterNet
 from rtsep.models.step_module import HopNetwork, StepModule
 from rtsep.models.tensor_comb import TensorAdaptiveComb
@@ -37,9 +38,9 @@ def build_program(
         replace: puts an engine where a network is.
 
     Raises:
-        RtsepError: an unknown name, a damaged file, or a part that exists on the CPU's engine alone.
+        RtsepError: what `build_model` refuses, or a part that exists on the CPU's engine alone.
     """
-    model = find_model(name)
+    model = find_choir(name, voices, framing)
     pitches = model.card.network(TRACKER, framing.latency_ms)
     if pitches is None or pitches.architecture != "pitch-net":
         raise RtsepError(
