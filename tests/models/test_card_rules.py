@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from model_folder import network_entry, write_model
+from helpers.model_folder import network_entry, write_model
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.models import build
 from rtsep.models.build import build_model, build_tracker
 from rtsep.models.card_rules import MAX_CARD_BYTES, printable, require_model_name, shown
 from rtsep.models.registry import CARD_FILE, WEIGHTS_FOLDER, find_model, shipped_models
-from rtsep.rt.presets import Preset
+from rtsep.rt.hop.presets import Preset
 
 Write = Callable[[Path], None]
 ESCAPE = "\x1b[2J"
@@ -147,7 +147,7 @@ def test_a_card_is_kept_to(
 
 def test_the_gpu_keeps_to_the_card_too(tmp_path: Path) -> None:
     pytest.importorskip("torch")
-    from rtsep.models.program_build import build_program
+    from rtsep.models.gpu.build_program import build_program
 
     folder = str(write_model(tmp_path / "mine", [], latency_presets_ms=[43]))
     with pytest.raises(RtsepError, match="works at 43 ms"):
