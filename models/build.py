@@ -5,8 +5,7 @@ from functools import partial
 from typing import TypeVar
 
 from rtsep.kernels.errors import RtsepError
-from rtsep.models.card import CHOIR, LEVELS, TRACKER, NetworkCard
-from rtsep.models.card_rules import require_offered
+from rtsep.models.card import LEVELS, TRACKER, NetworkCard
 from rtsep.models.choir.comb_masks import AdaptiveCombMasks, CombMasks, FixedCombMasks
 from rtsep.models.choir.given_pitches import F0Track
 from rtsep.models.choir.model import ChoirModel
@@ -17,11 +16,9 @@ from rtsep.models.choir.source_filter_input import ENVELOPE_BANDS, MIXTURE_BANDS
 from rtsep.models.choir.source_filter_masks import SourceFilterMasks
 from rtsep.models.framing import Framing
 from rtsep.models.mask_model import MaskModel
-from rtsep.models.registry import Model, find_model
+from rtsep.models.registry import Model, find_choir
 from rtsep.models.runtimes.network_step import MakeStep, NetworkStep
 from rtsep.models.runtimes.onnx_step import OnnxStep
-
-MAX_VOICES = 4
 
 T = TypeVar("T")
 
@@ -79,31 +76,6 @@ def build_tracker(
 ) -> PitchTracker:
     """The tracker of a model by itself; arguments and errors as of `build_model`."""
     return _tracker(find_choir(name, voices, framing), voices, framing, make_step)
-
-
-def find_choir(name: str, voices: int, framing: Framing) -> Model:
-    """A model of the family choir that offers what is asked of it.
-
-    Raises:
-        RtsepError: an unknown name, another family, a number of voices outside 1..4, or a sample rate,
-            latency or number of voices that its card does not offer.
-    """
-    if not 1 <= voices <= MAX_VOICES:
-        raise RtsepError(f"{voices} voices is outside 1..{MAX_VOICES}", "ask for --voices 1 to 4")
-    model = find_model(name)
-    card = model.card
-    if card.family != CHOIR:
-        raise RtsepError(
-            f"model {card.name} is of the family {card.family}, which this rtsep does not run",
-            f"choose a model of the family {CHOIR}: see rtsep models",
-        )
-    require_offered(card, framing)
-    if voices > len(card.stems):
-        raise RtsepError(
-            f"model {card.name} gives up to {len(card.stems)} voices, not {voices}",
-            f"ask for --voices {len(card.stems)} or fewer",
-        )
-    return model
 
 
 def _tracker(model: Model, voices: int, framing: Framing, make_step: MakeStep) -> PitchTracker:

@@ -5,16 +5,13 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from rtsep.kernels.errors import RtsepError
-
-if TYPE_CHECKING:
-    from rtsep.models.card import ModelCard
-    from rtsep.models.framing import Framing
+from rtsep.models.framing import Framing
 
 MAX_CARD_BYTES = 1 << 20  # shipped cards have 4 kB
 MAX_TEXT = 4000  # characters of one line of a card; the longest shipped one has 300
@@ -35,6 +32,38 @@ CONFIG_BOUNDS: dict[str, dict[str, tuple[int, int]]] = {
 # Presets are named by whole milliseconds; 5 ms stands for 5.3, and rates between the usual ones round their
 # frames: 4.8 to 5.9 ms are all this preset.
 PRESET_TOLERANCE = 1.25
+
+
+class Network(Protocol):
+    """What the rules look at in a `NetworkCard`."""
+
+    @property
+    def role(self) -> str: ...
+    @property
+    def latency_presets_ms(self) -> tuple[int, ...]: ...
+    @property
+    def onnx(self) -> str: ...
+    @property
+    def onnx_sha256(self) -> str: ...
+    @property
+    def weights(self) -> str: ...
+    @property
+    def weights_sha256(self) -> str: ...
+
+
+class Promises(Protocol):
+    """What the rules look at in a `ModelCard`."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def stems(self) -> tuple[str, ...]: ...
+    @property
+    def latency_presets_ms(self) -> tuple[int, ...]: ...
+    @property
+    def samplerate_hz(self) -> tuple[int, int]: ...
+    @property
+    def networks(self) -> Sequence[Network]: ...
 
 
 def shown(value: object) -> str:
@@ -170,7 +199,7 @@ def require_config(architecture: str, config: Mapping[str, object], where: str) 
             )
 
 
-def require_promises(card: "ModelCard", where: str) -> None:
+def require_promises(card: Promises, where: str) -> None:
     """What must hold of any family: rates, presets, stems and files that do not contradict each other.
 
     Raises:
@@ -217,7 +246,7 @@ def _require_stems(stems: Iterable[str], where: str) -> None:
         seen.add(name.casefold())
 
 
-def require_choir(card: "ModelCard", where: str) -> None:
+def require_choir(card: Promises, where: str) -> None:
     """What must hold of a choir: voices in order, and for every latency at most one network of a role.
 
     Raises:
@@ -241,7 +270,7 @@ def require_choir(card: "ModelCard", where: str) -> None:
             served.add((network.role, ms))
 
 
-def require_offered(card: "ModelCard", framing: "Framing") -> None:
+def require_offered(card: Promises, framing: Framing) -> None:
     """Raises RtsepError where a model is asked for a rate or a latency that its card does not offer."""
     low, high = card.samplerate_hz
     if not low <= framing.samplerate <= high:

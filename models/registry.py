@@ -8,13 +8,15 @@ from functools import cache
 from pathlib import Path
 
 from rtsep.kernels.errors import RtsepError
-from rtsep.models.card import ModelCard, read_card
-from rtsep.models.card_rules import shown
+from rtsep.models.card import CHOIR, ModelCard, read_card
+from rtsep.models.card_rules import require_offered, shown
+from rtsep.models.framing import Framing
 
 CARD_FOLDER = Path(__file__).parent / "cards"
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 CARD_FILE = "card.json"  # of a model that is a folder
 DEFAULT_MODEL = "choir"
+MAX_VOICES = 4  # of a choir
 MAX_NETWORK_BYTES = 1 << 31  # of an ONNX file: its format ends there
 
 
@@ -108,6 +110,31 @@ def find_model(name: str) -> Model:
         )
     file = folder / CARD_FILE
     return Model(read_card(file), file, folder, "copy the model's folder again from where it came")
+
+
+def find_choir(name: str, voices: int, framing: Framing) -> Model:
+    """A model of the family choir that offers what is asked of it.
+
+    Raises:
+        RtsepError: an unknown name, another family, a number of voices outside 1..4, or a sample rate,
+            latency or number of voices that its card does not offer.
+    """
+    if not 1 <= voices <= MAX_VOICES:
+        raise RtsepError(f"{voices} voices is outside 1..{MAX_VOICES}", "ask for --voices 1 to 4")
+    model = find_model(name)
+    card = model.card
+    if card.family != CHOIR:
+        raise RtsepError(
+            f"model {card.name} is of the family {card.family}, which this rtsep does not run",
+            f"choose a model of the family {CHOIR}: see rtsep models",
+        )
+    require_offered(card, framing)
+    if voices > len(card.stems):
+        raise RtsepError(
+            f"model {card.name} gives up to {len(card.stems)} voices, not {voices}",
+            f"ask for --voices {len(card.stems)} or fewer",
+        )
+    return model
 
 
 def _is_folder(path: Path) -> bool:

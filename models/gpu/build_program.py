@@ -7,7 +7,6 @@ import safetensors.torch
 from torch import nn
 
 from rtsep.kernels.errors import RtsepError
-from rtsep.models.build import find_choir
 from rtsep.models.card import LEVELS, TRACKER, NetworkCard
 from rtsep.models.framing import Framing
 from rtsep.models.gpu.comb import TensorAdaptiveComb
@@ -17,7 +16,7 @@ from rtsep.models.gpu.tracker import TensorTracker
 from rtsep.models.networks.pitch_net import PitchNet
 from rtsep.models.networks.source_filter_net import SourceFilterNet
 from rtsep.models.networks.step_module import HopNetwork, StepModule
-from rtsep.models.registry import Model
+from rtsep.models.registry import Model, find_choir
 
 M = TypeVar("M", bound=nn.Module)
 
