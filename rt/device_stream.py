@@ -1,5 +1,6 @@
 """A PortAudio stream whose callback is the C++ one: opened, watched, closed."""
 
+import contextlib
 import math
 import time
 from dataclasses import dataclass
@@ -9,7 +10,9 @@ import numpy as np
 from rtsep.kernels import _core
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.devices import Device, portaudio
+from rtsep.rt.live.driver_calls import GaveUp, after, call_driver
 
+LEAVE_S = 0.5  # a driver that has not let go by then hangs; Ctrl-C ends a run within a second
 PROBE_CALLBACKS = 4
 PROBE_TIMEOUT_S = 3.0
 
@@ -95,10 +98,26 @@ class DeviceStream:
         """Share of a block's time the callback takes."""
         return float(self._stream.cpu_load)
 
-    def close(self) -> None:
-        """Stops at once."""
-        self._stream.abort(ignore_errors=True)
-        self._stream.close(ignore_errors=True)
+    def close(self) -> bool:
+        """Stops at once. False when the driver hangs: PortAudio must then be left alone until this process
+        ends or is replaced.
+        """
+
+        def leave() -> None:
+            self._stream.abort(ignore_errors=True)
+            self._stream.close(ignore_errors=True)
+
+        try:
+            call_driver(leave, after(LEAVE_S))
+        except GaveUp:
+            return False
+        return True
+
+
+def leave_portaudio() -> None:
+    """Before the process ends: JACK's server drops a client that says goodbye at once, others later."""
+    with contextlib.suppress(GaveUp):
+        call_driver(portaudio()._terminate, after(LEAVE_S))
 
 
 def _refusal(error: Exception, fmt: StreamFormat) -> RtsepError:

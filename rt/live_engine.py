@@ -167,9 +167,13 @@ class LiveEngine:
                 return False
             self.publish("running")
 
-    def close(self) -> None:
-        """Silence. What is still inside the separator goes to the take."""
-        self._stream.close()
+    def leave_device(self) -> bool:
+        """Silence; an audio server no longer counts on this process. False when the driver hangs."""
+        return self._stream.close()
+
+    def close(self) -> bool:
+        """Leaves the device, as `leave_device`. What is still inside the separator goes to the take."""
+        left = self.leave_device()
         if self._record is not None:
             self._hop[...] = 0
             for _ in range(-(-self._separator.hop_latency_samples // self._separator.hop)):
@@ -177,6 +181,7 @@ class LiveEngine:
                 self._record_hop(self._record)
             self._record.close()
         self.publish("stopped")
+        return left
 
     def run_hop(self) -> None:
         """Separates the next hop, or lets it pass where its stems could not be played any more."""

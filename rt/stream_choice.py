@@ -92,6 +92,11 @@ def find_again(choice: StreamChoice) -> StreamChoice:
     source = find_device(old.input.name, "input", devices, host_api=old.input.host_api)
     target = find_device(old.output.name, "output", devices, host_api=old.output.host_api)
     fmt = replace(old, input=source, output=target)
+    if fmt.is_jack and round(source.samplerate) != old.samplerate:
+        raise RtsepError(
+            f"the JACK server came back with {source.samplerate:.0f} Hz instead of {old.samplerate}",
+            f"start it with -r {old.samplerate}, or start rtsep again",
+        )
     if fmt.is_jack and (period := jack_period(fmt)) != old.blocksize:
         raise RtsepError(
             f"the JACK server came back with a period of {period} instead of {old.blocksize}",
