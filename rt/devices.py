@@ -51,7 +51,7 @@ def portaudio() -> ModuleType:
     """python-sounddevice, loaded when a device is first needed.
 
     Raises:
-        RtsepError: the PortAudio library is missing.
+        RtsepError: the PortAudio library is missing, or an audio server keeps it from starting.
     """
     try:
         import sounddevice
@@ -59,12 +59,27 @@ def portaudio() -> ModuleType:
         raise RtsepError(
             f"the PortAudio library cannot be loaded ({error})", "install it: apt install libportaudio2"
         ) from None
+    except Exception as error:  # its own class, which an import that fails does not give away
+        raise RtsepError(
+            f"PortAudio does not start ({error})", "look whether the audio server works, or start it again"
+        ) from None
     return sounddevice  # type: ignore[no-any-return]
 
 
 def list_devices() -> list[Device]:
-    """All devices, in PortAudio's order."""
+    """All devices, in PortAudio's order.
+
+    Raises:
+        RtsepError: PortAudio is missing, or its list is broken, as when a server goes away meanwhile.
+    """
     sd = portaudio()
+    try:
+        return _listed(sd)
+    except sd.PortAudioError as error:
+        raise RtsepError(f"PortAudio does not list its devices ({error})", "try again") from None
+
+
+def _listed(sd: ModuleType) -> list[Device]:
     apis = sd.query_hostapis()
     default_input, default_output = _defaults(sd)
     return [

@@ -1,5 +1,8 @@
 """Names, numbers and channels of devices; routing; block sizes."""
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -67,6 +70,16 @@ def test_not_found_lists_the_choices(spec: int | str, kind: str, words: list[str
 def test_no_devices_at_all() -> None:
     with pytest.raises(RtsepError, match="no audio input device found; connect one"):
         find_device("mic", "input", [])
+
+
+def test_a_portaudio_that_does_not_start_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it is while a JACK server is in trouble; an engine that waits for a device then goes on waiting."""
+    broken = "class PortAudioError(Exception): pass\nraise PortAudioError('Unanticipated host error')\n"
+    (tmp_path / "sounddevice.py").write_text(broken)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "sounddevice", raising=False)
+    with pytest.raises(RtsepError, match=r"PortAudio does not start .* look whether the audio server"):
+        find_device("mic", "input")
 
 
 def test_channels_count_from_one() -> None:
