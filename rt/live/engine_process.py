@@ -19,6 +19,7 @@ import signal
 import sys
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import NoReturn, Self
 
 import numpy as np
@@ -29,6 +30,7 @@ from rtsep.models.mask_model import State
 from rtsep.rt.live.device_stream import leave_portaudio
 from rtsep.rt.live.driver_calls import GaveUp, after, call_driver
 from rtsep.rt.live.hop_loop import LiveEngine
+from rtsep.rt.live.recorder_process import TAKE_INPUT, refuse_earlier_files
 from rtsep.rt.live.scheduling import raise_priority
 from rtsep.rt.live.settings import LiveSettings
 from rtsep.rt.live.shared_memory import SharedMemory
@@ -135,6 +137,8 @@ def main() -> int:
             settings = LiveSettings.from_json(sys.stdin.readline())
             choice = call_driver(lambda: choose_stream(settings), watch)
             engine = LiveEngine(settings, choice, block, commands.memory, record, scheduling)
+            if settings.record is not None:
+                refuse_earlier_files(Path(settings.record), [TAKE_INPUT, *engine.stems])
             call_driver(engine.open, watch)
         if not engine.loop(watch):
             pair = f"{choice.format.input.name!r} -> {choice.format.output.name!r}"
