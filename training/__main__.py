@@ -12,11 +12,14 @@ import click
 
 from rtsep.rt.cli.main import run_group
 from rtsep.training.commands.assemble import command as assemble
+from rtsep.training.commands.band import command as band
 from rtsep.training.commands.choir import command as choir
 from rtsep.training.commands.evaluate import command as evaluate
 from rtsep.training.commands.evaluate_pitch import command as evaluate_pitch
 from rtsep.training.commands.pitch import command as pitch
+from rtsep.training.commands.render_band import command as render_band
 from rtsep.training.commands.render_choir import command as render_choir
+from rtsep.training.commands.stems import command as stems
 from rtsep.training.commands.unet import command as unet
 
 
@@ -30,6 +33,9 @@ group.add_command(pitch)
 group.add_command(assemble)
 group.add_command(choir)
 group.add_command(unet)
+group.add_command(stems)
+group.add_command(render_band)
+group.add_command(band)
 group.add_command(evaluate)
 group.add_command(evaluate_pitch)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from cli_helpers import read_stems, two_tones, write_audio
+from helpers.cli_helpers import read_stems, two_tones, write_audio
 
 from rtsep import Separator
 from rtsep.kernels.errors import RtsepError

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cli_helpers import read_stems, run_command, two_tones, write_audio
+from helpers.cli_helpers import read_stems, run_command, two_tones, write_audio
 
 COMMAND = [sys.executable, "-m", "rtsep"]
 NOT_UTF8 = b"caf\xe9"
