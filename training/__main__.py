@@ -10,14 +10,16 @@ if __name__ == "__main__":
 
 import click
 
-from rtsep.kernels.errors import RtsepError
-from rtsep.rt.stop import Stopped
+from rtsep.rt.cli.main import run_group
 from rtsep.training.commands.assemble import command as assemble
+from rtsep.training.commands.band import command as band
 from rtsep.training.commands.choir import command as choir
 from rtsep.training.commands.evaluate import command as evaluate
 from rtsep.training.commands.evaluate_pitch import command as evaluate_pitch
 from rtsep.training.commands.pitch import command as pitch
+from rtsep.training.commands.render_band import command as render_band
 from rtsep.training.commands.render_choir import command as render_choir
+from rtsep.training.commands.stems import command as stems
 from rtsep.training.commands.unet import command as unet
 
 
@@ -31,27 +33,16 @@ group.add_command(pitch)
 group.add_command(assemble)
 group.add_command(choir)
 group.add_command(unet)
+group.add_command(stems)
+group.add_command(render_band)
+group.add_command(band)
 group.add_command(evaluate)
 group.add_command(evaluate_pitch)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Entry point: a user's mistake is one line on standard error and exit code 2."""
-    try:
-        code = group.main(arguments, prog_name="rtsep-train", standalone_mode=False)
-        sys.exit(code if isinstance(code, int) else 0)
-    except RtsepError as error:
-        message = str(error)
-    except click.UsageError as error:
-        message = f"{error.format_message().rstrip('.')}; see rtsep-train --help"
-    except click.ClickException as error:
-        message = error.format_message()
-    except click.Abort:
-        sys.exit(130)
-    except Stopped as stopped:
-        sys.exit(stopped.exit_code)
-    print(f"rtsep: error: {' '.join(message.split())}", file=sys.stderr)
-    sys.exit(2)
+    sys.exit(run_group(group, "rtsep-train", arguments))
 
 
 if __name__ == "__main__":
