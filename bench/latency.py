@@ -37,13 +37,16 @@ class OpenMasks:
     stems = ("voice-1",)
 
     def __init__(self) -> None:
-        self.report = VoiceReport.empty(1)
+        self.report = VoiceReport.silent(())
 
     def step(self, spectrum: NDArray[np.complex64], masks: NDArray[np.float32]) -> None:
         masks[...] = 1.0
 
     def skip(self) -> None:
         """No time to keep."""
+
+    def listen_to(self, heard: NDArray[np.bool_]) -> None:
+        """Nothing to save."""
 
     def reset(self) -> None:
         """Nothing to forget."""

@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 from rtsep.kernels.errors import RtsepError
 
-FAMILIES = ("choir", "band")
+CHOIR, BAND = "choir", "band"
+FAMILIES = (CHOIR, BAND)
 TRACKER, LEVELS = "tracker", "levels"
-ROLES = (TRACKER, LEVELS)
+ENCODER, DECODER = "encoder", "decoder"
+ROLES = {CHOIR: (TRACKER, LEVELS), BAND: (ENCODER, DECODER)}
 COMBS = ("adaptive", "fixed")
 
 
@@ -19,7 +21,8 @@ class NetworkCard:
     """One trained network of a model.
 
     Attributes:
-        role: "tracker" (who sings which pitch) or "levels" (how loud is each voice where).
+        role: of a choir "tracker" (who sings which pitch) or "levels" (how loud is each voice where), of a
+            band "encoder" or "decoder".
         architecture: which code it runs in; see `rtsep.models.build`.
         config: sizes, as the network's class takes them.
         latency_presets_ms: values of `--latency` it serves.
@@ -28,6 +31,7 @@ class NetworkCard:
         parameters: how many.
         seed: of the training run.
         recipe: the command that trained it.
+        stem: whose masks a decoder gives; None for every other role.
     """
 
     role: str
@@ -41,6 +45,7 @@ class NetworkCard:
     parameters: int
     seed: int
     recipe: str
+    stem: str | None = None
 
     @property
     def files(self) -> dict[str, str]:
@@ -68,6 +73,8 @@ class ModelCard:
             levels network.
         networks: trained parts; pitches are tracked without training where none is a tracker.
         parent_sha256: of the card this model was adapted from, None where it was not.
+        base_sha256, encoder_sha256: of an add-on, a decoder that lies in a folder of its own: the card of the
+            model it was trained beside, and the encoder's ONNX file that it needs. None for a whole model.
     """
 
     name: str
@@ -84,12 +91,15 @@ class ModelCard:
     comb: str | None
     networks: tuple[NetworkCard, ...]
     parent_sha256: str | None
+    base_sha256: str | None = None
+    encoder_sha256: str | None = None
 
-    def network(self, role: str, latency_ms: float) -> NetworkCard | None:
-        """The network of a role that serves the preset nearest to `latency_ms`; None where none does."""
+    def network(self, role: str, latency_ms: float, stem: str | None = None) -> NetworkCard | None:
+        """The network of a role (and stem) that serves the preset nearest to `latency_ms`; None where none
+        does."""
         preset = min(self.latency_presets_ms, key=lambda ms: abs(ms - latency_ms))
         for network in self.networks:
-            if network.role == role and preset in network.latency_presets_ms:
+            if (network.role, network.stem) == (role, stem) and preset in network.latency_presets_ms:
                 return network
         return None
 
@@ -101,7 +111,11 @@ def network_from_json(data: object, where: str) -> NetworkCard:
         RtsepError: fields that are missing, unknown or of the wrong kind; `where` says whose.
     """
     network = _made(NetworkCard, data, where)
-    _one_of(network.role, ROLES, f"{where}: role")
+    _one_of(network.role, tuple(role for roles in ROLES.values() for role in roles), f"{where}: role")
+    if (network.role == DECODER) != (network.stem is not None):
+        raise RtsepError(
+            f"{where}: stem is {network.stem!r}", "name the stem of a decoder, and of no other role"
+        )
     if not network.latency_presets_ms:
         raise RtsepError(f"{where}: a network serves no latency preset", "name at least one")
     return network
@@ -130,6 +144,17 @@ def read_card(path: Path) -> ModelCard:
     _one_of(card.family, FAMILIES, f"{where}: family")
     if card.comb is not None:
         _one_of(card.comb, COMBS, f"{where}: comb")
+    for network in card.networks:
+        _one_of(network.role, ROLES[card.family], f"{where}: role in a {card.family}")
+    (_check_band if card.family == BAND else _check_choir)(card, where)
+    return card
+
+
+def _check_choir(card: ModelCard, where: str) -> None:
+    if (card.base_sha256, card.encoder_sha256) != (None, None):
+        raise RtsepError(
+            f"{where}: a choir belongs to no encoder", "leave out base_sha256 and encoder_sha256"
+        )
     served = {ms for network in card.networks if network.role == LEVELS for ms in network.latency_presets_ms}
     bare = set(card.latency_presets_ms) - served
     if (card.comb is None) == bool(bare):
@@ -137,7 +162,30 @@ def read_card(path: Path) -> ModelCard:
             f"{where} must name a comb where a latency has no levels network, and only there",
             "give one of the two for every latency",
         )
-    return card
+
+
+def _check_band(card: ModelCard, where: str) -> None:
+    """Every stem has one decoder at every latency; a whole model has one encoder, an add-on none."""
+    if card.comb is not None:
+        raise RtsepError(f"{where}: comb is {card.comb!r}", "a band has none: give null")
+    if (card.base_sha256 is None) != (card.encoder_sha256 is None):
+        raise RtsepError(f"{where} names one of base_sha256 and encoder_sha256", "give both or none")
+    needed: list[tuple[str, str | None]] = [(DECODER, stem) for stem in card.stems]
+    if card.encoder_sha256 is None:
+        needed.append((ENCODER, None))
+    if not card.stems:
+        raise RtsepError(f"{where} has no stems", "name at least one, with its decoder")
+    for role, stem in needed:
+        what = role if stem is None else f"{role} of {stem}"
+        for ms in card.latency_presets_ms:
+            of_it = [n for n in card.networks if (n.role, n.stem) == (role, stem)]
+            count = sum(ms in n.latency_presets_ms for n in of_it)
+            if count != 1:
+                raise RtsepError(f"{where} has {count} networks as {what} at {ms} ms", "give one")
+    for network in card.networks:
+        if (network.role, network.stem) not in needed:
+            what = "an encoder" if network.stem is None else f"a decoder of {network.stem}"
+            raise RtsepError(f"{where} has {what}, which belongs to none of its stems", "leave it out")
 
 
 def _one_of(value: str, allowed: tuple[str, ...], what: str) -> None:
@@ -169,6 +217,7 @@ def _is_text(value: object) -> bool:
 _TEXTS = (_is_list_of(_is_text), "a list of strings")
 _COUNTS = (_is_list_of(_is_count), "a list of whole numbers")
 _HASH = (_is_sha256, "a SHA-256 in hexadecimal")
+_MAYBE_HASH = (lambda value: value is None or _is_sha256(value), "a SHA-256 in hexadecimal or null")
 _FILE = (_is_file_name, "a plain file name")
 _TEXT = (_is_text, "a string")
 _COUNT = (_is_count, "a whole number")
@@ -182,7 +231,10 @@ _KINDS: dict[str, tuple[Callable[[object], bool], str]] = {
     "limits": _TEXTS,
     "comb": (lambda value: value is None or _is_text(value), "a string or null"),
     "networks": (_is_list_of(lambda value: isinstance(value, NetworkCard)), "a list"),
-    "parent_sha256": (lambda value: value is None or _is_sha256(value), "a SHA-256 in hexadecimal or null"),
+    "parent_sha256": _MAYBE_HASH,
+    "base_sha256": _MAYBE_HASH,
+    "encoder_sha256": _MAYBE_HASH,
+    "stem": (lambda value: value is None or _is_text(value), "a string or null"),
     "config": (lambda value: isinstance(value, dict), "an object"),
     "onnx": _FILE,
     "weights": _FILE,
@@ -196,12 +248,13 @@ T = TypeVar("T", NetworkCard, ModelCard)
 
 
 def _made(kind: type[T], data: object, where: str) -> T:
-    """`kind` from JSON, every field there and of its kind."""
+    """`kind` from JSON, every field there (those with a default may be left out) and of its kind."""
     if not isinstance(data, dict):
         raise RtsepError(f"{where} is no JSON object", f"see {kind.__name__}")
     names = {field.name for field in fields(kind)}
-    if data.keys() != names:
-        odd = ", ".join(sorted(data.keys() ^ names))
+    needed = {field.name for field in fields(kind) if field.default is MISSING}
+    if not needed <= data.keys() <= names:
+        odd = ", ".join(sorted((needed - data.keys()) | (data.keys() - names)))
         raise RtsepError(f"{where} has missing or unknown fields: {odd}", f"see {kind.__name__}")
     for key, value in data.items():
         test, words = _KINDS.get(key, _TEXT)

@@ -12,6 +12,7 @@ CARD_FOLDER = Path(__file__).parent / "cards"
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 CARD_FILE = "card.json"  # of a model that is a folder
 DEFAULT_MODEL = "choir"
+DEFAULT_BAND = "band"  # where stems are named
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,25 @@ def shipped_models() -> dict[str, Model]:
     files = sorted(CARD_FOLDER.glob("*.json"), key=lambda path: path.stem)
     found = [Model(read_card(file), file, WEIGHTS_FOLDER, "install rtsep again") for file in files]
     return {model.card.name: model for model in found}
+
+
+def default_model(named_stems: bool) -> str:
+    """The shipped model to use where none is named.
+
+    Args:
+        named_stems: whether stems are asked for by name.
+
+    Raises:
+        RtsepError: no model with named stems is shipped.
+    """
+    if not named_stems:
+        return DEFAULT_MODEL
+    if DEFAULT_BAND not in shipped_models():
+        raise RtsepError(
+            "named stems need a model of the family band, and this rtsep brings none",
+            "name one with --model FOLDER",
+        )
+    return DEFAULT_BAND
 
 
 def find_model(name: str) -> Model:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from rtsep.kernels.errors import RtsepError
+from rtsep.models.build import ModelChoice
 from rtsep.models.choir.given_pitches import F0Track
 from rtsep.rt.audio.files import FileSource
 from rtsep.rt.audio.pipes import STDIN, STDOUT, RawFormat, RawSource, StdoutSink, refuse_terminal
@@ -25,9 +26,11 @@ EXIT_BROKEN_PIPE = 141  # as a shell reports a command that SIGPIPE ended
 class RunOptions:
     """The root command's options, None where the user gave none."""
 
-    voices: int
+    voices: int | None
+    stems: tuple[str, ...] | None
+    add_ons: tuple[str, ...]
     latency_ms: int
-    model: str
+    model: str | None
     backend: str
     output: str | None
     output_device: str | None
@@ -83,6 +86,24 @@ def check_conflicts(source: Source, options: RunOptions) -> None:
         )
 
 
+def given_pitches(options: RunOptions) -> F0Track | None:
+    """The pitches of `--f0`, None where there are none.
+
+    Raises:
+        RtsepError: a file that cannot be used, or a model without voices.
+    """
+    if options.f0 is None:
+        return None
+    choice = ModelChoice(options.model, options.voices, options.stems, options.add_ons)
+    choice.names()
+    if not choice.voice_count:
+        raise RtsepError(
+            f"--f0 {options.f0} is not for model {choice.name}: its stems have no pitch",
+            "leave it out, or say how many singers it is for with --voices",
+        )
+    return F0Track.load(options.f0, choice.voice_count)
+
+
 def run_offline(source: Source, options: RunOptions) -> int:
     """Separates a file or standard input; returns the exit code.
 
@@ -112,7 +133,9 @@ def _run_offline(source: Source, options: RunOptions) -> int:
                 latency_ms=options.latency_ms,
                 channels=reader.channels,
                 backend=options.backend,
-                f0=F0Track.load(options.f0, options.voices) if options.f0 else None,
+                f0=given_pitches(options),
+                stems=options.stems,
+                add_ons=options.add_ons,
             )
             messages = sys.stderr if to_pipe else sys.stdout
             report, early = _run(source, options, reader, separator, signals, messages)

@@ -77,6 +77,8 @@ class LiveEngine:
             channels=channels,
             backend=settings.backend,
             f0=settings.f0,
+            stems=settings.choice.stems,
+            add_ons=settings.choice.add_ons,
         )
         self._separator = separator
         hop, stems = separator.hop, len(separator.stems)

@@ -17,11 +17,14 @@ class StillMasks:
 
     def __init__(self, masks: F32) -> None:
         self.stems = tuple(f"stem-{i}" for i in range(masks.shape[0]))
-        self.report = VoiceReport.empty(masks.shape[0])
+        self.report = VoiceReport.silent(())
         self.masks = masks
 
     def step(self, spectrum: NDArray[np.complex64], masks: F32) -> None:
         masks[...] = self.masks
+
+    def listen_to(self, heard: NDArray[np.bool_]) -> None:
+        """Nothing to save."""
 
     def reset(self) -> None:
         """Nothing to forget."""
