@@ -7,12 +7,13 @@ from rtsep.kernels.errors import RtsepError
 from rtsep.models.band.build import band_stems, build_band
 from rtsep.models.band.singers import VOCALS, SingersModel, with_singers
 from rtsep.models.card import BAND, CHOIR
-from rtsep.models.choir.build import build_choir, require_voices
+from rtsep.models.card_rules import require_offered
+from rtsep.models.choir.build import build_choir
 from rtsep.models.choir.given_pitches import F0Track
 from rtsep.models.choir.model import voice_names
 from rtsep.models.framing import Framing
 from rtsep.models.mask_model import RESIDUAL, MaskModel
-from rtsep.models.registry import DEFAULT_MODEL, Model, default_model, find_model
+from rtsep.models.registry import DEFAULT_MODEL, Model, default_model, find_model, require_voices
 from rtsep.models.runtimes.network_step import MakeStep
 from rtsep.models.runtimes.onnx_step import OnnxStep
 
@@ -127,26 +128,29 @@ def build_model(
         make_step: what runs the networks, see `backends.step_maker`.
 
     Raises:
-        RtsepError: an unknown name, a damaged file, something that the model's family does not have, or
-            another number of given pitches than of voices.
+        RtsepError: an unknown name, a damaged file, something that the model's family does not have, a
+            sample rate or latency that its card does not offer, or another number of given pitches than of
+            voices.
     """
     choice = ModelChoice(model, voices, stems, add_ons)
     choice.names()
     if choice.found.card.family == CHOIR:
         return build_choir(
-            choice.found, voices=choice.voice_count, framing=framing, f0=f0, make_step=make_step
+            choice.name, voices=choice.voice_count, framing=framing, f0=f0, make_step=make_step
         )
     if f0 is not None and not voices:
         raise RtsepError(
             f"the stems of model {choice.found.card.name} have no pitch to be given",
             "leave --f0 out, or say how many singers it is for with --voices",
         )
+    for part in (choice.found, *choice.found_add_ons):
+        require_offered(part.card, framing)
     band = build_band(
         choice.found, stems=stems, add_ons=choice.found_add_ons, framing=framing, make_step=make_step
     )
     if not voices:
         return band
-    choir = build_choir(find_model(DEFAULT_MODEL), voices=voices, framing=framing, f0=f0, make_step=make_step)
+    choir = build_choir(DEFAULT_MODEL, voices=voices, framing=framing, f0=f0, make_step=make_step)
     return SingersModel(band, choir, channels, framing.bins)
 
 

@@ -1,17 +1,28 @@
 """A model's card: JSON that says what it is, what it learned from, and which files belong to it."""
 
-import json
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 from rtsep.kernels.errors import RtsepError
+from rtsep.models.band_rules import DECODER, ENCODER, require_band
+from rtsep.models.card_rules import (
+    is_count,
+    is_file_name,
+    is_model_name,
+    is_text,
+    read_json,
+    require_choir,
+    require_config,
+    require_presets,
+    require_promises,
+    shown,
+)
 
 CHOIR, BAND = "choir", "band"
 FAMILIES = (CHOIR, BAND)
 TRACKER, LEVELS = "tracker", "levels"
-ENCODER, DECODER = "encoder", "decoder"
 ROLES = {CHOIR: (TRACKER, LEVELS), BAND: (ENCODER, DECODER)}
 COMBS = ("adaptive", "fixed")
 
@@ -108,53 +119,46 @@ def network_from_json(data: object, where: str) -> NetworkCard:
     """One network of a card.
 
     Raises:
-        RtsepError: fields that are missing, unknown or of the wrong kind; `where` says whose.
+        RtsepError: fields that are missing, unknown, of the wrong kind or out of bounds; `where` says whose.
     """
     network = _made(NetworkCard, data, where)
     _one_of(network.role, tuple(role for roles in ROLES.values() for role in roles), f"{where}: role")
+    require_presets(network.latency_presets_ms, where)
+    require_config(network.architecture, network.config, where)
     if (network.role == DECODER) != (network.stem is not None):
         raise RtsepError(
-            f"{where}: stem is {network.stem!r}", "name the stem of a decoder, and of no other role"
+            f"{where}: stem is {shown(network.stem)}", "name the stem of a decoder, and of no other role"
         )
-    if not network.latency_presets_ms:
-        raise RtsepError(f"{where}: a network serves no latency preset", "name at least one")
     return network
 
 
 def read_card(path: Path) -> ModelCard:
-    """Reads one card.
+    """Reads one card, and refuses one that cannot be kept to.
 
     Raises:
-        RtsepError: no JSON, or fields that are missing, unknown or of the wrong kind.
+        RtsepError: no JSON; fields that are missing, unknown or of the wrong kind; or promises (family,
+            rates, presets, stems, files) that contradict each other.
     """
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise RtsepError(
-            f"model card {path} cannot be read ({reason})", "check the folder, or install rtsep again"
-        ) from error
+    data = read_json(path)
     where = f"model card {path}"
     networks = data.get("networks") if isinstance(data, dict) else None
-    if isinstance(networks, list):
+    if isinstance(data, dict) and isinstance(networks, list):
         data["networks"] = [
             network_from_json(entry, f"{where}, network {i + 1}") for i, entry in enumerate(networks)
         ]
     card = _made(ModelCard, data, where)
     _one_of(card.family, FAMILIES, f"{where}: family")
+    require_promises(card, where)
     if card.comb is not None:
         _one_of(card.comb, COMBS, f"{where}: comb")
     for network in card.networks:
         _one_of(network.role, ROLES[card.family], f"{where}: role in a {card.family}")
-    (_check_band if card.family == BAND else _check_choir)(card, where)
-    return card
-
-
-def _check_choir(card: ModelCard, where: str) -> None:
+    if card.family == BAND:
+        require_band(card, where)
+        return card
+    require_choir(card, where)
     if (card.base_sha256, card.encoder_sha256) != (None, None):
-        raise RtsepError(
-            f"{where}: a choir belongs to no encoder", "leave out base_sha256 and encoder_sha256"
-        )
+        raise RtsepError(f"{where}: a choir is no add-on", "leave out base_sha256 and encoder_sha256")
     served = {ms for network in card.networks if network.role == LEVELS for ms in network.latency_presets_ms}
     bare = set(card.latency_presets_ms) - served
     if (card.comb is None) == bool(bare):
@@ -162,79 +166,45 @@ def _check_choir(card: ModelCard, where: str) -> None:
             f"{where} must name a comb where a latency has no levels network, and only there",
             "give one of the two for every latency",
         )
-
-
-def _check_band(card: ModelCard, where: str) -> None:
-    """Every stem has one decoder at every latency; a whole model has one encoder, an add-on none."""
-    if card.comb is not None:
-        raise RtsepError(f"{where}: comb is {card.comb!r}", "a band has none: give null")
-    if (card.base_sha256 is None) != (card.encoder_sha256 is None):
-        raise RtsepError(f"{where} names one of base_sha256 and encoder_sha256", "give both or none")
-    needed: list[tuple[str, str | None]] = [(DECODER, stem) for stem in card.stems]
-    if card.encoder_sha256 is None:
-        needed.append((ENCODER, None))
-    if not card.stems:
-        raise RtsepError(f"{where} has no stems", "name at least one, with its decoder")
-    for role, stem in needed:
-        what = role if stem is None else f"{role} of {stem}"
-        for ms in card.latency_presets_ms:
-            of_it = [n for n in card.networks if (n.role, n.stem) == (role, stem)]
-            count = sum(ms in n.latency_presets_ms for n in of_it)
-            if count != 1:
-                raise RtsepError(f"{where} has {count} networks as {what} at {ms} ms", "give one")
-    for network in card.networks:
-        if (network.role, network.stem) not in needed:
-            what = "an encoder" if network.stem is None else f"a decoder of {network.stem}"
-            raise RtsepError(f"{where} has {what}, which belongs to none of its stems", "leave it out")
+    return card
 
 
 def _one_of(value: str, allowed: tuple[str, ...], what: str) -> None:
     if value not in allowed:
-        raise RtsepError(f"{what} {value!r} is not one of {', '.join(allowed)}", "see ModelCard")
-
-
-def _is_file_name(value: object) -> bool:
-    """Beside the card and nowhere else."""
-    return isinstance(value, str) and value not in ("", ".", "..") and not set(value) & set("/\\\0")
+        raise RtsepError(f"{what} {shown(value)} is not one of {', '.join(allowed)}", "see ModelCard")
 
 
 def _is_sha256(value: object) -> bool:
     return isinstance(value, str) and len(value) == 64 and set(value) <= set("0123456789abcdef")
 
 
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
 def _is_list_of(inner: Callable[[object], bool]) -> Callable[[object], bool]:
     return lambda value: isinstance(value, list) and all(map(inner, value))
 
 
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
-
-
-_TEXTS = (_is_list_of(_is_text), "a list of strings")
-_COUNTS = (_is_list_of(_is_count), "a list of whole numbers")
+_TEXTS = (_is_list_of(is_text), "a list of strings, each one printable line")
+_COUNTS = (_is_list_of(is_count), "a list of whole numbers")
 _HASH = (_is_sha256, "a SHA-256 in hexadecimal")
 _MAYBE_HASH = (lambda value: value is None or _is_sha256(value), "a SHA-256 in hexadecimal or null")
-_FILE = (_is_file_name, "a plain file name")
-_TEXT = (_is_text, "a string")
-_COUNT = (_is_count, "a whole number")
+_FILE = (is_file_name, "a plain file name")
+_TEXT = (is_text, "a string of one printable line")
+_NAME = (is_model_name, "a short string of one printable line")
+_COUNT = (is_count, "a whole number")
 _KINDS: dict[str, tuple[Callable[[object], bool], str]] = {
+    "name": _NAME,
     "stems": _TEXTS,
     "latency_presets_ms": _COUNTS,
-    "samplerate_hz": (lambda value: _is_list_of(_is_count)(value) and len(value) == 2, "two whole numbers"),  # type: ignore[arg-type]
+    "samplerate_hz": (lambda value: _is_list_of(is_count)(value) and len(value) == 2, "two whole numbers"),  # type: ignore[arg-type]
     "training_data": _TEXTS,
     "credits": _TEXTS,
     "measured_quality": _TEXTS,
     "limits": _TEXTS,
-    "comb": (lambda value: value is None or _is_text(value), "a string or null"),
+    "comb": (lambda value: value is None or is_text(value), "a string or null"),
     "networks": (_is_list_of(lambda value: isinstance(value, NetworkCard)), "a list"),
     "parent_sha256": _MAYBE_HASH,
     "base_sha256": _MAYBE_HASH,
     "encoder_sha256": _MAYBE_HASH,
-    "stem": (lambda value: value is None or _is_text(value), "a string or null"),
+    "stem": (lambda value: value is None or is_text(value), "a string or null"),
     "config": (lambda value: isinstance(value, dict), "an object"),
     "onnx": _FILE,
     "weights": _FILE,
@@ -254,11 +224,11 @@ def _made(kind: type[T], data: object, where: str) -> T:
     names = {field.name for field in fields(kind)}
     needed = {field.name for field in fields(kind) if field.default is MISSING}
     if not needed <= data.keys() <= names:
-        odd = ", ".join(sorted((needed - data.keys()) | (data.keys() - names)))
+        odd = ", ".join(shown(name) for name in sorted((needed - data.keys()) | (data.keys() - names))[:8])
         raise RtsepError(f"{where} has missing or unknown fields: {odd}", f"see {kind.__name__}")
     for key, value in data.items():
         test, words = _KINDS.get(key, _TEXT)
         if not test(value):
-            raise RtsepError(f"{where}: {key} is {value!r}, not {words}", f"see {kind.__name__}")
+            raise RtsepError(f"{where}: {key} is {shown(value)}, not {words}", f"see {kind.__name__}")
     made: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
     return kind(**made)

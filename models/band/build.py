@@ -3,13 +3,13 @@
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.band.features import BANDS, BANDS_INPUT, GAIN_OUTPUT, PRESET_INPUT
 from rtsep.models.band.model import BandModel
-from rtsep.models.card import DECODER, ENCODER, NetworkCard
+from rtsep.models.band_rules import DECODER, ENCODER
+from rtsep.models.card import NetworkCard
 from rtsep.models.framing import PRESETS_MS, Framing
 from rtsep.models.registry import Model
 from rtsep.models.runtimes.network_step import MakeStep, NetworkStep
 
 ARCHITECTURE = "band-net"
-F32_SHAPE = tuple[int, ...]
 
 
 def build_band(
@@ -115,36 +115,12 @@ def _network(model: Model, role: str, stem: str | None, framing: Framing) -> Net
 
 def _encoder(model: Model, card: NetworkCard, make_step: MakeStep) -> NetworkStep:
     step = make_step(model.read(card.onnx), f"{model.card.name}'s {card.onnx}")
-    found = {name: array.shape for name, array in step.inputs.items()}
-    _require_shapes(
-        f"{model.card.name}'s {card.onnx}",
-        found,
-        {BANDS_INPUT: (1, BANDS), PRESET_INPUT: (1, len(PRESETS_MS))},
-    )
+    step.require({BANDS_INPUT: (1, BANDS), PRESET_INPUT: (1, len(PRESETS_MS))}, {})
     return step
 
 
 def _decoder(model: Model, card: NetworkCard, encoder: NetworkStep, make_step: MakeStep) -> NetworkStep:
-    name = f"{model.card.name}'s {card.onnx}"
-    step = make_step(model.read(card.onnx), name)
-    code = {key: array.shape for key, array in encoder.outputs.items()}
-    _require_shapes(
-        name,
-        {key: array.shape for key, array in step.inputs.items()},
-        {key: code.get(key, ()) for key in step.inputs},
-    )
-    _require_shapes(
-        name, {key: array.shape for key, array in step.outputs.items()}, {GAIN_OUTPUT: (1, BANDS)}
-    )
+    step = make_step(model.read(card.onnx), f"{model.card.name}'s {card.onnx}")
+    code = {name: array.shape for name, array in encoder.outputs.items()}
+    step.require({name: code.get(name, ()) for name in step.inputs}, {GAIN_OUTPUT: (1, BANDS)})
     return step
-
-
-def _require_shapes(name: str, found: dict[str, F32_SHAPE], wanted: dict[str, F32_SHAPE]) -> None:
-    for key in sorted(found.keys() | wanted.keys()):
-        have = list(found[key]) if key in found else "nothing"
-        need = list(wanted[key]) if wanted.get(key) else "nothing"
-        if have != need:
-            raise RtsepError(
-                f"{name}: {key} is {have}, a band model's is {need}",
-                "export it with rtsep.models.networks.export",
-            )

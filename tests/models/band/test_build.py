@@ -97,7 +97,7 @@ def without(name: str | None) -> Any:
         (lambda card: card["networks"][0].update(role="tracker"), "role in a band 'tracker'"),
         (lambda card: card["networks"][0].update(stem="vocals"), "stem is 'vocals'"),
         (lambda card: card["networks"][1].update(stem=None), "stem is None"),
-        (lambda card: card.update(stems=[], networks=[]), "has no stems"),
+        (lambda card: card.update(stems=[], networks=[]), "0 stems is outside"),
     ],
 )
 def test_a_card_that_is_not_a_band_s_is_refused(tmp_path: Path, change: Any, words: str) -> None:
@@ -112,7 +112,7 @@ def test_a_card_that_is_not_a_band_s_is_refused(tmp_path: Path, change: Any, wor
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (onnx_of("encoder"), r"decoder-vocals.onnx: bands is \[1, 128\], a band model's is nothing"),
+        (onnx_of("encoder"), "decoder-vocals.onnx: input 'bands' is"),
         (b"no network", "is no network that ONNX Runtime"),
     ],
 )
