@@ -76,6 +76,8 @@ class LiveEngine:
             channels=channels,
             backend=settings.backend,
             f0=settings.f0,
+            stems=settings.choice.stems,
+            add_ons=settings.choice.add_ons,
         )
         self._separator = separator
         hop, stems = separator.hop, len(separator.stems)
@@ -93,6 +95,8 @@ class LiveEngine:
             routes.bypass,
             round(RAMP_S * fmt.samplerate),
         )
+        played = routes.gains.reshape(-1, stems, channels).any(axis=(0, 2))
+        self._kept = played if record is None else np.ones(stems, np.bool_)  # a take has every stem
         self._mixer = Mixer(separator.stems)
         self._commands = CommandReader(commands, self._mixer.parameters)
         self._hop_index = self._skipped_hops = self._record_lost_frames = 0
@@ -113,6 +117,7 @@ class LiveEngine:
         if state is not None:
             self._aligned[...] = state.pop("aligned")
             take_over(separator, state)
+        self._listen()
         self._obey()  # what was set for the engine before this one is in force from the first frame on
         self._fixed: dict[str, Any] = {
             "samplerate": fmt.samplerate,
@@ -207,6 +212,12 @@ class LiveEngine:
         if self._commands.poll():
             self._mixer.set(self._commands.values)
             self._callback.set_gains(self._mixer.gains, self._mixer.bypass)
+            self._listen()
+
+    def _listen(self) -> None:
+        """The model may rest where nobody hears or keeps what it does."""
+        heard = self._kept if self._record is not None else self._kept & (self._mixer.gains > 0)
+        self._separator.listen_to(heard)
 
     def run_hop(self) -> None:
         """Separates the next hop, or lets it pass where its stems could not be played any more."""
