@@ -108,6 +108,7 @@ class BandEncoder(nn.Module):
 
     decay: Tensor  # [PRESETS, averages] and [PRESETS, 1], of a hop
     level_decay: Tensor
+    level_share: Tensor
     mean: Tensor  # [HEARD], natural logarithms of power
     deviation: Tensor
 
@@ -121,7 +122,10 @@ class BandEncoder(nn.Module):
         self.second = GruCell(CODE, CODE)
         hops_s = torch.tensor(HOP_S)
         self.register_buffer("decay", torch.exp(-hops_s[:, None] / torch.tensor(AVERAGE_S)), persistent=False)
-        self.register_buffer("level_decay", torch.exp(-hops_s[:, None] / LEVEL_S), persistent=False)
+        decay = torch.exp(-hops_s[:, None].double() / LEVEL_S)
+        self.register_buffer("level_decay", decay.float(), persistent=False)
+        # its own number, not 1 - decay: after one hop that is all there is, and would have lost four digits
+        self.register_buffer("level_share", (1.0 - decay).float(), persistent=False)
         # of log power re the level, over all training data; measured in the first steps, then left alone
         self.register_buffer("mean", torch.full((HEARD,), -3.0))
         self.register_buffer("deviation", torch.full((HEARD,), 3.0))
@@ -146,7 +150,7 @@ class BandEncoder(nn.Module):
         heard = bands[:, :HEARD]
         power = torch.exp(heard).mean(dim=1, keepdim=True)
         now = torch.cat([power, torch.ones_like(power)], dim=1)
-        level = now + (preset @ self.level_decay) * (level - now)
+        level = (preset @ self.level_decay) * level + (preset @ self.level_share) * now
         x = self._above_level(heard, level)
         averages = x[:, None] + (preset @ self.decay)[:, :, None] * (averages - x[:, None])
         features = torch.cat([x[:, None], x[:, None] - averages], dim=1).transpose(1, 2)
@@ -209,7 +213,8 @@ class BandEncoder(nn.Module):
         return (self._re_level(heard, level) - self.mean) / self.deviation
 
     def _re_level(self, heard: Tensor, level: Tensor) -> Tensor:
-        log_level = torch.log(level[..., :1] / level[..., 1:] + math.exp(LOWEST_LEVEL))
+        # bounded after the logarithm: a sum with 1e-8 before it is a sum with 0 to the exporter's optimiser
+        log_level = torch.log(level[..., :1] / level[..., 1:]).clamp(min=LOWEST_LEVEL)
         return torch.clamp(heard - log_level, *RANGE)
 
     def _look(self, features: Tensor, preset: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rtsep.kernels.errors import RtsepError
-from rtsep.models.card import BAND, DECODER, ENCODER, ModelCard, NetworkCard
+from rtsep.models.band_rules import DECODER, ENCODER
+from rtsep.models.card import BAND, ModelCard, NetworkCard
 from rtsep.models.networks.band_net import BandDecoder
 from rtsep.models.networks.step_module import StepModule
 from rtsep.models.registry import CARD_FILE, Model

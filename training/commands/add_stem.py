@@ -37,7 +37,8 @@ def command(
     try:
         from safetensors.torch import load
 
-        from rtsep.models.card import BAND, ENCODER
+        from rtsep.models.band_rules import ENCODER
+        from rtsep.models.card import BAND
         from rtsep.models.registry import find_model
         from rtsep.training.band.model_folder import Origin, write_add_on
         from rtsep.training.band.networks import SIMULTANEOUS
