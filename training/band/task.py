@@ -14,7 +14,8 @@ from rtsep.models.framing import Framing
 from rtsep.models.networks.band_net import HEARD, PRESETS
 from rtsep.rt.hop.presets import OVERLAP_AT_48K, Preset
 from rtsep.training.band.loss import improvement_db, stem_loss
-from rtsep.training.band.mixtures import KNOTS_HZ, Mixer, MixtureSettings, Row
+from rtsep.training.band.mixture_settings import KNOTS_HZ, MixtureSettings, Row
+from rtsep.training.band.mixtures import Mixer
 from rtsep.training.band.moments import MomentsPerTask
 from rtsep.training.band.networks import INDEPENDENT, INTERLEAVED, MODES, SIMULTANEOUS, BandNet
 from rtsep.training.band.spectra import BandPowers, BandSpectra
