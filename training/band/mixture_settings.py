@@ -40,6 +40,9 @@ class MixtureSettings:
     # what sounds below 150 Hz may as well be `other`, and a real bass is then shared out between the two.
     low_cut: tuple[float, float, float, float] = (0.9, 0.1, 0.0, 0.9)
     low_cut_hz: tuple[float, float] = (80.0, 250.0)
+    thin_vocals: float = 0.1  # of vocals: as through a telephone or a megaphone, a usual effect
+    thin_low_cut_hz: tuple[float, float] = (300.0, 1000.0)
+    thin_high_cut_hz: tuple[float, float] = (2500.0, 7000.0)
     high_cut_bass: float = 0.4  # of basses: as through a loudspeaker without a tweeter
     high_cut_bass_hz: tuple[float, float] = (700.0, 5000.0)
     equaliser_db: float = 6.0  # at most, either way, smooth over frequency

@@ -170,15 +170,23 @@ class Mixer:
         return Row(sources, known, curves_db, cuts_hz, min(limit_hz, ceiling_hz), ceiling_hz)
 
     def _cuts(self, rng: np.random.Generator) -> F32:
+        """float32 [stems + 1, 2]: see `Row.cuts_hz`."""
         settings = self.settings
+
+        def drawn(between_hz: tuple[float, float]) -> float:
+            return float(np.exp(rng.uniform(*np.log(between_hz))))
+
         cuts_hz = np.array([[0.0, np.inf]] * (len(self.stems) + 1), np.float32)
         for place, stem in enumerate(self.stems):
-            cut, at_hz = rng.random(), np.exp(rng.uniform(*np.log(settings.low_cut_hz)))
+            cut, at_hz = rng.random(), drawn(settings.low_cut_hz)
             if cut < _at(settings.low_cut, place):
                 cuts_hz[place, 0] = at_hz
-            cut, at_hz = rng.random(), np.exp(rng.uniform(*np.log(settings.high_cut_bass_hz)))
+            cut, at_hz = rng.random(), drawn(settings.high_cut_bass_hz)
             if stem == "bass" and cut < settings.high_cut_bass:
                 cuts_hz[place, 1] = at_hz
+            thin, band_hz = rng.random(), (drawn(settings.thin_low_cut_hz), drawn(settings.thin_high_cut_hz))
+            if stem == "vocals" and thin < settings.thin_vocals:
+                cuts_hz[place] = band_hz
         return cuts_hz
 
     def _levels(self, rng: np.random.Generator, stems: Sequence[str] | None = None) -> F32:
