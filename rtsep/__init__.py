@@ -1,6 +1,8 @@
 """Separation of music while it is being played.
 
 Public names load on first use, so that `import rtsep` and `rtsep --version` cost nothing.
+
+.. include:: ../docs/glossary.md
 """
 
 import os
