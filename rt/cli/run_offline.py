@@ -105,6 +105,9 @@ def _run_offline(source: Source, options: RunOptions) -> int:
         try:
             if to_pipe:
                 refuse_terminal(reading=False)
+            f0 = F0Track.load(options.f0, options.voices) if options.f0 else None
+            if f0 is not None and isinstance(reader, FileSource) and reader.frames is not None:
+                f0.require_within(reader.frames / reader.samplerate)
             separator, notes = load_or_fall_back(
                 options.model,
                 voices=options.voices,
@@ -112,7 +115,7 @@ def _run_offline(source: Source, options: RunOptions) -> int:
                 latency_ms=options.latency_ms,
                 channels=reader.channels,
                 backend=options.backend,
-                f0=F0Track.load(options.f0, options.voices) if options.f0 else None,
+                f0=f0,
             )
             messages = sys.stderr if to_pipe else sys.stdout
             report, early = _run(source, options, reader, separator, signals, messages)
