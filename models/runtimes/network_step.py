@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsep.kernels.errors import RtsepError
-from rtsep.models.mask_model import State
+from rtsep.models.mask_model import State, require_like
 
 F32 = NDArray[np.float32]
 
@@ -118,16 +118,7 @@ class NetworkStep:
                 changed then.
         """
         own = self._states[self._side]
-        if state.keys() != own.keys():
-            raise ValueError(f"states {sorted(state)}; {self._name} needs {sorted(own)}")
-        for key, value in state.items():
-            if value.shape != own[key].shape or value.dtype != np.float32:
-                raise ValueError(
-                    f"state {key!r} is {value.dtype} of shape {value.shape}; "
-                    f"{self._name} needs float32 of shape {own[key].shape}"
-                )
-            if not np.isfinite(value).all():
-                raise ValueError(f"state {key!r} holds NaN or Inf")
+        require_like({**own}, state, self._name)
         for key, value in state.items():
             own[key][...] = value
 
