@@ -127,6 +127,16 @@ class BatchSeparator(OneOwner):
 
     On the processor the streams run one after the other on this thread. To use more cores, share the streams
     out to one instance per process.
+
+    Example:
+        >>> import numpy as np
+        >>> from rtsep import BatchSeparator
+        >>> batch = BatchSeparator.load("choir-comb", streams=3, voices=2, samplerate=48000, latency_ms=11)
+        >>> hops = np.zeros((3, batch.hop, 1), np.float32)
+        >>> out = np.empty((3, len(batch.stems), batch.hop, 1), np.float32)
+        >>> batch.process_hop(hops, out)
+        >>> batch.voices.f0_hz.shape
+        (3, 2)
     """
 
     def __init__(self, streams: Streams, preset: Preset, channels: int) -> None:

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from rtsep.kernels.errors import GpuMissing
 from rtsep.models.backends import GPU_BACKENDS, gpu_hop, step_maker
 from rtsep.models.build import build_model
-from rtsep.models.gpu.hop_runner import GpuMissing, HopRunner
+from rtsep.models.gpu.hop_runner import HopRunner
 from rtsep.models.mask_model import MaskModel, State, load_all
 from rtsep.models.voice_report import VoiceReport
 from rtsep.rt.gpu.one_stream import GraphedPipeline, Pipeline
@@ -29,6 +30,16 @@ class Separator(OneOwner):
     One instance serves one stream and one thread. `process` gives the same samples for any cutting of the
     same input into blocks; the sum over stems (the residual included) is the input delayed by
     `latency_samples`, to rounding.
+
+    Example:
+        >>> import numpy as np
+        >>> from rtsep import Separator
+        >>> separator = Separator.load("choir", voices=2, samplerate=48000, latency_ms=11)
+        >>> separator.stems, separator.latency_samples
+        (('voice-1', 'voice-2', 'residual'), 512)
+        >>> stems = separator.process(np.zeros(1000, np.float32))
+        >>> stems.shape
+        (3, 1000, 1)
     """
 
     def __init__(
