@@ -126,8 +126,8 @@ def jack_period(fmt: StreamFormat) -> int:
     Raises:
         RtsepError: the device cannot be opened or delivers nothing.
     """
-    gains = np.zeros((fmt.outputs, 2), np.float32)
-    silent = _core.DeviceCallback([0], fmt.inputs, gains, 2, 1, 2, 1, 1)
+    gains, bypass = np.zeros((fmt.outputs, 2), np.float32), np.zeros((fmt.outputs, 1), np.float32)
+    silent = _core.DeviceCallback([0], fmt.inputs, gains, 2, 1, 2, 1, 1, bypass, 1)
     stream = DeviceStream(fmt, silent)
     stream.start()
     try:

@@ -80,42 +80,44 @@ class ParentWatch:
         return self._terminated or bool(self._poll.poll(0)) or os.getppid() != self._parent
 
 
-def replace_self(status_fd: int, record_fd: int, carried: Carried) -> NoReturn:
+def replace_self(status_fd: int, command_fd: int, record_fd: int, carried: Carried) -> NoReturn:
     """The same process from its beginning, with `carried`."""
     shared = carried.save()
     os.set_inheritable(shared.fd, True)
-    fds = [str(fd) for fd in (status_fd, record_fd, shared.fd)]
+    fds = [str(fd) for fd in (status_fd, command_fd, record_fd, shared.fd)]
     command = module_command("rtsep.rt.engine", *fds)
     os.execve(command[0], command, environment())
 
 
 def main() -> int:
-    """argv: descriptors of the status block, of the record ring (-1 for none), of `Carried` after a lost
-    device.
+    """argv: descriptors of the status block, of the command block, of the record ring (-1 for none), of
+    `Carried` after a lost device.
     """
-    status_fd, record_fd = int(sys.argv[1]), int(sys.argv[2])
+    status_fd, command_fd, record_fd = (int(fd) for fd in sys.argv[1:4])
     scheduling = raise_priority()  # before PortAudio starts threads, which inherit it
     block = Block(SharedMemory(status_fd))
+    commands = SharedMemory(command_fd)
     record = _core.SampleRing.attach(SharedMemory(record_fd).memory) if record_fd >= 0 else None
     watch = ParentWatch()
     try:
-        if len(sys.argv) > 3:
-            shared = SharedMemory(int(sys.argv[3]))
+        if len(sys.argv) > 4:
+            shared = SharedMemory(int(sys.argv[4]))
             carried = Carried.load(shared)
             shared.close()
-            engine = _resume(carried, status_fd, record_fd, block, record, scheduling, watch)
+            engine = _resume(carried, block, commands, record_fd, record, scheduling, watch)
             if engine is None:
                 return 0
             settings, choice = carried.settings, carried.choice
         else:
             settings = LiveSettings.from_json(sys.stdin.readline())
             choice = choose_stream(settings)
-            engine = LiveEngine(settings, choice, block, record, scheduling)
+            engine = LiveEngine(settings, choice, block, commands.memory, record, scheduling)
             engine.open()
         if not engine.loop(watch):
             pair = f"{choice.format.input.name!r} -> {choice.format.output.name!r}"
             engine.publish("device-lost", f"{pair} went away; waiting for it to come back", device_losses=1)
-            replace_self(status_fd, record_fd, Carried(settings, choice, engine.state_dict()))
+            carried = Carried(settings, choice, engine.state_dict())
+            replace_self(status_fd, command_fd, record_fd, carried)
         engine.close()
         portaudio()._terminate()
     except RtsepError as error:
@@ -130,9 +132,9 @@ def main() -> int:
 
 def _resume(
     carried: Carried,
-    status_fd: int,
-    record_fd: int,
     block: Block,
+    commands: SharedMemory,
+    record_fd: int,
     record: _core.SampleRing | None,
     scheduling: str,
     watch: ParentWatch,
@@ -140,7 +142,13 @@ def _resume(
     """The engine on its old device; None when told to stop before that is back."""
     try:
         engine = LiveEngine(
-            carried.settings, find_again(carried.choice), block, record, scheduling, dict(carried.state)
+            carried.settings,
+            find_again(carried.choice),
+            block,
+            commands.memory,
+            record,
+            scheduling,
+            dict(carried.state),
         )
         engine.open()
         return engine
@@ -155,7 +163,7 @@ def _resume(
                 return None
             time.sleep(0.02)
         block.write(values)
-        replace_self(status_fd, record_fd, carried)
+        replace_self(block.shared.fd, commands.fd, record_fd, carried)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from mmap import mmap
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,9 @@ from numpy.typing import NDArray
 
 from rtsep.kernels import _core
 from rtsep.models.base import State
+from rtsep.rt.control.commands import CommandReader
+from rtsep.rt.control.mixer import Mixer
+from rtsep.rt.control.parameters import RAMP_S
 from rtsep.rt.device_stream import DeviceStream
 from rtsep.rt.fallback import load_or_fall_back, take_over
 from rtsep.rt.live_settings import LiveSettings
@@ -43,6 +47,7 @@ class LiveEngine:
         settings: what was asked for.
         choice: the stream to run.
         block: where status goes. Counters go on from what it holds.
+        commands: memory where parameters are set, as `rtsep.rt.control.commands` lays it out.
         record: ring for the recorder, its frames as in `rtsep.rt.record`; None without one.
         scheduling: what the operating system granted, for the status.
         state: of an engine before this one, as `state_dict` gives it, to go on sample-exactly.
@@ -56,6 +61,7 @@ class LiveEngine:
         settings: LiveSettings,
         choice: StreamChoice,
         block: Block,
+        commands: mmap,
         record: _core.SampleRing | None,
         scheduling: str,
         state: State | None = None,
@@ -74,17 +80,22 @@ class LiveEngine:
         self._separator = separator
         hop, stems = separator.hop, len(separator.stems)
         latency = separator.latency_samples + buffering_samples(fmt.blocksize, hop)
-        gains, routing_notes = routing(stems - 1, channels, choice.outputs, fmt.outputs)
+        routes = routing(stems, channels, choice.outputs, fmt.outputs)
         self._callback = _core.DeviceCallback(
             choice.picks,
             fmt.inputs,
-            gains,
+            routes.gains,
             stems,
             hop,
             latency,
             separator.hop_latency_samples,
             round(INPUT_RING_S * fmt.samplerate),
+            routes.bypass,
+            round(RAMP_S * fmt.samplerate),
         )
+        self._mixer = Mixer(separator.stems)
+        self._commands = CommandReader(commands, self._mixer.parameters)
+        self._obey()  # what was set for the engine before this one is in force from the first frame on
         self._hop_index = self._skipped_hops = self._record_lost_frames = 0
         self._hop = np.zeros((hop, channels), np.float32)
         self._stems = np.zeros((stems, hop, channels), np.float32)
@@ -97,7 +108,7 @@ class LiveEngine:
         self._load, self._load_at = 0.0, (time.monotonic(), time.process_time())
         before = block.peek()
         self._before = {name: int(before.get(name, 0)) for name in COUNTERS}
-        self._notes = notes + routing_notes
+        self._notes = notes + routes.notes
         self._last_error = ""
         self._warm_up()
         if state is not None:
@@ -178,9 +189,16 @@ class LiveEngine:
             self._record.close()
         self.publish("stopped")
 
+    def _obey(self) -> None:
+        """Takes what has been set since the last time, if anything."""
+        if self._commands.poll():
+            self._mixer.set(self._commands.values)
+            self._callback.set_gains(self._mixer.gains, self._mixer.bypass)
+
     def run_hop(self) -> None:
         """Separates the next hop, or lets it pass where its stems could not be played any more."""
         started = time.perf_counter()
+        self._obey()
         lost = self._callback.read_hop(self._hop_index, self._hop)
         if lost or self._callback.position > self._callback.first_frame(self._hop_index):
             self._separator.skip_hop(self._hop, self._stems)

@@ -14,6 +14,7 @@ from typing import IO, Any, Self
 from rtsep.kernels import _core
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.f0_track import F0Track
+from rtsep.rt.control.commands import BLOCK_BYTES, Control, lay_out
 from rtsep.rt.devices import DEFAULT_INPUT, DeviceSpec
 from rtsep.rt.live_settings import LiveSettings
 from rtsep.rt.python_process import environment, module_command
@@ -84,6 +85,8 @@ class Session:
         self._folder = None if record is None else Path(record)
         self._status_block: Block | None = None
         self._record_block: Block | None = None
+        self._commands: SharedMemory | None = None
+        self._control: Control | None = None
         self._engine: subprocess.Popen[str] | None = None
         self._recorder: subprocess.Popen[str] | None = None
         self._log: IO[bytes] | None = None
@@ -100,6 +103,8 @@ class Session:
         if self._folder is not None:
             prepare_folder(self._folder)
         self._status_block = Block.create()
+        self._commands = SharedMemory.create(BLOCK_BYTES)
+        lay_out(self._commands.memory)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
         ring = None
         if self._folder is not None:
@@ -111,9 +116,12 @@ class Session:
             _core.SampleRing(RECORD_RING_FRAMES, width, ring.memory)
         try:
             self._engine = self._spawn(
-                "rtsep.rt.engine", [self._status_block.shared, ring], self._settings.to_json()
+                "rtsep.rt.engine",
+                [self._status_block.shared, self._commands, ring],
+                self._settings.to_json(),
             )
             self._await_running()
+            self._control = Control(self._commands.memory, self.status().stems)
             if ring is not None and self._folder is not None:
                 self._start_recorder(ring, self._folder)
         except BaseException:
@@ -215,6 +223,17 @@ class Session:
             )
 
     @property
+    def control(self) -> Control:
+        """What can be set while it runs, by name: `session.control.set("voice-1.gain", -6.0)`. After `start`.
+
+        Raises:
+            RtsepError: not started yet; the parameters are those of the model's stems.
+        """
+        if self._control is None:
+            raise RtsepError("the parameters of a session are known once it runs", "call start() first")
+        return self._control
+
+    @property
     def latency_samples(self) -> int:
         """Exact delay from the device's input buffer to its output buffer: algorithmic and buffering. After
         `start`.
@@ -251,6 +270,9 @@ class Session:
         if self._record_block is not None:
             self._record_block.shared.close()
             self._record_block = None
+        if self._commands is not None:
+            self._commands.close()
+            self._commands = None
         if self._log is not None:
             self._log.close()
             self._log = None

@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from rtsep.kernels.reference.gain_ramps import GainRamps
+
 F32 = NDArray[np.float32]
 
 FADE_SAMPLES = 64
@@ -26,6 +28,8 @@ class DeviceCallback:
         latency: from input to output, at least hop_latency + hop.
         hop_latency: of the stems in a delivered hop against the hop that came in.
         input_capacity: frames the engine may be behind before input is lost; rounded up to a power of two.
+        bypass_gains: float32 [device outputs, channels]: where the delayed mixture goes in bypass.
+        ramp: frames that a changed gain takes to its new value, in a straight line.
     """
 
     def __init__(
@@ -38,6 +42,8 @@ class DeviceCallback:
         latency: int,
         hop_latency: int,
         input_capacity: int,
+        bypass_gains: F32,
+        ramp: int,
     ) -> None:
         self._picks, self._gains, self._stems, self._hop = picks, gains, stems, hop
         self._latency, self._offset = latency, latency - hop_latency
@@ -46,6 +52,8 @@ class DeviceCallback:
         self._mixture: list[F32] = []
         self._input: dict[int, F32] = {}  # absolute frame -> samples, what the engine has yet to read
         self._losing = False
+        self._bypass_gains = bypass_gains
+        self._ramps = GainRamps(np.append(np.ones(stems, np.float32), np.float32(0)), ramp)
         self._delivered: dict[int, F32] = {}
         self._history = [np.zeros(width, np.float32)] * FADE_SAMPLES
         self._tail: list[F32] = []
@@ -70,6 +78,7 @@ class DeviceCallback:
         block = indata[:, self._picks]
         self.nonfinite_samples += int((~np.isfinite(block)).sum())
         block = np.where(np.isfinite(block), block, np.float32(0))
+        self._ramps.look(at_once=self.position == 0)
         for start in range(0, len(block), 256):  # room in the ring is looked for in chunks of this length
             self._push(block[start : start + 256], self.position + start)
         for i, mixture in enumerate(block):
@@ -87,6 +96,7 @@ class DeviceCallback:
         self._input.update({first + i: sample for i, sample in enumerate(chunk)})
 
     def _play(self, frame: int) -> F32:
+        gains = self._ramps.next()
         if frame < self._offset:
             return np.zeros(len(self._gains), np.float32)
         hop_index, index = divmod(frame - self._offset, self._hop)
@@ -116,8 +126,21 @@ class DeviceCallback:
                 residual = residual - stem
         self._history = [*self._history[1:], voices]
         played = np.concatenate([voices, residual])
-        result: F32 = self._gains @ played
+        return self._mix(gains[:-1], gains[-1], played, delayed)
+
+    def _mix(self, gains: F32, bypass: np.float32, played: F32, delayed: F32) -> F32:
+        """Stems through their gains, and the mixture over them: bypass 0 is stems alone, 1 mixture alone."""
+        stems = self._gains @ (np.repeat(gains, len(self._picks)) * played)
+        mixture = self._bypass_gains @ delayed
+        result: F32 = (np.float32(1) - bypass) * stems + bypass * mixture
         return result
+
+    def set_gains(self, stem_gains: F32, bypass: float) -> None:
+        """Where gains (float32 [S], 1 = as it is) and bypass (0 stems, 1 mixture) shall be a ramp later.
+
+        Before the first frame they are there at once.
+        """
+        self._ramps.set(np.append(stem_gains, np.float32(bypass)))
 
     def wait_input(self, hop_index: int, timeout_s: float, grain_s: float = 1e-4) -> bool:
         """True when the whole hop has come in (nobody else runs here, so there is nothing to wait for)."""

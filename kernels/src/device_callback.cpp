@@ -8,10 +8,6 @@
 #include <limits>
 #include <thread>
 
-#include <pybind11/stl.h>
-
-#include "module.hpp"
-
 namespace rtsep {
 
 namespace {
@@ -28,11 +24,28 @@ std::size_t power_of_two_at_least(std::size_t n) {
 
 void count(std::atomic<std::uint64_t>& counter, std::uint64_t by) { counter.fetch_add(by, std::memory_order_relaxed); }
 
+// The connections of a matrix of gains [outputs, sources], row by row.
+std::vector<Route> routes_of(const float* gains, std::size_t outputs, std::size_t sources) {
+    std::vector<Route> routes;
+    for (std::size_t o = 0; o < outputs; ++o)
+        for (std::size_t s = 0; s < sources; ++s)
+            if (gains[o * sources + s] != 0.0f) routes.push_back({o, s, gains[o * sources + s]});
+    return routes;
+}
+
+// Every stem as it is, no bypass.
+std::vector<float> open_gains(std::size_t stems) {
+    std::vector<float> gains(stems + 1, 1.0f);
+    gains.back() = 0.0f;
+    return gains;
+}
+
 }  // namespace
 
 DeviceCallback::DeviceCallback(std::vector<std::size_t> picks, std::size_t device_inputs, const float* gains,
                                std::size_t device_outputs, std::size_t stems, std::size_t hop, std::size_t latency,
-                               std::size_t hop_latency, std::size_t input_capacity)
+                               std::size_t hop_latency, std::size_t input_capacity, const float* bypass_gains,
+                               std::size_t ramp)
     : picks_(std::move(picks)),
       device_inputs_(device_inputs),
       device_outputs_(device_outputs),
@@ -40,6 +53,8 @@ DeviceCallback::DeviceCallback(std::vector<std::size_t> picks, std::size_t devic
       hop_(hop),
       latency_(latency),
       delivery_offset_(latency - hop_latency),
+      routes_(routes_of(gains, device_outputs, stems * picks_.size())),
+      bypass_routes_(routes_of(bypass_gains, device_outputs, picks_.size())),
       clean_(new float[kChunk * picks_.size()]()),
       input_peak_(new std::atomic<float>[picks_.size()]),
       slot_count_((delivery_offset_ + kMaxHostBlock) / hop + 4),
@@ -48,14 +63,12 @@ DeviceCallback::DeviceCallback(std::vector<std::size_t> picks, std::size_t devic
       delay_(power_of_two_at_least(latency + kChunk) * picks_.size()),
       delay_mask_(power_of_two_at_least(latency + kChunk) - 1),
       played_(stems * picks_.size()),
+      ramps_(open_gains(stems), ramp),
       history_(kFade * (stems - 1) * picks_.size()),
       tail_(kFade * (stems - 1) * picks_.size()) {
-    const std::size_t c = channels(), sources = stems_ * c;
+    const std::size_t c = channels();
     for (std::size_t i = 0; i < c; ++i) input_peak_[i].store(0.0f);
     for (std::size_t i = 0; i < slot_count_; ++i) tags_[i].store(0);
-    for (std::size_t o = 0; o < device_outputs_; ++o)
-        for (std::size_t s = 0; s < sources; ++s)
-            if (gains[o * sources + s] != 0.0f) routes_.push_back({o, s, gains[o * sources + s]});
     const std::size_t capacity = power_of_two_at_least(input_capacity);
     const std::size_t bytes = SampleRing::bytes(capacity, c);
     input_memory_.reset(new unsigned char[bytes + 64]);
@@ -130,11 +143,15 @@ void DeviceCallback::play_chunk(float* out, std::uint64_t first, std::size_t fra
     std::fill_n(out, frames * device_outputs_, 0.0f);
     std::uint64_t hop_index = ~std::uint64_t{0};
     const float* stems = nullptr;
+    ramps_.look(first == 0);
     for (std::size_t f = 0; f < frames; ++f) {
         const std::uint64_t frame = first + f;
         float* slot = delay_.data() + (static_cast<std::size_t>(frame) & delay_mask_) * c;
         std::copy_n(clean_.get() + f * c, c, slot);
-        if (frame < delivery_offset_) continue;  // nothing has been sung yet: silence, and no fault
+        if (frame < delivery_offset_) {  // nothing has been sung yet: silence, and no fault
+            ramps_.next();
+            continue;
+        }
         const std::uint64_t k = (frame - delivery_offset_) / hop_;
         if (k != hop_index) {
             hop_index = k;
@@ -151,8 +168,21 @@ void DeviceCallback::play_chunk(float* out, std::uint64_t first, std::size_t fra
         // before `latency` frames have passed this reads what the line was filled with: zeros
         const float* delayed = delay_.data() + (static_cast<std::size_t>(frame - latency_) & delay_mask_) * c;
         play_frame(stems, static_cast<std::size_t>((frame - delivery_offset_) % hop_), delayed);
-        float* y = out + f * device_outputs_;
-        for (const Route& route : routes_) y[route.output] += route.gain * played_[route.source];
+        mix_frame(delayed, out + f * device_outputs_);
+    }
+}
+
+// What was played, through the gains of this frame, to the outputs `y` (zeroed); and the bypass over it. In full bypass
+// the stems are not even read: whatever is in them, the mixture is heard as it came in.
+void DeviceCallback::mix_frame(const float* delayed, float* y) {
+    const float* gains = ramps_.next();
+    const float bypass = gains[stems_];
+    if (bypass < 1.0f)
+        for (const Route& route : routes_)
+            y[route.output] += route.gain * (gains[route.source / channels()] * played_[route.source]);
+    if (bypass > 0.0f) {
+        for (std::size_t o = 0; o < device_outputs_; ++o) y[o] *= 1.0f - bypass;
+        for (const Route& route : bypass_routes_) y[route.output] += route.gain * (bypass * delayed[route.source]);
     }
 }
 
@@ -233,92 +263,3 @@ void DeviceCallback::deliver(std::uint64_t hop_index, const float* stems) {
 }
 
 }  // namespace rtsep
-
-namespace {
-
-using rtsep::DeviceCallback;
-
-// PaStreamCallback, as PortAudio's API documentation declares it; 0 is paContinue.
-extern "C" int rtsep_device_callback(const void* in, void* out, unsigned long frames, const void* /*time_info*/,
-                                     unsigned long flags, void* user) {
-    static_cast<DeviceCallback*>(user)->process(static_cast<const float*>(in), static_cast<float*>(out), frames, flags);
-    return 0;
-}
-
-std::unique_ptr<DeviceCallback> create(std::vector<std::size_t> picks, std::size_t device_inputs, const f32& gains,
-                                       std::size_t stems, std::size_t hop, std::size_t latency, std::size_t hop_latency,
-                                       std::size_t input_capacity) {
-    require(!picks.empty(), "DeviceCallback: picks must name at least one input channel");
-    for (const std::size_t pick : picks) require(pick < device_inputs, "DeviceCallback: a pick is not a device channel");
-    require(stems >= 2 && hop >= 1, "DeviceCallback: at least one stem and the residual, and a hop of at least 1");
-    require(latency >= hop_latency + hop, "DeviceCallback: latency must be at least hop_latency + hop");
-    require(gains.ndim() == 2 && static_cast<std::size_t>(gains.shape(1)) == stems * picks.size(),
-            "DeviceCallback: gains must be [device outputs, stems * channels]");
-    return std::make_unique<DeviceCallback>(std::move(picks), device_inputs, gains.data(),
-                                            static_cast<std::size_t>(gains.shape(0)), stems, hop, latency, hop_latency,
-                                            input_capacity);
-}
-
-void process(DeviceCallback& self, const f32& in, f32& out, unsigned long flags) {
-    require(in.ndim() == 2 && out.ndim() == 2 && in.shape(0) == out.shape(0) &&
-                static_cast<std::size_t>(in.shape(1)) == self.device_inputs() &&
-                static_cast<std::size_t>(out.shape(1)) == self.device_outputs(),
-            "DeviceCallback: in must be [frames, device inputs], out [frames, device outputs]");
-    const float* x = in.data();
-    float* y = out.mutable_data();
-    const auto frames = static_cast<std::size_t>(in.shape(0));
-    py::gil_scoped_release nogil;
-    self.process(x, y, frames, flags);
-}
-
-std::size_t read_hop(DeviceCallback& self, std::uint64_t hop_index, f32& hop) {
-    require(hop.ndim() == 2 && static_cast<std::size_t>(hop.shape(0)) == self.hop() &&
-                static_cast<std::size_t>(hop.shape(1)) == self.channels(),
-            "DeviceCallback: hop must be [H, C]");
-    return self.read_hop(hop_index, hop.mutable_data());
-}
-
-void deliver(DeviceCallback& self, std::uint64_t hop_index, const f32& stems) {
-    require(stems.ndim() == 3 && static_cast<std::size_t>(stems.shape(0)) == self.stems() &&
-                static_cast<std::size_t>(stems.shape(1)) == self.hop() &&
-                static_cast<std::size_t>(stems.shape(2)) == self.channels(),
-            "DeviceCallback: stems must be [S, H, C]");
-    self.deliver(hop_index, stems.data());
-}
-
-std::uint64_t value(const std::atomic<std::uint64_t>& counter) { return counter.load(std::memory_order_relaxed); }
-
-}  // namespace
-
-void bind_device_callback(py::module_& m) {
-    py::class_<DeviceCallback>(m, "DeviceCallback")
-        .def(py::init(&create), py::arg("picks"), py::arg("device_inputs"), py::arg("gains").noconvert(),
-             py::arg("stems"), py::arg("hop"), py::arg("latency"), py::arg("hop_latency"), py::arg("input_capacity"))
-        .def("process", &process, py::arg("indata").noconvert(), py::arg("out").noconvert(), py::arg("flags") = 0)
-        .def("wait_input", &DeviceCallback::wait_input, py::arg("hop_index"), py::arg("timeout_s"),
-             py::arg("grain_s") = 1e-4, py::call_guard<py::gil_scoped_release>())
-        .def("read_hop", &read_hop, py::arg("hop_index"), py::arg("hop").noconvert())
-        .def("deliver", &deliver, py::arg("hop_index"), py::arg("stems").noconvert())
-        .def("first_frame", &DeviceCallback::first_frame, py::arg("hop_index"))
-        .def("take_input_peak", [](DeviceCallback& s, std::size_t channel) {
-            require(channel < s.channels(), "DeviceCallback: no such channel");
-            return s.take_input_peak(channel);
-        }, py::arg("channel"))
-        .def_property_readonly("position", &DeviceCallback::position)
-        .def_property_readonly("xruns", [](const DeviceCallback& s) { return value(s.counters.xruns); })
-        .def_property_readonly("late_hops", [](const DeviceCallback& s) { return value(s.counters.late_hops); })
-        .def_property_readonly("fallback_samples",
-                               [](const DeviceCallback& s) { return value(s.counters.fallback_samples); })
-        .def_property_readonly("nonfinite_samples",
-                               [](const DeviceCallback& s) { return value(s.counters.nonfinite_samples); })
-        .def_property_readonly("input_lost_frames",
-                               [](const DeviceCallback& s) { return value(s.counters.input_lost_frames); })
-        .def_property_readonly("callbacks", [](const DeviceCallback& s) { return value(s.counters.callbacks); })
-        .def_property_readonly("max_block", [](const DeviceCallback& s) { return value(s.counters.max_block); })
-        .def_property_readonly_static("FADE_SAMPLES", [](const py::object&) { return DeviceCallback::kFade; })
-        // addresses for Pa_OpenStream: the function and its userdata
-        .def_property_readonly_static("function_address", [](const py::object&) {
-            return reinterpret_cast<std::uintptr_t>(&rtsep_device_callback);
-        })
-        .def_property_readonly("address", [](const DeviceCallback& s) { return reinterpret_cast<std::uintptr_t>(&s); });
-}

@@ -6,11 +6,12 @@
 #include <memory>
 #include <vector>
 
+#include "gain_ramps.hpp"
 #include "ring.hpp"
 
 namespace rtsep {
 
-// A connection of the routing matrix: played[source] * gain is added to device output channel `output`.
+// A connection of a routing matrix: channel `source` * gain is added to device output channel `output`.
 struct Route {
     std::size_t output, source;
     float gain;
@@ -22,7 +23,8 @@ struct Counters {
 };
 
 // All lengths in frames. Hop k holds input frames [kH, (k+1)H); its stems belong to device frames
-// [kH + delivery_offset, ...+H), where delivery_offset = latency - hop_latency.
+// [kH + delivery_offset, ...+H), where delivery_offset = latency - hop_latency. What is played goes through a gain for each
+// stem and then to the outputs; in bypass the mixture, `latency` frames old, takes its place there.
 class DeviceCallback {
    public:
     static constexpr std::size_t kFade = 64;           // 1.3 ms at 48 kHz: no click, hardly any smear
@@ -31,7 +33,8 @@ class DeviceCallback {
 
     DeviceCallback(std::vector<std::size_t> picks, std::size_t device_inputs, const float* gains,
                    std::size_t device_outputs, std::size_t stems, std::size_t hop, std::size_t latency,
-                   std::size_t hop_latency, std::size_t input_capacity);
+                   std::size_t hop_latency, std::size_t input_capacity, const float* bypass_gains,
+                   std::size_t ramp);
 
     // Device thread: interleaved blocks; `in` may be null (silence). `flags` are PaStreamCallbackFlags.
     void process(const float* in, float* out, std::size_t frames, unsigned long flags);
@@ -41,6 +44,8 @@ class DeviceCallback {
     bool wait_input(std::uint64_t hop_index, double timeout_s, double grain_s) const;
     std::size_t read_hop(std::uint64_t hop_index, float* hop);         // returns how many of its frames were lost
     void deliver(std::uint64_t hop_index, const float* stems);         // [S, H, C]
+    // Where the gains [S], and last the share of the bypass, shall be a ramp later; at once before the first frame.
+    void set_gains(const float* gains_and_bypass) { ramps_.set(gains_and_bypass); }
     float take_input_peak(std::size_t channel) { return input_peak_[channel].exchange(0.0f); }
 
     std::uint64_t position() const { return position_.load(std::memory_order_acquire); }
@@ -57,13 +62,14 @@ class DeviceCallback {
     void push_input(std::size_t frames);
     void play_chunk(float* out, std::uint64_t first, std::size_t frames);
     void play_frame(const float* stems, std::size_t index, const float* delayed);
+    void mix_frame(const float* delayed, float* y);
     void lose_stems();
     bool whole_hop_in(std::uint64_t hop_index) const;
     const float* delivered(std::uint64_t hop_index) const;
 
     const std::vector<std::size_t> picks_;
     const std::size_t device_inputs_, device_outputs_, stems_, hop_, latency_, delivery_offset_;
-    std::vector<Route> routes_;
+    std::vector<Route> routes_, bypass_routes_;
 
     // device thread -> engine
     std::unique_ptr<float[]> clean_;  // [kChunk, C]
@@ -82,7 +88,8 @@ class DeviceCallback {
     // device thread alone
     std::vector<float> delay_;  // the mixture, for the residual in fallback
     std::size_t delay_mask_;
-    std::vector<float> played_;   // [S * C], one frame
+    std::vector<float> played_;   // [S * C], one frame, before the gains
+    GainRamps ramps_;             // [S] gains of the stems, and last the bypass: 0 stems, 1 mixture
     std::vector<float> history_;  // [kFade, (S-1) * C], what was played last, to fade out from
     std::vector<float> tail_;     // [kFade, (S-1) * C]
     std::size_t history_at_ = 0, tail_at_ = kFade, fade_step_ = kFade;

@@ -19,5 +19,6 @@ PYBIND11_MODULE(_core, m) {
     bind_salience(m);
     bind_assignment(m);
     bind_ring(m);
+    bind_value_snapshot(m);
     bind_device_callback(m);
 }

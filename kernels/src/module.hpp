@@ -52,4 +52,5 @@ void bind_refine(py::module_& m);
 void bind_salience(py::module_& m);
 void bind_assignment(py::module_& m);
 void bind_ring(py::module_& m);
+void bind_value_snapshot(py::module_& m);
 void bind_device_callback(py::module_& m);

@@ -31,8 +31,9 @@ def separated(mixture: np.ndarray, hop_index: int) -> np.ndarray:
 def build(kind: type, latency: int, channels: int = 1, capacity: int = 4096) -> Reference:
     """A callback of that kind whose outputs are all stem channels."""
     gains = np.eye(STEMS * channels, dtype=np.float32)
+    bypass = np.zeros((STEMS * channels, channels), np.float32)
     callback: Reference = kind(
-        list(range(channels)), channels, gains, STEMS, HOP, latency, HOP_LATENCY, capacity
+        list(range(channels)), channels, gains, STEMS, HOP, latency, HOP_LATENCY, capacity, bypass, 960
     )
     return callback
 
@@ -161,7 +162,8 @@ def test_flags_count_as_xruns_but_priming_does_not() -> None:
 
 def test_picks_and_gains() -> None:
     gains = np.array([[0, 0, 0.5], [0, 0, 0], [0, 0, -1]], np.float32)
-    callback = _core.DeviceCallback([2], 4, gains, STEMS, HOP, 2 * HOP, HOP_LATENCY, 256)
+    bypass = np.zeros((3, 1), np.float32)
+    callback = _core.DeviceCallback([2], 4, gains, STEMS, HOP, 2 * HOP, HOP_LATENCY, 256, bypass, 960)
     indata, out = noise(10 * HOP, 4), np.zeros((10 * HOP, 3), np.float32)
     callback.process(indata, out)  # nothing delivered: the residual is the delayed third channel
     delayed = indata[: -2 * HOP, 2]
@@ -227,6 +229,8 @@ def test_with_an_engine_on_a_thread_of_its_own() -> None:
         ({"latency": 2 * HOP - 1}, "latency"),
         ({"gains": np.zeros((2, STEMS + 1), np.float32)}, "gains"),
         ({"stems": 1}, "residual"),
+        ({"bypass_gains": np.zeros((STEMS, 2), np.float32)}, "bypass_gains"),
+        ({"ramp": 0}, "ramp"),
     ],
 )
 def test_wrong_settings_are_named(change: dict[str, object], message: str) -> None:
@@ -239,6 +243,8 @@ def test_wrong_settings_are_named(change: dict[str, object], message: str) -> No
         "latency": 2 * HOP,
         "hop_latency": HOP_LATENCY,
         "input_capacity": 256,
+        "bypass_gains": np.zeros((STEMS, 1), np.float32),
+        "ramp": 960,
     }
     with pytest.raises(ValueError, match=message):
         _core.DeviceCallback(**(settings | change))  # type: ignore[arg-type]

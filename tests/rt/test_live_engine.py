@@ -7,11 +7,14 @@ import pytest
 
 from rtsep.kernels import _core
 from rtsep.models.f0_track import F0Track
+from rtsep.rt.control.commands import BLOCK_BYTES, Control, lay_out
+from rtsep.rt.control.parameters import RAMP_S
 from rtsep.rt.device_stream import StreamFormat
 from rtsep.rt.devices import Device
 from rtsep.rt.live_engine import LiveEngine
 from rtsep.rt.live_settings import LiveSettings
 from rtsep.rt.separator import Separator
+from rtsep.rt.shared_memory import SharedMemory
 from rtsep.rt.status import Block
 from rtsep.rt.stream_choice import StreamChoice
 
@@ -19,21 +22,40 @@ BLOCK, VOICES, RATE = 128, 2, 48000
 SETTINGS = LiveSettings(
     VOICES, "choir", 11, "mic", None, None, None, None, None, "auto", [0.0], [[440.0, 220.0]]
 )
+STEMS = ("voice-1", "voice-2", "residual")
 DEVICE = Device(0, "test", "none", 1, 3, float(RATE), 0.0, 0.0, True, True)
 
 
+def command_block() -> SharedMemory:
+    shared = SharedMemory.create(BLOCK_BYTES)
+    lay_out(shared.memory)
+    return shared
+
+
 def build(
-    block: Block, record: _core.SampleRing | None = None, settings: LiveSettings = SETTINGS
+    block: Block,
+    record: _core.SampleRing | None = None,
+    settings: LiveSettings = SETTINGS,
+    commands: SharedMemory | None = None,
 ) -> LiveEngine:
     choice = StreamChoice(StreamFormat(DEVICE, DEVICE, RATE, BLOCK, 1, VOICES + 1), [0], [0, 1, 2])
-    return LiveEngine(settings, choice, block, record, "normal")
+    memory = (commands or command_block()).memory
+    return LiveEngine(settings, choice, block, memory, record, "normal")
 
 
 def play(engine: LiveEngine, mixture: np.ndarray, delays: dict[int, int]) -> np.ndarray:
     """Runs block by block; hop k is started `delays[k]` blocks after it could be. Returns float32 [frames,
     stems].
     """
-    played, hop_index, waited = [], 0, 0
+    return play_on(engine, mixture, 0, delays)
+
+
+def play_on(
+    engine: LiveEngine, mixture: np.ndarray, played_before: int, delays: dict[int, int] | None = None
+) -> np.ndarray:
+    """`play` of an engine that has played so many frames, whole hops, before."""
+    delays = delays or {}
+    played, hop_index, waited = [], played_before // 256, 0
     for at in range(0, len(mixture), BLOCK):
         out = np.zeros((BLOCK, VOICES + 1), np.float32)
         engine.callback.process(mixture[at : at + BLOCK], out)
@@ -140,3 +162,48 @@ def test_a_successor_goes_on_sample_exactly() -> None:
     separator.process_hop(mixture[:256], out)
     whole.process_hop(mixture[:256], expected)
     np.testing.assert_array_equal(out, expected)
+
+
+def test_what_is_set_is_heard_a_ramp_later() -> None:
+    """Each stem has its own gain then, to the last bit; before, none has."""
+    commands = command_block()
+    control = Control(commands.memory, STEMS)
+    engine, mixture = build(Block.create(), commands=commands), voiced(BLOCK * 240)
+    plain = play(build(Block.create()), mixture, {})
+    half = len(mixture) // 2
+    before = play(engine, mixture[:half], {})
+    np.testing.assert_array_equal(before, plain[:half])
+    control.update({"voice-1.gain": -6.0, "voice-2.mute": True, "residual.gain": 3.0})
+    after = play_on(engine, mixture[half:], half)
+    settled = 256 + round(RAMP_S * RATE)
+    gains = np.array([10 ** (-6 / 20), 0.0, 10 ** (3 / 20)], np.float32)
+    np.testing.assert_array_equal(after[settled:], (plain[half:] * gains)[settled:])
+    assert np.abs(plain[half + settled :]).max(0).min() > 1e-3  # all three had something to say
+
+
+def test_what_was_set_is_in_force_from_the_first_frame_of_the_next_engine() -> None:
+    commands = command_block()
+    control = Control(commands.memory, STEMS)
+    mixture = voiced(BLOCK * 60)
+    build(Block.create(), commands=commands)
+    control.set("bypass", True)
+    played = play(build(Block.create(), commands=commands), mixture, {})
+    assert not played[:, :VOICES].any()
+    np.testing.assert_array_equal(played[512:, VOICES], mixture[:-512, 0])
+
+
+def test_the_take_and_the_meters_are_from_before_the_gains() -> None:
+    """A fader of the loudspeakers changes nothing in what is recorded."""
+    commands, block = command_block(), Block.create()
+    rings = [_core.SampleRing(1 << 16, VOICES + 2) for _ in "12"]
+    mixture = voiced(BLOCK * 100)
+    Control(commands.memory, STEMS).update({f"{stem}.mute": True for stem in STEMS})
+    muted = build(block, rings[0], commands=commands)
+    assert not play(muted, mixture, {}).any()
+    play(build(Block.create(), rings[1]), mixture, {})
+    takes = np.zeros((2, rings[0].available, VOICES + 2), np.float32)
+    for ring, take in zip(rings, takes, strict=True):
+        ring.read(take)
+    np.testing.assert_array_equal(takes[0], takes[1])
+    muted.publish("running-out")
+    assert max(block.read()["rms_db"]) > -40

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import soundfile
 from rtsep.bench.jack_rig import JackServer, Rig, delay_samples
 from rtsep.bench.take_check import offline_stems, read_take
 from rtsep.kernels.errors import RtsepError
+from rtsep.rt.control.parameters import RAMP_S
 from rtsep.rt.separator import Separator
 from rtsep.rt.session import Session
 from rtsep.rt.status import Status
@@ -65,6 +67,63 @@ def test_delay_and_stems(jack_server: JackServer, tmp_path: Path) -> None:
     assert session.status().state == "stopped"
     assert session.status().record_state == "finished"
     assert session.status().record_frames == take.shape[1]
+
+
+def test_parameters_move_while_it_plays(jack_server: JackServer) -> None:
+    """All stems 6 dB down, then the bypass: the sum follows in a ramp, and the delay stays the same."""
+    noise = np.random.default_rng(0).uniform(0.1, 0.3, 2 * 48000).astype(np.float32)
+    noise[::2] *= -1  # never near zero, so that every frame shows the gain
+    for _ in range(ATTEMPTS):
+        with Session(voices=2, latency_ms=5) as session, Rig(3, 4) as rig:
+            declared, control = session.latency_samples, session.control
+            rig.connect()
+            lower = {f"{stem}.gain": -6.0 for stem in session.status().stems}
+            moves = [
+                threading.Timer(1.0, control.update, [lower]),
+                threading.Timer(1.6, control.set, ["bypass", True]),
+            ]
+            for move in moves:
+                move.start()
+            rig.play(noise)
+            for move in moves:
+                move.join()
+            assert session.latency_samples == declared == 256
+        played, heard = rig.recording[:, 0], rig.recording[:, 1:]
+        start, frames = int(np.argmax(played != 0)), len(noise)
+        if np.array_equal(played[start : start + frames], noise) and rig.xruns == 0:
+            break
+    else:
+        pytest.fail(f"no undisturbed run in {ATTEMPTS}")
+    stems = heard[start + declared : start + declared + frames]
+    gain = stems.sum(1) / noise
+    low = 10 ** (-6 / 20)
+    moved = np.flatnonzero(np.abs(gain - 1) > 1e-4)
+    first, ramp = int(moved[0]), round(RAMP_S * 48000)
+    line = 1 - (1 - low) * np.arange(1, ramp + 1) / ramp
+    np.testing.assert_allclose(gain[first : first + ramp], line, atol=1e-3)
+    bypassed = int(np.flatnonzero(~stems[:, :2].any(1) & (np.arange(frames) > first))[0])
+    np.testing.assert_allclose(gain[first + ramp : bypassed - ramp], low, atol=1e-4)
+    assert bypassed - ramp > first + ramp + 4800
+    np.testing.assert_array_equal(stems[bypassed:, 2], noise[bypassed:])
+    assert not stems[bypassed:, :2].any()
+    assert np.abs(np.diff(gain)).max() < 2 / ramp + 1e-4
+
+
+def test_what_was_set_outlives_a_lost_device(jack_server: JackServer) -> None:
+    noise = np.random.default_rng(0).uniform(-0.3, 0.3, 24000).astype(np.float32)
+    with Session(voices=1, latency_ms=5) as session:
+        session.control.set("bypass", True)
+        jack_server.stop()
+        until(session, "device-lost")
+        jack_server.start()
+        until(session, "running")
+        with Rig(2, 3) as rig:
+            rig.connect()
+            rig.play(noise)
+    assert session.control.get("bypass") == 1
+    assert not rig.recording[:, 1].any()
+    assert delay_samples(rig.recording[:, 0], rig.recording[:, 2]) == session.latency_samples
+    assert np.abs(rig.recording[:, 2]).max() > 0.2
 
 
 def test_a_lost_device_is_told_and_awaited(jack_server: JackServer, tmp_path: Path) -> None:
@@ -166,6 +225,8 @@ def test_what_cannot_be_had_is_told_on_start(jack_server: JackServer, tmp_path: 
         assert session.wait(0)
     with pytest.raises(RtsepError, match="call start"):
         _ = Session().latency_samples
+    with pytest.raises(RtsepError, match="parameters of a session are known once it runs; call start"):
+        _ = Session().control
 
 
 def test_blocks_longer_than_the_hop_are_declared(tmp_path: Path) -> None:

@@ -1,0 +1,109 @@
+"""The way into a running engine: a host sets values, the engine looks them up once a hop, without waiting."""
+
+import difflib
+import threading
+from collections.abc import Mapping, Sequence
+from mmap import mmap
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtsep.kernels import _core
+from rtsep.kernels.errors import RtsepError
+from rtsep.rt.control.parameters import Parameter, mixer_parameters
+
+# Room for the values of any model, made before the model is known: 300 stems.
+MAX_VALUES = 1024
+BLOCK_BYTES = _core.ValueSnapshot.bytes_needed(MAX_VALUES)
+
+
+def lay_out(memory: mmap) -> None:
+    """Makes `BLOCK_BYTES` of memory a block in which nothing has been set yet, before both ends use it."""
+    _core.ValueSnapshot(MAX_VALUES, memory)
+
+
+class Control:
+    """Sets parameters of a running session, by name. The sound follows in `Parameter.ramp_s`.
+
+    Values are checked here, before anything is sent; many set at once arrive at once. They stay in force
+    when the engine starts again after a lost device. May be used by several threads.
+
+    Args:
+        memory: a block as `lay_out` makes it, which the engine's `CommandReader` has too. This is its only
+            writer.
+        stems: names as the engine plays them, the residual included.
+    """
+
+    def __init__(self, memory: mmap, stems: Sequence[str]) -> None:
+        self._parameters = mixer_parameters(stems)
+        self._index = {parameter.name: i for i, parameter in enumerate(self._parameters)}
+        self._snapshot = _core.ValueSnapshot.attach(memory)
+        self._values = np.zeros(MAX_VALUES)
+        self._values[: len(self._parameters)] = [parameter.default for parameter in self._parameters]
+        self._lock = threading.Lock()  # of this side alone: the engine never takes it
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """All that can be set: name, unit, range, default, ramp."""
+        return self._parameters
+
+    def get(self, name: str) -> float:
+        """What was set last, or the default; 0 and 1 of a switch.
+
+        Raises:
+            RtsepError: no such parameter.
+        """
+        return float(self._values[self._at(name)])
+
+    def set(self, name: str, value: float) -> None:
+        """Sets one parameter: `set("voice-1.gain", -6.0)`, `set("bypass", True)`.
+
+        Raises:
+            RtsepError: no such parameter, or a value out of its range. Nothing has changed then.
+        """
+        self.update({name: value})
+
+    def update(self, values: Mapping[str, float]) -> None:
+        """Sets many parameters at the same moment.
+
+        Raises:
+            RtsepError: as `set`. Nothing has changed then, not even the right ones.
+        """
+        checked = {}
+        for name, value in values.items():
+            index = self._at(name)
+            checked[index] = self._parameters[index].checked(value)
+        with self._lock:
+            for index, number in checked.items():
+                self._values[index] = number
+            self._snapshot.write(self._values)
+
+    def _at(self, name: str) -> int:
+        if name in self._index:
+            return self._index[name]
+        near = difflib.get_close_matches(str(name), self._index, n=3) or list(self._index)[:3]
+        raise RtsepError(
+            f"there is no parameter {name!r}",
+            f"did you mean {' or '.join(near)}? `Session.control.parameters` lists all",
+        )
+
+
+class CommandReader:
+    """The engine's end: asks once a hop whether anything was set, and never waits for who sets it.
+
+    Args:
+        memory: as of `Control`; what was set before is found by the first `poll`.
+        parameters: how many values the engine's model has.
+
+    Attributes:
+        values: float64 [parameters], those of the last `poll` that was True.
+    """
+
+    def __init__(self, memory: mmap, parameters: int) -> None:
+        self._snapshot = _core.ValueSnapshot.attach(memory)
+        self._all = np.zeros(MAX_VALUES)
+        self.values: NDArray[np.float64] = self._all[:parameters]  # a view
+
+    def poll(self) -> bool:
+        """True when something was set since the last time; it is in `values` then."""
+        return self._snapshot.poll(self._all)
