@@ -10,10 +10,10 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from rtsep.bench.energy import describe
-from rtsep.bench.hop_timing import histogram_lines
-from rtsep.bench.machine import MEBIBYTE
-from rtsep.bench.timed_process import run_worker
+from rtsep.bench.hop.energy import describe
+from rtsep.bench.hop.hop_timing import histogram_lines
+from rtsep.bench.hop.machine import MEBIBYTE
+from rtsep.bench.hop.timed_process import run_worker
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.registry import DEFAULT_MODEL
 
@@ -76,7 +76,7 @@ def command(
         }
         screen = Console(stderr=True)
         if compare:
-            from rtsep.bench.comparison import compare_all, show_comparison
+            from rtsep.bench.hop.comparison import compare_all, show_comparison
 
             with screen.status("comparing") as status:
                 report = {"format": FORMAT, "settings": settings} | compare_all(settings, status.update)
@@ -136,8 +136,8 @@ def show(report: dict[str, Any], console: Console) -> None:
 
 
 def _kernel_report(console: Console) -> dict[str, Any]:
+    from rtsep.bench.hop.machine import machine_facts
     from rtsep.bench.kernel_ratios import kernel_ratios, ratio_table
-    from rtsep.bench.machine import machine_facts
 
     ratios = kernel_ratios()
     console.print(ratio_table(ratios), highlight=False, soft_wrap=True)

@@ -7,8 +7,8 @@ import numpy as np
 import soundfile
 
 from rtsep.bench.demo_choir import render_choir
-from rtsep.rt.cli import run
-from rtsep.training.metrics import si_sdr_db
+from rtsep.rt.cli.main import run
+from rtsep.training.measures.si_sdr import si_sdr_db
 
 FOLDER = Path("demo-out")
 LATENCY_MS = 21

@@ -20,13 +20,13 @@ import numpy as np
 
 from rtsep.bench.demo_choir import Choir, render_choir
 from rtsep.kernels.errors import RtsepError
-from rtsep.models.f0_track import F0Track
+from rtsep.models.choir.given_pitches import F0Track
 from rtsep.models.registry import Model, shipped_models
 from rtsep.rt.separator import Separator
-from rtsep.training.contours import Contours
-from rtsep.training.f0_scores import TOLERANCE_CENTS, cents_between
-from rtsep.training.metrics import si_sdr_db
-from rtsep.training.streaming import stream
+from rtsep.training.evaluation.streaming import stream
+from rtsep.training.measures.contours import Contours
+from rtsep.training.measures.pitch_scores import TOLERANCE_CENTS, cents_between
+from rtsep.training.measures.si_sdr import si_sdr_db
 
 TABLE = Path("tests/bench/golden.csv")
 SAMPLERATE = 16000  # the models' features do not depend on it, and hops are cheapest here

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from rtsep.kernels import _core
+from rtsep.kernels import _core, assignments, comb_model
 from rtsep.kernels.filterbank import band_interpolation, band_weights, log_centres_hz
 from rtsep.kernels.lobe import window_leakage, window_lobe, window_response
 from rtsep.kernels.reference import (
@@ -173,17 +173,17 @@ def kernel_cases() -> Iterator[KernelCase]:
 
     def salient(k: Any) -> Callable[[], object]:
         log_odds, offset = -6.0 + 4.0 * rng.standard_normal((2, 124)).astype(np.float32)
-        found = np.empty((2, assignment.PEAKS), np.float32)
+        found = np.empty((2, assignments.PEAKS), np.float32)
         return lambda: k.salience_peaks(log_odds, offset, -4.0, 0.75, *found)
 
     def assigner(k: Any) -> Callable[[], object]:
         kernel = k.PitchAssignment(VOICES, HOP / SAMPLERATE)
-        shape = (assignment.SIZE, VOICES)
+        shape = (assignments.SIZE, VOICES)
         sung, home, heard_s = np.full(shape, -1.0, np.float32), *np.zeros((2, *shape), np.float32)
-        score, chosen = np.full(assignment.SIZE, -np.inf, np.float32), np.zeros(VOICES, np.int32)
-        place = np.linspace(100.0, 20.0, assignment.PEAKS, dtype=np.float32)
-        log_odds = np.linspace(3.0, -2.0, assignment.PEAKS, dtype=np.float32)
-        count = assignment.PEAKS
+        score, chosen = np.full(assignments.SIZE, -np.inf, np.float32), np.zeros(VOICES, np.int32)
+        place = np.linspace(100.0, 20.0, assignments.PEAKS, dtype=np.float32)
+        log_odds = np.linspace(3.0, -2.0, assignments.PEAKS, dtype=np.float32)
+        count = assignments.PEAKS
         return lambda: kernel.step(place, log_odds, count, sung, home, heard_s, score, chosen)
 
     def refinement(k: Any) -> Callable[[], object]:
@@ -194,7 +194,7 @@ def kernel_cases() -> Iterator[KernelCase]:
     def adaptive_comb(k: Any) -> Callable[[], object]:
         response = window_response(window, reach_bins=5, phases=32) ** 2
         kernel = k.AdaptiveComb(VOICES, BINS, bin_hz, response, 32, 0.125, 0.98, 1e-10)
-        power, state = amplitude**2, np.full((VOICES, comb.BANDS), comb.UNSEEN, np.float32)
+        power, state = amplitude**2, np.full((VOICES, comb_model.BANDS), comb_model.UNSEEN, np.float32)
         active, before_hz, level_db = np.zeros((3, VOICES), np.float32)
         out = np.empty((VOICES, BINS), np.float32)
         return lambda: kernel.step(power, f0_hz, state, active, before_hz, out, level_db)
@@ -202,11 +202,14 @@ def kernel_cases() -> Iterator[KernelCase]:
     def guided(k: Any) -> Callable[[], object]:
         response = window_response(window, reach_bins=5, phases=32) ** 2
         kernel = k.GuidedComb(VOICES, BINS, bin_hz, response, 32, 0.125, 1e-10)
-        power, state = amplitude**2, np.full((VOICES, comb.BANDS), comb.UNSEEN, np.float32)
+        power, state = amplitude**2, np.full((VOICES, comb_model.BANDS), comb_model.UNSEEN, np.float32)
         before_hz, level_db = np.zeros((2, VOICES), np.float32)
-        partials = np.empty((VOICES, comb.MAX_PARTIALS, 3), np.float32)
-        level, trust = np.full((2, VOICES, comb.MAX_PARTIALS), [[[-8.0]], [[0.8]]], np.float32)
-        noise, out = np.full((VOICES, comb.BANDS), -18, np.float32), np.empty((VOICES, BINS), np.float32)
+        partials = np.empty((VOICES, comb_model.MAX_PARTIALS, 3), np.float32)
+        level, trust = np.full((2, VOICES, comb_model.MAX_PARTIALS), [[[-8.0]], [[0.8]]], np.float32)
+        noise, out = (
+            np.full((VOICES, comb_model.BANDS), -18, np.float32),
+            np.empty((VOICES, BINS), np.float32),
+        )
 
         def hop() -> None:
             kernel.observe(power, f0_hz, state, before_hz, partials)
@@ -232,8 +235,8 @@ def kernel_cases() -> Iterator[KernelCase]:
     yield case("peaks", f"{BINS} bins, up to {TOP_HZ:.0f} Hz", picker, peaks)
     yield case("coverage", f"{CANDIDATES} candidates x {PEAKS} peaks", explained, coverage)
     yield case("beam", f"{VOICES} voices, {CANDIDATES} x {PEAKS}", decoder, beam)
-    yield case("salience", f"124 candidates, {assignment.PEAKS} peaks", salient, salience)
-    yield case("assignment", f"{VOICES} voices, {assignment.PEAKS} peaks", assigner, assignment)
+    yield case("salience", f"124 candidates, {assignments.PEAKS} peaks", salient, salience)
+    yield case("assignment", f"{VOICES} voices, {assignments.PEAKS} peaks", assigner, assignment)
     yield case("refine_f0", f"{VOICES} voices, {PEAKS} peaks", refinement, refine)
     yield case("comb", on_bins, adaptive_comb, comb)
     yield case("guided_comb", on_bins, guided, guided_comb)

@@ -18,9 +18,9 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from rtsep.models.base import State
-from rtsep.models.report import VoiceReport
-from rtsep.rt.presets import OVERLAP_AT_48K, Preset
+from rtsep.models.mask_model import State
+from rtsep.models.voice_report import VoiceReport
+from rtsep.rt.hop.presets import OVERLAP_AT_48K, Preset
 from rtsep.rt.separator import Separator
 
 SAMPLERATES = (44100, 48000, 96000)

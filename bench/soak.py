@@ -19,10 +19,10 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from rtsep.bench.machine import MEBIBYTE, resident_bytes
-from rtsep.bench.signals import CHORD_S, CHORDS, synthetic_choir
+from rtsep.bench.hop.machine import MEBIBYTE, resident_bytes
 from rtsep.kernels.errors import RtsepError
-from rtsep.models.base import State
+from rtsep.models.mask_model import State
+from rtsep.rt.audio.test_signals import CHORD_S, CHORDS, synthetic_choir
 from rtsep.rt.separator import Separator
 
 # No power of two, no divisor of a hop; one sample and more than a window among them.

@@ -83,6 +83,15 @@ def band_weights(centres_hz: F64, samplerate: float, n_fft: int) -> SparseBands:
     return SparseBands(first_bin, offset, flat.astype(np.float32))
 
 
+def dense_weights(bands: SparseBands, bins: int) -> F64:
+    """The weights of `band_weights` as a matrix [bands, bins]."""
+    dense = np.zeros((bands.first_bin.size, bins))
+    for band, first in enumerate(bands.first_bin):
+        row = bands.weights[bands.offset[band] : bands.offset[band + 1]]
+        dense[band, first : first + row.size] = row
+    return dense
+
+
 def band_interpolation(centres_hz: F64, samplerate: float, n_fft: int) -> tuple[I32, F32]:
     """Where each bin lies between two band centres: the layout of `_core.BandGains`.
 

@@ -5,11 +5,11 @@ from importlib.util import find_spec
 from typing import Any
 
 from rtsep.kernels.errors import RtsepError
-from rtsep.models.compile import EngineBuilder, OpenVinoBuilder, compiled_engine
 from rtsep.models.framing import Framing
-from rtsep.models.hop_runner import HALF_BOUND, WHOLE_BOUND, GpuMissing, HopRunner
-from rtsep.models.network_step import MakeStep, NetworkStep
-from rtsep.models.onnx_step import OnnxStep
+from rtsep.models.gpu.hop_runner import HALF_BOUND, WHOLE_BOUND, GpuMissing, HopRunner
+from rtsep.models.runtimes.compile import EngineBuilder, OpenVinoBuilder, compiled_engine
+from rtsep.models.runtimes.network_step import MakeStep, NetworkStep
+from rtsep.models.runtimes.onnx_step import OnnxStep
 
 BACKENDS = ("auto", "cpu", "openvino")  # auto: what needs no preparation and is always there, cpu
 CUDA = "cuda"  # needs nothing compiled
@@ -17,7 +17,7 @@ CUDA = "cuda"  # needs nothing compiled
 TENSORRT = {"tensorrt": "fp32", "tensorrt-fp16": "fp16"}
 GPU_BACKENDS = (CUDA, *TENSORRT)  # these run the whole hop, not networks
 ENGINES = ("openvino", "tensorrt")  # of `rtsep compile`
-TENSORRT_BUILDER = "rtsep.models.tensorrt_builder"  # by name: it imports torch
+TENSORRT_BUILDER = "rtsep.models.gpu.tensorrt_builder"  # by name: it imports torch
 
 
 def step_maker(backend: str) -> MakeStep:
@@ -107,9 +107,9 @@ def gpu_hop(
 
 
 def _cuda(backend: str) -> Any:
-    """`models.cuda_graph`, by name: torch takes seconds to import, and nothing on stage may depend on it."""
+    """`gpu.cuda_graph`, by name: torch takes seconds to import, and nothing on stage may depend on it."""
     if find_spec("torch") is None:
         raise GpuMissing(
             f"--backend {backend} needs an NVIDIA GPU and torch, which is not installed", "use --backend cpu"
         )
-    return import_module("rtsep.models.cuda_graph")
+    return import_module("rtsep.models.gpu.cuda_graph")

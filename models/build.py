@@ -5,18 +5,18 @@ from functools import partial
 from typing import TypeVar
 
 from rtsep.kernels.errors import RtsepError
-from rtsep.models.base import MaskModel
 from rtsep.models.card import LEVELS, TRACKER, NetworkCard
-from rtsep.models.choir import ChoirModel
-from rtsep.models.comb import AdaptiveCombMasks, CombMasks, FixedCombMasks
-from rtsep.models.f0_track import F0Track
+from rtsep.models.choir.comb_masks import AdaptiveCombMasks, CombMasks, FixedCombMasks
+from rtsep.models.choir.given_pitches import F0Track
+from rtsep.models.choir.model import ChoirModel
+from rtsep.models.choir.network_tracker import NetworkTracker
+from rtsep.models.choir.peak_tracker import MultiF0Tracker, PitchTracker
+from rtsep.models.choir.source_filter_masks import SourceFilterMasks
 from rtsep.models.framing import Framing
-from rtsep.models.network_step import MakeStep, NetworkStep
-from rtsep.models.network_tracker import NetworkTracker
-from rtsep.models.onnx_step import OnnxStep
+from rtsep.models.mask_model import MaskModel
 from rtsep.models.registry import Model, find_model
-from rtsep.models.source_filter_masks import SourceFilterMasks
-from rtsep.models.tracker import MultiF0Tracker, PitchTracker
+from rtsep.models.runtimes.network_step import MakeStep, NetworkStep
+from rtsep.models.runtimes.onnx_step import OnnxStep
 
 MAX_VOICES = 4
 

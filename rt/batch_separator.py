@@ -7,14 +7,15 @@ from numpy.typing import NDArray
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.backends import GPU_BACKENDS, gpu_hop, step_maker
-from rtsep.models.base import State
 from rtsep.models.build import build_model
-from rtsep.models.report import VoiceReport
-from rtsep.rt.graphed_streams import GraphedStreams
-from rtsep.rt.pipeline import HopPipeline
-from rtsep.rt.presets import Preset
-from rtsep.rt.separator import RESIDUAL, require_channels
-from rtsep.rt.state_check import require_same_kind
+from rtsep.models.mask_model import State
+from rtsep.models.voice_report import VoiceReport
+from rtsep.rt.gpu.many_streams import GraphedStreams
+from rtsep.rt.hop.channels import require_channels
+from rtsep.rt.hop.pipeline import HopPipeline
+from rtsep.rt.hop.presets import Preset
+from rtsep.rt.hop.state_check import require_same_kind
+from rtsep.rt.separator import RESIDUAL
 
 F32 = NDArray[np.float32]
 MAX_STREAMS = 4096  # eight times what was ever tried; a bound on memory, not a property of the method

@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rtsep.models.base import State
-from rtsep.models.hop_runner import GpuMissing
+from rtsep.models.gpu.hop_runner import GpuMissing
+from rtsep.models.mask_model import State
 from rtsep.rt.separator import Separator
 
 if TYPE_CHECKING:
-    from rtsep.models.f0_track import F0Track
+    from rtsep.models.choir.given_pitches import F0Track
 
 
 def load_or_fall_back(

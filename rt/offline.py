@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsep.kernels.errors import RtsepError
-from rtsep.rt.meters import to_db
+from rtsep.rt.audio.levels import dbfs
 from rtsep.rt.separator import Separator
 from rtsep.rt.stop import Stopped, StopSignals
 
@@ -91,11 +91,6 @@ class _Levels:
         rms = np.sqrt(self.energy / max(1, self.samples))
         rows = zip(names, self.peak, rms, strict=True)
         return [StemLevel(name, dbfs(peak), dbfs(level), bool(peak > 1.0)) for name, peak, level in rows]
-
-
-def dbfs(amplitude: float) -> float:
-    """Amplitude in dB relative to full scale, -120 at least."""
-    return round(float(to_db(amplitude)), 2)
 
 
 def separate(

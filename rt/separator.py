@@ -5,28 +5,21 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rtsep.kernels.errors import RtsepError
 from rtsep.models.backends import GPU_BACKENDS, gpu_hop, step_maker
-from rtsep.models.base import MaskModel, State
 from rtsep.models.build import build_model
-from rtsep.models.hop_runner import GpuMissing, HopRunner
-from rtsep.models.report import VoiceReport
-from rtsep.rt.graphed_pipeline import GraphedPipeline, Pipeline
-from rtsep.rt.pipeline import HopPipeline
-from rtsep.rt.presets import Preset
-from rtsep.rt.state_check import require_same_kind
+from rtsep.models.gpu.hop_runner import GpuMissing, HopRunner
+from rtsep.models.mask_model import MaskModel, State
+from rtsep.models.voice_report import VoiceReport
+from rtsep.rt.gpu.one_stream import GraphedPipeline, Pipeline
+from rtsep.rt.hop.channels import require_channels
+from rtsep.rt.hop.pipeline import HopPipeline
+from rtsep.rt.hop.presets import Preset
+from rtsep.rt.hop.state_check import require_same_kind
 
 if TYPE_CHECKING:
-    from rtsep.models.f0_track import F0Track
+    from rtsep.models.choir.given_pitches import F0Track
 
 RESIDUAL = "residual"
-MAX_CHANNELS = 64  # more than any interface on a stage; a bound on memory, not a property of the method
-
-
-def require_channels(channels: int) -> None:
-    """Raises RtsepError for a number of channels that no stream may have."""
-    if not 1 <= channels <= MAX_CHANNELS:
-        raise RtsepError(f"{channels} channels is outside 1..{MAX_CHANNELS}", "select fewer input channels")
 
 
 class Separator:

@@ -13,14 +13,14 @@ from typing import IO, Any, Self
 
 from rtsep.kernels import _core
 from rtsep.kernels.errors import RtsepError
-from rtsep.models.f0_track import F0Track
+from rtsep.models.choir.given_pitches import F0Track
 from rtsep.rt.control.commands import BLOCK_BYTES, Control, lay_out
-from rtsep.rt.devices import DEFAULT_INPUT, DeviceSpec
-from rtsep.rt.live_settings import LiveSettings
+from rtsep.rt.live.devices import DEFAULT_INPUT, DeviceSpec
+from rtsep.rt.live.recorder_process import RecordPlan, prepare_folder
+from rtsep.rt.live.settings import LiveSettings
+from rtsep.rt.live.shared_memory import SharedMemory
+from rtsep.rt.live.status import Block, Status
 from rtsep.rt.python_process import environment, module_command
-from rtsep.rt.record import RecordPlan, prepare_folder
-from rtsep.rt.shared_memory import SharedMemory
-from rtsep.rt.status import Block, Status
 
 START_TIMEOUT_S = 30.0  # a trained model may take seconds to load from a cold disk
 STOP_TIMEOUT_S = 5.0
@@ -116,7 +116,7 @@ class Session:
             _core.SampleRing(RECORD_RING_FRAMES, width, ring.memory)
         try:
             self._engine = self._spawn(
-                "rtsep.rt.engine",
+                "rtsep.rt.live.engine_process",
                 [self._status_block.shared, self._commands, ring],
                 self._settings.to_json(),
             )
@@ -181,7 +181,9 @@ class Session:
             samplerate=status.samplerate,
             skip_frames=status.algorithmic_samples - status.hop,
         )
-        self._recorder = self._spawn("rtsep.rt.record", [self._record_block.shared, ring], plan.to_json())
+        self._recorder = self._spawn(
+            "rtsep.rt.live.recorder_process", [self._record_block.shared, ring], plan.to_json()
+        )
         deadline = time.monotonic() + STOP_TIMEOUT_S
         while not self._record_block.peek() and self._recorder.poll() is None and time.monotonic() < deadline:
             time.sleep(POLL_S)

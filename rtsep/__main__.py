@@ -4,6 +4,6 @@ from rtsep.rt.python_process import leave_current_folder
 
 leave_current_folder()
 
-from rtsep.rt.cli import main  # noqa: E402 - nothing from the current folder
+from rtsep.rt.cli.main import main  # noqa: E402 - nothing from the current folder
 
 main()

@@ -55,7 +55,7 @@ def test_the_wheel_holds_cards_and_weights(built: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     assert {f"rtsep/{name}" for name in wanted()} <= names
-    assert "rtsep/models/onnx_step.py" in names
+    assert "rtsep/models/runtimes/onnx_step.py" in names
     assert not [name for name in names if name.endswith((".cpp", ".hpp"))]
 
 

@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
-from rtsep.rt.cli import root
-from rtsep.rt.presets import OVERLAP_AT_48K, Preset
-from rtsep.rt.separator import MAX_CHANNELS
+from rtsep.rt.cli.main import root
+from rtsep.rt.hop.channels import MAX_CHANNELS
+from rtsep.rt.hop.presets import OVERLAP_AT_48K, Preset
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 

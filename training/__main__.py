@@ -12,13 +12,16 @@ import click
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.stop import Stopped
-from rtsep.training.assemble_cli import command as assemble
-from rtsep.training.choir_cli import command as choir
-from rtsep.training.evaluate_cli import command as evaluate
-from rtsep.training.evaluate_rendered_cli import command as evaluate_pitch
-from rtsep.training.pitch_cli import command as pitch
-from rtsep.training.render_cli import command as render_choir
-from rtsep.training.unet_cli import command as unet
+from rtsep.training.commands.assemble import command as assemble
+from rtsep.training.commands.band import command as band
+from rtsep.training.commands.choir import command as choir
+from rtsep.training.commands.evaluate import command as evaluate
+from rtsep.training.commands.evaluate_pitch import command as evaluate_pitch
+from rtsep.training.commands.pitch import command as pitch
+from rtsep.training.commands.render_band import command as render_band
+from rtsep.training.commands.render_choir import command as render_choir
+from rtsep.training.commands.stems import command as stems
+from rtsep.training.commands.unet import command as unet
 
 
 @click.group()
@@ -31,6 +34,9 @@ group.add_command(pitch)
 group.add_command(assemble)
 group.add_command(choir)
 group.add_command(unet)
+group.add_command(stems)
+group.add_command(render_band)
+group.add_command(band)
 group.add_command(evaluate)
 group.add_command(evaluate_pitch)
 

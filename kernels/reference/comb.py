@@ -5,48 +5,29 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rtsep.kernels.comb_model import (
+    BAND_SPREAD,
+    BANDS,
+    FLOOR_SHARE,
+    HALF,
+    HIGHEST_PARTIAL_HZ,
+    ITERATIONS,
+    LEAST_WEIGHT,
+    LOUDEST,
+    LOWEST_F0_HZ,
+    MAX_PARTIALS,
+    MAX_WIDEN,
+    PRIOR_SHARE,
+    SKIRT,
+    TINY,
+    UNEXPLAINED,
+    UNSEEN,
+    WIDEN,
+    band_of,
+)
+
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
-
-BANDS_PER_OCTAVE = 4
-"""A minor third: finer than a formant, coarser than partials of a high voice."""
-LOWEST_BAND_HZ = 60.0
-"""Below the lowest F0 tracked."""
-BANDS = 36
-"""Nine octaves up from there: past Nyquist at 48 kHz."""
-BAND_SPREAD = 0.7
-"""Bands over which one partial informs the envelope (standard deviation)."""
-MAX_PARTIALS, HIGHEST_PARTIAL_HZ = 80, 12e3
-"""Above them the skirt takes over."""
-ITERATIONS = 2
-"""One leaves 0.4 dB of SI-SDR on real quartets, three gain nothing."""
-WIDEN, MAX_WIDEN = 0.4, 2.0
-"""Lobe widening per bin of partial movement since the last hop, and the most of it."""
-PRIOR_SHARE = 0.8
-"""Of the envelope against the fitted level, in log power."""
-SKIRT = 1e-3
-"""-30 dB: breath and consonants of a voice between its partials."""
-UNEXPLAINED = 30.0
-"""15 dB over all voices: at 10 dB vibrato already fell into the residual."""
-FLOOR_SHARE = 1e-3
-"""Of the mean bin power, added to the model so that ratios stay bounded."""
-TINY, LOUDEST = 1e-14, 1e30
-"""Power of one bin, at least and at most."""
-UNSEEN = -100.0
-"""Log power of a band that never held a partial."""
-LOWEST_F0_HZ = 20.0
-"""Below hearing: unvoiced."""
-HALF = 0.5
-"""Of the power at hand, where a band was never heard before: as likely its own as another voice's."""
-LEAST_WEIGHT = 1e-6
-"""A band with less than this to learn from keeps what it has."""
-
-
-def _band_of(hz: NDArray[np.floating]) -> tuple[NDArray[np.intp], F64]:
-    """Lower band and how far to the next one, for frequencies in Hz."""
-    x = BANDS_PER_OCTAVE * np.log2(np.maximum(hz, LOWEST_BAND_HZ) / LOWEST_BAND_HZ)
-    index = np.minimum(x.astype(int), BANDS - 2)
-    return index, np.minimum(x - index, 1.0)
 
 
 def _read(envelope: F32, index: NDArray[np.intp], fraction: F64, unseen: F64) -> F64:
@@ -102,7 +83,7 @@ class AdaptiveComb:
         self.voices, self.bins, self.bin_hz, self.lobe = voices, bins, np.float32(bin_hz), lobe
         self.oversampling, self.learn, self.hold, self.floor = oversampling, learn, hold, floor
         self.half = (lobe.size - 1) // oversampling
-        self.bin_band = _band_of(np.arange(bins, dtype=np.float32) * self.bin_hz)
+        self.bin_band = band_of(np.arange(bins, dtype=np.float32) * self.bin_hz)
 
     def step(
         self,
@@ -158,7 +139,7 @@ class AdaptiveComb:
         x = np.abs(at - centre[:, None].astype(float)) * stretch[:, None] * self.oversampling
         inside = (x < self.lobe.size - 1) & (at >= 0) & (at < self.bins)
         weights = np.where(inside, np.interp(x, np.arange(self.lobe.size), self.lobe), 0.0)
-        index, fraction = _band_of(k * f0 if count else k)
+        index, fraction = band_of(k * f0 if count else k)
         unseen = np.log(HALF * observed[nearest + self.half] + TINY)
         levels = np.exp(_read(envelope, index, fraction, unseen))
         return _Lobes(at + self.half, weights, index, fraction, levels)

@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from rtsep.kernels.filterbank import SparseBands, dense_weights
+
 F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]
 
@@ -20,10 +22,7 @@ class Filterbank:
 
     def __init__(self, first_bin: I32, offset: I32, weights: F32, bins: int, floor: float) -> None:
         self.floor = floor
-        self.dense = np.zeros((first_bin.size, bins))
-        for band, first in enumerate(first_bin):
-            row = weights[offset[band] : offset[band + 1]]
-            self.dense[band, first : first + row.size] = row
+        self.dense = dense_weights(SparseBands(first_bin, offset, weights), bins)
 
     def apply(self, spectrum: F32, out: F32) -> None:
         """out [channels, bands] = log(bands of spectrum [channels, bins] + floor); NaN, Inf, negative bins

@@ -3,12 +3,18 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from rtsep.kernels.comb_model import (
+    FLOOR_SHARE,
+    ITERATIONS,
+    LOUDEST_LOG,
+    MAX_PARTIALS,
+    QUIETEST,
+    TINY,
+)
 from rtsep.kernels.reference import comb
 from rtsep.kernels.reference.comb import F32, F64
 
-QUIETEST, LOUDEST_LOG = -32.0, 69.0
-"""Log power: about that of `comb.TINY` and of `comb.LOUDEST`; what is predicted lies between these two."""
-PARTIALS, BANDS, UNSEEN = comb.MAX_PARTIALS, comb.BANDS, comb.UNSEEN
+PARTIALS = MAX_PARTIALS
 
 
 def _log_power(x: NDArray[np.floating]) -> F64:
@@ -45,9 +51,9 @@ class GuidedComb(comb.AdaptiveComb):
         """
         self._power = self._clean(power)
         self._observed = np.pad(self._power, self.half)
-        self._ground = comb.FLOOR_SHARE * self._power.mean() + comb.TINY
+        self._ground = FLOOR_SHARE * self._power.mean() + TINY
         lobes = [self._place(f0_hz[v], before_hz[v], envelope[v], self._observed) for v in range(self.voices)]
-        for _ in range(comb.ITERATIONS):
+        for _ in range(ITERATIONS):
             model = self._fit(lobes, self._observed, self._ground)
         partials[...] = QUIETEST, QUIETEST, 0.0
         for v, voice in enumerate(lobes):
@@ -73,7 +79,7 @@ class GuidedComb(comb.AdaptiveComb):
         for v, voice in enumerate(self._lobes):
             voice.levels = np.exp(predicted[v, : voice.levels.size])
         base = self._ground + source.sum(axis=0)
-        for _ in range(comb.ITERATIONS):
+        for _ in range(ITERATIONS):
             self._fit(self._lobes, self._observed, base)
         for v, voice in enumerate(self._lobes):
             levels_db[v] = 10.0 * np.log10(1e-12 + voice.levels.sum())

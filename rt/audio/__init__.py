@@ -1,1 +1,1 @@
-"""Sound in files and pipes."""
+"""Files, pipes, a WAV that survives a kill, levels in dBFS, signals to test with."""

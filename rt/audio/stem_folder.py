@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.audio.disk_errors import reason, remedy
-from rtsep.rt.wav import BYTES_PER_SAMPLE, WavWriter
+from rtsep.rt.audio.wav_writer import BYTES_PER_SAMPLE, WavWriter
 
 ANOTHER = "give another --output folder"
 

@@ -6,8 +6,8 @@ import pytest
 from rtsep.bench.latency import OpenMasks
 from rtsep.bench.soak import soak
 from rtsep.kernels.errors import RtsepError
-from rtsep.models.base import State
-from rtsep.rt.presets import Preset
+from rtsep.models.mask_model import State
+from rtsep.rt.hop.presets import Preset
 from rtsep.rt.separator import Separator
 
 

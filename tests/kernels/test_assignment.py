@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtsep.kernels import _core
+from rtsep.kernels import _core, assignments
+from rtsep.kernels.assignments import PEAKS, SIZE
 from rtsep.kernels.reference import assignment as reference
 
 HOP_S = 0.0213
@@ -18,16 +19,16 @@ class Assigned:
 
     def __init__(self, module: object, voices: int) -> None:
         self.kernel = module.PitchAssignment(voices, HOP_S)  # type: ignore[attr-defined]
-        shape = (reference.SIZE, voices)
+        shape = (SIZE, voices)
         self.sung = np.full(shape, -1, np.float32)
         self.home, self.heard_s = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-        self.score = np.full(reference.SIZE, -np.inf, np.float32)
+        self.score = np.full(SIZE, -np.inf, np.float32)
         self.score[0] = 0
         self.chosen = np.full(voices, -1, np.int32)
 
     def step(self, peaks: Peaks) -> list[float]:
         """Places of the best hypothesis."""
-        place, log_odds = np.zeros(reference.PEAKS, np.float32), np.zeros(reference.PEAKS, np.float32)
+        place, log_odds = np.zeros(PEAKS, np.float32), np.zeros(PEAKS, np.float32)
         for p, (at, odds) in enumerate(sorted(peaks, reverse=True)):
             place[p], log_odds[p] = at, odds
         self.kernel.step(
@@ -52,7 +53,7 @@ class Twins:
 
 def test_constants_are_those_of_the_reference() -> None:
     for name, value in _core.PitchAssignment.CONSTANTS.items():
-        assert getattr(reference, name) == pytest.approx(value, rel=1e-6), name
+        assert getattr(assignments, name) == pytest.approx(value, rel=1e-6), name
 
 
 @given(

@@ -4,7 +4,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from frames import BIN_HZ, EDGES, HALF, WINDOW, chord_amplitudes, edge_amplitude
+from helpers.frames import BIN_HZ, EDGES, HALF, WINDOW, chord_amplitudes, edge_amplitude
 from numpy.typing import NDArray
 
 from rtsep.kernels import _core

@@ -4,12 +4,13 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from frames import BIN_HZ, BINS, EDGES, HALF, WINDOW, chord_amplitudes, edge_amplitude
+from helpers.frames import BIN_HZ, BINS, EDGES, HALF, WINDOW, chord_amplitudes, edge_amplitude
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from rtsep.kernels import _core
+from rtsep.kernels import _core, comb_model
+from rtsep.kernels.comb_model import BANDS, UNSEEN
 from rtsep.kernels.lobe import window_response
 from rtsep.kernels.reference import comb as reference
 from rtsep.kernels.windows import analysis_window
@@ -24,7 +25,7 @@ class Comb:
 
     def __init__(self, module: ModuleType, voices: int, bins: int = BINS, bin_hz: float = BIN_HZ) -> None:
         self.kernel = module.AdaptiveComb(voices, bins, bin_hz, LOBE, 32, 0.125, 0.98, 1e-10)
-        self.envelope = np.full((voices, reference.BANDS), reference.UNSEEN, np.float32)
+        self.envelope = np.full((voices, BANDS), UNSEEN, np.float32)
         self.active, self.before_hz = np.zeros((2, voices), np.float32)
         self.masks, self.levels_db = np.full((voices, bins), np.nan, np.float32), np.zeros(voices, np.float32)
 
@@ -54,8 +55,8 @@ def assert_same(kernel: Comb, twin: Comb) -> None:
 
 def test_constants_agree() -> None:
     for name, value in _core.AdaptiveComb.CONSTANTS.items():
-        assert np.float32(getattr(reference, name)) == np.float32(value), name
-    assert (_core.AdaptiveComb.BANDS, _core.AdaptiveComb.UNSEEN) == (reference.BANDS, reference.UNSEEN)
+        assert np.float32(getattr(comb_model, name)) == np.float32(value), name
+    assert (_core.AdaptiveComb.BANDS, _core.AdaptiveComb.UNSEEN) == (BANDS, UNSEEN)
 
 
 @pytest.mark.parametrize("voices", [1, 2, 3, 4])

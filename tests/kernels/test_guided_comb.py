@@ -5,14 +5,14 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from frames import BIN_HZ, BINS, HALF, WINDOW, chord_amplitudes
+from helpers.frames import BIN_HZ, BINS, HALF, WINDOW, chord_amplitudes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from rtsep.kernels import _core
+from rtsep.kernels.comb_model import BANDS, PRIOR_SHARE, QUIETEST, SKIRT, UNSEEN
 from rtsep.kernels.lobe import window_response
-from rtsep.kernels.reference import comb as comb_reference
 from rtsep.kernels.reference import guided_comb as reference
 from rtsep.kernels.windows import analysis_window
 
@@ -26,7 +26,7 @@ class Guided:
 
     def __init__(self, module: ModuleType, voices: int) -> None:
         self.kernel = module.GuidedComb(voices, BINS, BIN_HZ, LOBE, 32, 0.125, 1e-10)
-        self.envelope = np.full((voices, reference.BANDS), reference.UNSEEN, np.float32)
+        self.envelope = np.full((voices, BANDS), UNSEEN, np.float32)
         self.before_hz = np.zeros(voices, np.float32)
         self.partials = np.full((voices, reference.PARTIALS, 3), np.nan, np.float32)
         self.masks, self.levels_db = np.full((voices, BINS), np.nan, np.float32), np.zeros(voices, np.float32)
@@ -56,7 +56,7 @@ def test_matches_reference(voices: int, seed: int) -> None:
         np.testing.assert_allclose(*said, rtol=1e-3, atol=3e-3)
         level = (said[1][:, :, 0] + rng.normal(0, 3, (voices, reference.PARTIALS))).astype(np.float32)
         trust = rng.random((voices, reference.PARTIALS), np.float32)
-        noise = rng.uniform(-25, -8, (voices, reference.BANDS)).astype(np.float32)
+        noise = rng.uniform(-25, -8, (voices, BANDS)).astype(np.float32)
         for guided in (kernel, twin):
             guided.mask(level, trust, noise)
         np.testing.assert_allclose(kernel.masks, twin.masks, atol=5e-4)
@@ -71,7 +71,7 @@ def test_guided_by_its_own_reading_it_is_the_adaptive_comb() -> None:
     there, with its skirt as noise, is one more fit: masks differ by what two more updates move."""
     guided = Guided(_core, 2)
     adaptive = _core.AdaptiveComb(2, BINS, BIN_HZ, LOBE, 32, 0.125, 1.0, 1e-10)
-    envelope = np.full((2, reference.BANDS), reference.UNSEEN, np.float32)
+    envelope = np.full((2, BANDS), UNSEEN, np.float32)
     active, before, levels = np.zeros(2, np.float32), np.zeros(2, np.float32), np.zeros(2, np.float32)
     masks = np.zeros((2, BINS), np.float32)
     for amplitude in chord_amplitudes(CHORD[:2], frames=30):
@@ -79,8 +79,8 @@ def test_guided_by_its_own_reading_it_is_the_adaptive_comb() -> None:
         adaptive.step(amplitude**2, f0_hz, envelope, active, before, masks, levels)
         said = guided.observe(amplitude**2, f0_hz)
         np.testing.assert_array_equal(guided.envelope, envelope)
-        blended = said[:, :, 0] + np.float32(comb_reference.PRIOR_SHARE) * (said[:, :, 1] - said[:, :, 0])
-        noise = np.maximum(envelope + np.float32(np.log(comb_reference.SKIRT)), reference.QUIETEST)
+        blended = said[:, :, 0] + np.float32(PRIOR_SHARE) * (said[:, :, 1] - said[:, :, 0])
+        noise = np.maximum(envelope + np.float32(np.log(SKIRT)), QUIETEST)
         guided.mask(blended, np.ones_like(blended), noise)
         np.testing.assert_allclose(guided.masks, masks, atol=2e-3)
 
@@ -95,7 +95,7 @@ def test_any_prediction_leaves_finite_shares(value: float) -> None:
             said = [
                 np.full((2, reference.PARTIALS), -10, np.float32),
                 np.full((2, reference.PARTIALS), 0.5, np.float32),
-                np.full((2, reference.BANDS), -20, np.float32),
+                np.full((2, BANDS), -20, np.float32),
             ]
             said[spoilt][0, :20] = value
             guided.mask(*said)
@@ -112,7 +112,7 @@ def test_wrong_shapes_are_refused() -> None:
         with pytest.raises(ValueError, match="expected"):
             guided.kernel.observe(*arrays[:i], array[:-1].copy(), *arrays[i + 1 :])
     level = np.zeros((2, reference.PARTIALS), np.float32)
-    noise = np.zeros((2, reference.BANDS), np.float32)
+    noise = np.zeros((2, BANDS), np.float32)
     arrays = [level, level, noise, guided.masks, guided.levels_db]
     for i, array in enumerate(arrays):
         with pytest.raises(ValueError, match="expected"):

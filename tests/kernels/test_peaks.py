@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from frames import BIN_HZ, BINS, EDGES, HALF, SAMPLERATE, WINDOW, chord_amplitudes, edge_amplitude
+from helpers.frames import BIN_HZ, BINS, EDGES, HALF, SAMPLERATE, WINDOW, chord_amplitudes, edge_amplitude
 from numpy.typing import NDArray
 
 from rtsep.kernels import _core

@@ -7,7 +7,7 @@ from scipy import signal
 
 from rtsep.kernels.lobe import window_response
 from rtsep.kernels.windows import analysis_window, energy_centre_samples, synthesis_window
-from rtsep.rt.presets import OVERLAP_AT_48K, Preset
+from rtsep.rt.hop.presets import OVERLAP_AT_48K, Preset
 
 PRESETS = [
     Preset(rate, ms)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from model_folder import network_entry, write_model
+from helpers.model_folder import network_entry, write_model
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.models import build
@@ -21,7 +21,7 @@ from rtsep.models.registry import (
     find_model,
     shipped_models,
 )
-from rtsep.rt.presets import MAX_SAMPLERATE, MIN_SAMPLERATE, OVERLAP_AT_48K, Preset
+from rtsep.rt.hop.presets import MAX_SAMPLERATE, MIN_SAMPLERATE, OVERLAP_AT_48K, Preset
 from rtsep.rt.separator import RESIDUAL, Separator
 
 FRAMING = Preset(48000, 11).framing

@@ -8,8 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 import rtsep
-from rtsep.bench.signals import synthetic_choir
 from rtsep.kernels.errors import RtsepError
+from rtsep.rt.audio.test_signals import synthetic_choir
 from rtsep.rt.batch_separator import BatchSeparator
 from rtsep.rt.separator import Separator
 

@@ -3,7 +3,7 @@
 import pytest
 
 from rtsep.bench.latency import measure
-from rtsep.rt.presets import OVERLAP_AT_48K
+from rtsep.rt.hop.presets import OVERLAP_AT_48K
 
 
 @pytest.mark.parametrize("latency_ms", sorted(OVERLAP_AT_48K))

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli_helpers import write_audio
+from helpers.cli_helpers import write_audio
 
 import rtsep
 from rtsep.rt.python_process import environment, spawn_context
@@ -24,11 +24,11 @@ except RtsepError:
     pass
 """
 RECORDER = """
-from rtsep.rt.record import RecordPlan
+from rtsep.rt.live.recorder_process import RecordPlan
 from rtsep.rt.session import Session
-from rtsep.rt.status import Block
+from rtsep.rt.live.status import Block
 session = Session()
-process = session._spawn("rtsep.rt.record", [Block.create().shared], "{}")
+process = session._spawn("rtsep.rt.live.recorder_process", [Block.create().shared], "{}")
 process.wait()
 """
 POOL = """
@@ -40,13 +40,13 @@ if __name__ == "__main__":
 """
 SUCCESSOR = """
 import os
-from rtsep.models.base import State
-from rtsep.rt.devices import Device
-from rtsep.rt.device_stream import StreamFormat
-from rtsep.rt.engine import Carried, replace_self
-from rtsep.rt.live_settings import LiveSettings
-from rtsep.rt.status import Block
-from rtsep.rt.stream_choice import StreamChoice
+from rtsep.models.mask_model import State
+from rtsep.rt.live.devices import Device
+from rtsep.rt.live.device_stream import StreamFormat
+from rtsep.rt.live.engine_process import Carried, replace_self
+from rtsep.rt.live.settings import LiveSettings
+from rtsep.rt.live.status import Block
+from rtsep.rt.live.stream_choice import StreamChoice
 settings = LiveSettings(2, "choir", 11, "mic", None, None, None, None, None, "cpu")
 device = Device(0, "gone", "none", 1, 3, 48000.0, 0.0, 0.0, True, True)
 choice = StreamChoice(StreamFormat(device, device, 48000, 128, 1, 3), [0], [0, 1, 2])
@@ -124,7 +124,7 @@ def test_the_environment_of_a_started_python(monkeypatch: pytest.MonkeyPatch) ->
 
 OFFLINE = """
 import os, sys
-from rtsep.rt.cli import run
+from rtsep.rt.cli.main import run
 code = run(["--input", "in.wav", "--output", "out", "--voices", "2", *sys.argv[1:]])
 print(code, len(os.listdir("/proc/self/task")))
 """
@@ -175,7 +175,7 @@ def test_embedded_it_writes_nothing_and_starts_no_thread(tmp_path: Path) -> None
 
 def test_openvino_reports_nothing(tmp_path: Path) -> None:
     pytest.importorskip("openvino")
-    script = "import rtsep.models.openvino_step, sys; print('openvino_telemetry' in sys.modules)"
+    script = "import rtsep.models.runtimes.openvino_step, sys; print('openvino_telemetry' in sys.modules)"
     out, files = run_in_a_fresh_home(tmp_path, script)
     assert out.split() == ["False"]
     assert files == set()

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from rtsep.bench.signals import synthetic_choir
 from rtsep.kernels.errors import RtsepError
-from rtsep.models.f0_track import F0Track
+from rtsep.models.choir.given_pitches import F0Track
+from rtsep.rt.audio.test_signals import synthetic_choir
 from rtsep.rt.separator import Separator
 
 F32 = NDArray[np.float32]

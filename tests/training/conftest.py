@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def bank_folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
-    from voicebank_fixture import write_voicebank
+    from helpers.voicebank_fixture import write_voicebank
 
     pytest.importorskip("pyworld", reason="the choir renderer needs pyworld (extra `test`)")
     root = tmp_path_factory.mktemp("voicebanks")

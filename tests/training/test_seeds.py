@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import rtsep.training
-from rtsep.training.choir_mixtures import MixtureAugment
-from rtsep.training.level_batches import SHARES, LevelBatches
-from rtsep.training.pitch_data import PitchStreams
+from rtsep.training.choir.levels.batches import SHARES, LevelBatches
+from rtsep.training.choir.levels.mixtures import MixtureAugment
+from rtsep.training.choir.pitch.streams import PitchStreams
+from rtsep.training.loop.task import Draw
 from rtsep.training.seeds import generator, seed_sequence, torch_seed
-from rtsep.training.task import Draw
 
 TRAINING = Path(rtsep.training.__file__).parent
 

@@ -6,7 +6,7 @@ import pytest
 from rtsep.kernels.windows import analysis_window
 from rtsep.models.band.features import BANDS, FLOOR_POWER, BandFeatures, BandMasks, band_centres_hz
 from rtsep.models.framing import Framing
-from rtsep.rt.presets import Preset
+from rtsep.rt.hop.presets import Preset
 
 RATES = (16000, 22050, 32000, 44100, 48000, 96000)
 PRESETS_MS = (5, 11, 21, 43)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from cli_helpers import read_stems, run_command, two_tones, write_audio
+from helpers.cli_helpers import read_stems, run_command, two_tones, write_audio
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.audio import stem_folder

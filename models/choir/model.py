@@ -1,0 +1,143 @@
+"""Choir model: pitch of each voice -> levels at its partials -> soft masks."""
+
+import math
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtsep.kernels.windows import amplitude_scale, analysis_window
+from rtsep.models.choir.comb_masks import CombMasks
+from rtsep.models.choir.given_pitches import F0Track
+from rtsep.models.choir.peak_tracker import PitchTracker
+from rtsep.models.framing import Framing
+from rtsep.models.mask_model import State
+from rtsep.models.voice_report import VoiceReport
+
+# Within 35 cents of a unison or octave all partials of the higher voice fall into the lobes of the lower one.
+MERGED_CENTS = 35.0
+
+
+def mark_merged(f0_hz: NDArray[np.float32], merged: NDArray[np.bool_]) -> None:
+    """Flags voices whose F0 is a unison or an octave (any number of them) from another sounding voice.
+
+    Shape:
+        f0_hz: float32 [V], 0 = unvoiced; merged: bool [V], written.
+    """
+    merged[...] = False
+    sounding = [(i, 1200.0 * math.log2(f)) for i, f in enumerate(f0_hz.tolist()) if f > 0]
+    for (i, higher), (j, lower) in combinations(sounding, 2):
+        cents = abs(higher - lower)
+        if abs(cents - 1200.0 * round(cents / 1200.0)) < MERGED_CENTS:
+            merged[i] = merged[j] = True
+
+
+class ChoirModel:
+    """Masks of 1..4 voices, highest first.
+
+    Args:
+        voices: how many.
+        framing: the spectrum's layout.
+        comb: from pitches to masks.
+        pitches: what tracks them, or the pitches to follow.
+    """
+
+    def __init__(
+        self, voices: int, framing: Framing, comb: CombMasks, pitches: PitchTracker | F0Track
+    ) -> None:
+        self._stems = tuple(f"voice-{i + 1}" for i in range(voices))
+        self._framing = framing
+        self._comb = comb
+        self._f0 = pitches if isinstance(pitches, F0Track) else None
+        self._tracker = None if isinstance(pitches, F0Track) else pitches
+        self._report = VoiceReport.empty(voices)
+        window = analysis_window(framing.window_samples, framing.half_overlap)
+        self._power_scale = np.float32(amplitude_scale(window) ** 2)
+        self._power = np.zeros(framing.bins, np.float32)
+        self._square = np.zeros(framing.bins, np.float32)
+        self._amplitude = np.zeros(framing.bins, np.float32)
+        self._f0_hz = np.zeros(voices, np.float32)
+        self._sure = np.zeros(voices, np.bool_)
+        self._pitch_age_s = framing.pitch_age_s
+        self._hops = 0
+
+    @property
+    def stems(self) -> tuple[str, ...]:
+        """voice-1, voice-2, ..."""
+        return self._stems
+
+    @property
+    def report(self) -> VoiceReport:
+        """Pitch, level and `merged` flag of every voice after the last hop."""
+        return self._report
+
+    @property
+    def followed_hz(self) -> NDArray[np.float32]:
+        """Pitches [voices] of the last hop's masks, also those too unsure for the report; 0 = unvoiced."""
+        return self._f0_hz
+
+    def step(self, spectrum: NDArray[np.complex64], masks: NDArray[np.float32]) -> None:
+        """See `MaskModel.step`."""
+        self._hops += 1
+        report = self._report
+        self._mean_power(spectrum)
+        if self._tracker is not None:
+            np.sqrt(self._power, out=self._amplitude)
+            self._tracker.step(self._amplitude, self._f0_hz, self._sure)
+        elif self._f0 is not None:
+            self._f0.at(self._time_s(), self._f0_hz)
+            np.greater(self._f0_hz, 0, out=self._sure)
+        self._comb.step(self._power, self._f0_hz, masks, report.level_db)
+        np.multiply(self._f0_hz, self._sure, out=report.f0_hz)
+        mark_merged(report.f0_hz, report.merged)
+
+    def _mean_power(self, spectrum: NDArray[np.complex64]) -> None:
+        """Power averaged over channels: unlike a downmix it cannot cancel."""
+        self._power[...] = 0
+        for channel in spectrum:
+            for part in (channel.real, channel.imag):
+                np.multiply(part, part, out=self._square)
+                self._power += self._square
+        self._power *= self._power_scale / np.float32(spectrum.shape[0])
+
+    def _time_s(self) -> float:
+        """Stream time at which this hop's F0 is meant."""
+        return self._hops * self._framing.hop / self._framing.samplerate - self._pitch_age_s
+
+    def skip(self) -> None:
+        """See `MaskModel.skip`."""
+        self._hops += 1
+
+    def reset(self) -> None:
+        """Back to before the first hop."""
+        self._hops = 0
+        self._comb.reset()
+        if self._tracker is not None:
+            self._tracker.reset()
+        self._report.clear()
+
+    def state_dict(self) -> State:
+        """Tracker, comb, the hop count and the report."""
+        tracker = self._tracker.state_dict() if self._tracker is not None else {}
+        return {
+            "hops": np.array(self._hops, np.int64),
+            "f0_hz": self._report.f0_hz.copy(),
+            "level_db": self._report.level_db.copy(),
+            "merged": self._report.merged.copy(),
+            **{f"tracker.{name}": value for name, value in tracker.items()},
+            **{f"comb.{name}": value for name, value in self._comb.state_dict().items()},
+        }
+
+    def load_state_dict(self, state: State) -> None:
+        """Continues from `state_dict()`.
+
+        Raises:
+            ValueError: pitches outside the tracker's grid; nothing has changed then.
+        """
+        if self._tracker is not None:
+            self._tracker.load_state_dict({n: state[f"tracker.{n}"] for n in self._tracker.state_dict()})
+        self._hops = int(state["hops"])
+        self._report.f0_hz[...] = state["f0_hz"]
+        self._report.level_db[...] = state["level_db"]
+        self._report.merged[...] = state["merged"]
+        self._comb.load_state_dict({n: state[f"comb.{n}"] for n in self._comb.state_dict()})

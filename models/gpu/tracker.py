@@ -1,0 +1,159 @@
+"""`NetworkTracker` as tensor operations: the pitch network and who sings what for many streams at once."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from rtsep.models.choir.network_tracker import (
+    JOIN_CENTS,
+    JOIN_S,
+    LEAST_LOG_ODDS,
+    SAME_VOICE,
+    STATES,
+    SURE_LOG_ODDS,
+    UNISON_LOG_ODDS,
+    preset_of,
+)
+from rtsep.models.choir.pitch_grid import CANDIDATE_CENTS, CANDIDATES, LOWEST_CANDIDATE_HZ, pitch_filterbank
+from rtsep.models.framing import Framing
+from rtsep.models.gpu.assignment import PEAKS, SILENT, TensorAssignment
+from rtsep.models.gpu.fused_tracker import choices, fuses, who_sings
+from rtsep.models.networks.filterbank import TensorFilterbank
+from rtsep.models.networks.pitch_net import PRESETS
+from rtsep.models.networks.step_module import HopNetwork
+
+OWN = len(STATES)  # tensors of state before the network's
+
+
+class TensorTracker(nn.Module):
+    """Tracks 1..4 voices of every stream, highest first.
+
+    Args:
+        network: a trained `PitchNet`, or an engine of one.
+        voices: V.
+        framing: the spectrum's layout.
+    """
+
+    preset: Tensor
+    choices: Tensor
+
+    def __init__(self, network: HopNetwork, voices: int, framing: Framing) -> None:
+        super().__init__()
+        self.network, self.voices = network, voices
+        self.bank = TensorFilterbank(pitch_filterbank(framing), framing)
+        preset, self.stride = preset_of(framing)
+        one_hot = nn.functional.one_hot(torch.tensor([preset]), PRESETS).float()
+        self.register_buffer("preset", one_hot, persistent=False)
+        self.hop_s = self.stride * framing.hop / framing.samplerate
+        self.assignment = TensorAssignment(voices, self.hop_s)
+        self.register_buffer("choices", choices(voices), persistent=False)
+        self.fused: bool | None = None  # who sings what in one kernel; None: where it runs
+
+    def initial_state(self, streams: int) -> tuple[Tensor, ...]:
+        """Nothing heard: hops [S]; f0_hz, sure, own_hz, silent_s [S, V]; the assignment's; the network's."""
+        nobody = torch.zeros(streams, self.voices)
+        network = (tensor.cpu() for tensor in self.network.initial_state(streams))
+        hops = torch.zeros(streams, dtype=torch.long)
+        before = nobody, nobody.bool(), nobody.clone(), nobody.clone()
+        return hops, *before, *self.assignment.initial_state(streams), *network
+
+    def forward(self, amplitude: Tensor, hops: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        """amplitude [S, bins] (a full-scale sine peaks at 1), state -> f0_hz [S, V], sure [S, V], state."""
+        before, memory = (hops, *state[:OWN]), state[OWN:]
+        preset = self.preset.expand(amplitude.shape[0], -1)
+        salience, offset, unison, *heard = self.network(self.bank(amplitude), preset, *memory)
+        fused = fuses(amplitude.device) if self.fused is None else self.fused
+        decide = self._decide_fused if fused else self._decide
+        hops, *after = decide(salience, offset, unison, *before)
+        return after[0], after[1], hops, *after, *self._where_looked(hops, memory, heard)
+
+    def _where_looked(self, hops: Tensor, old: Sequence[Tensor], new: Sequence[Tensor]) -> list[Tensor]:
+        """What is found at other hops is thrown away: no branch on data."""
+        if self.stride == 1:
+            return list(new)
+        looks = hops % self.stride == 0
+        return [
+            torch.where(looks.view(-1, *[1] * (was.ndim - 1)), now, was)
+            for was, now in zip(old, new, strict=True)
+        ]
+
+    def _decide_fused(self, *given: Tensor) -> list[Tensor]:
+        remembered = self.hop_s, self.assignment.memory, self.stride
+        found: list[Tensor] = who_sings(list(given[:3]), list(given[3:]), self.choices, *remembered)
+        return found
+
+    def _decide(
+        self, salience: Tensor, offset: Tensor, unison: Tensor, hops: Tensor, *state: Tensor
+    ) -> list[Tensor]:
+        """Who sings what: hops and the state up to the network's, after this hop."""
+        hops = hops + 1
+        (own_hz, silent_s), hypotheses = state[2:4], state[4:]
+        place, log_odds, count = peaks(salience, offset)
+        chosen, *hypotheses_after = self.assignment(place, log_odds, count, *hypotheses)
+        sounds, index = chosen != SILENT, chosen.clamp(min=0)
+        f0_hz = torch.where(sounds, _hz(place.gather(1, index)), 0.0)
+        sure = sounds & (log_odds.gather(1, index) >= SURE_LOG_ODDS)
+        own_hz = torch.where(sounds, f0_hz, own_hz)
+        silent_s = torch.where(sounds, 0.0, (silent_s + self.hop_s).clamp(max=2.0 * JOIN_S))
+        joined = self._join(f0_hz, sure, unison, torch.where(silent_s <= JOIN_S, own_hz, 0.0))
+        found = *joined, own_hz, silent_s, *hypotheses_after
+        return [hops, *self._where_looked(hops, state, found)]
+
+    def _join(self, f0_hz: Tensor, sure: Tensor, unison: Tensor, last_hz: Tensor) -> tuple[Tensor, Tensor]:
+        """See `NetworkTracker`; last_hz [S, V]: where a voice has just been itself, or 0."""
+        places = _place(f0_hz)
+        g = torch.round(places).long().clamp(0, CANDIDATES - 1)
+        doubled = sure & (unison.gather(1, g) >= UNISON_LOG_ODDS)
+        heard_twice = torch.zeros_like(sure[:, 0])
+        joined_hz, joined_sure = list(f0_hz.unbind(1)), list(sure.unbind(1))
+        for voice in range(self.voices):
+            silent = f0_hz[:, voice] == 0
+            nearest = torch.full_like(f0_hz[:, 0], JOIN_CENTS)
+            told = torch.zeros_like(silent)
+            for other in (voice - 1, voice + 1):
+                if not 0 <= other < self.voices:
+                    continue
+                hz = f0_hz[:, other]
+                twice = silent & (hz > 0) & doubled[:, other] & ~heard_twice
+                cents = CANDIDATE_CENTS * (places[:, other] - _place(last_hz[:, voice])).abs()
+                near = silent & (hz > 0) & (last_hz[:, voice] > 0) & (cents < nearest) & ~told
+                joined_hz[voice] = torch.where(near | twice, hz, joined_hz[voice])
+                nearest = torch.where(near, cents, nearest)
+                joined_sure[voice] = joined_sure[voice] | twice
+                told, heard_twice = told | twice, heard_twice | twice
+        return torch.stack(joined_hz, 1), torch.stack(joined_sure, 1)
+
+
+def peaks(salience: Tensor, offset: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The likeliest local maxima of the salience [S, CANDIDATES], highest pitch first: place and log odds
+    [S, PEAKS], and how many there are [S]."""
+    inner = salience[:, 1:-1]
+    rising = (inner > salience[:, :-2]) & (inner >= salience[:, 2:]) & (inner > LEAST_LOG_ODDS)
+    value, where = torch.where(rising, inner, -torch.inf).topk(PEAKS, -1)
+    candidate = torch.where(torch.isfinite(value), where + 1, 0).sort(-1, descending=True).values
+    count = (candidate > 0).sum(-1)
+    candidate = candidate.clamp(min=1)
+    near = candidate[..., None] + torch.arange(-1, 2, device=salience.device)
+    at = torch.arange(CANDIDATES, device=salience.device) + offset.clamp(-1.0, 1.0)
+    place = _at(at, near)
+    same = (place - place[..., 1:2]).abs() < SAME_VOICE
+    share = torch.where(same, torch.sigmoid(_at(salience, near)), 0.0)
+    # no peak lies below the lowest candidate: a negative place would mean silence
+    middle = ((share * place).sum(-1) / share.sum(-1)).clamp(min=0.0)
+    return middle, salience.gather(1, candidate), count
+
+
+def _at(values: Tensor, at: Tensor) -> Tensor:
+    """values [S, n] at places [S, m, k]."""
+    return values.gather(1, at.flatten(1)).view(at.shape)
+
+
+def _place(f0_hz: Tensor) -> Tensor:
+    octaves = torch.log2(torch.where(f0_hz > 0, f0_hz, LOWEST_CANDIDATE_HZ) / LOWEST_CANDIDATE_HZ)
+    return 1200.0 / CANDIDATE_CENTS * octaves
+
+
+def _hz(place: Tensor) -> Tensor:
+    return LOWEST_CANDIDATE_HZ * torch.exp((math.log(2.0) * CANDIDATE_CENTS / 1200.0) * place)

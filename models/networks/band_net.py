@@ -1,0 +1,281 @@
+"""The networks of the band model: one encoder of the mixture, one small decoder per stem.
+
+The encoder runs once per hop whatever is asked for; a decoder turns what the encoder gives into the gain of
+its stem in every band. A decoder can be trained, run and left out by itself: gains do not compete.
+
+Time enters as averages over fixed times in seconds, not in hops, so that one network serves every latency
+preset.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from rtsep.models.band.features import BANDS, FLOOR_POWER, band_centres_hz
+from rtsep.models.networks.gru_cell import GruCell
+
+PRESETS = 4  # 5, 11, 21, 43 ms
+HOP_S = (256 / 96000, 512 / 96000, 1024 / 96000, 2048 / 96000)  # of the presets, at 48 kHz
+# Training databases are recorded at 24 kHz: what a band above this holds was never learnt from. The encoder
+# does not look there, and gains there are that of the last band below.
+HEARD_HZ = 11500.0
+HEARD = int((band_centres_hz() <= HEARD_HZ).sum())
+AVERAGE_S = (
+    0.03,
+    0.15,
+    1.0,
+)  # an onset, a note, a chord: how far a band is above its average tells them apart
+FEATURES = 1 + len(AVERAGE_S)
+LEVEL_S = 3.0  # the level that is taken off moves this slowly: faster would hide who plays louder
+LOWEST_LEVEL = math.log(1e-8)  # -80 dB of full scale: hiss is not brought up to music
+RANGE = (-15.0, 8.0)  # of log power re the level; below lies nothing audible
+SKIP1, SKIP2 = 24, 32  # channels at half and a quarter of the bands
+CODE = 240
+DECODER = (12, 16, 12)  # channels of a decoder at a quarter, half and all of the bands
+
+
+class AlongBands(nn.Module):
+    """A convolution over frequency, with a bias of its own at every place.
+
+    Low bands are spaced evenly and high ones logarithmically: what is next to a band differs in meaning.
+
+    Shape:
+        [N, inputs, bands] -> [N, outputs, bands // stride].
+    """
+
+    def __init__(self, inputs: int, outputs: int, width: int, bands: int, stride: int = 1) -> None:
+        super().__init__()
+        # in two dimensions, of which one is 1: twice as fast on a CPU as one dimension, channels last
+        self.weigh = nn.Conv2d(inputs, outputs, (1, width), (1, stride), (0, width // 2), bias=False)
+        self.place = nn.Parameter(torch.zeros(outputs, bands // stride))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        out: Tensor = self.weigh(x.unsqueeze(2).contiguous(memory_format=torch.channels_last)).squeeze(2)
+        return out + self.place
+
+
+class Upwards(nn.Module):
+    """To twice the bands: a convolution gives every band the channels of the two that it becomes.
+
+    Shape:
+        [N, inputs, bands] -> [N, outputs, 2 * bands].
+    """
+
+    def __init__(self, inputs: int, outputs: int, width: int, bands: int) -> None:
+        super().__init__()
+        self.outputs = outputs
+        self.bands = bands
+        self.both = AlongBands(inputs, 2 * outputs, width, bands)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        pairs: Tensor = self.both(x).view(-1, self.outputs, 2, self.bands).transpose(2, 3)
+        return pairs.flatten(2)
+
+
+class BandEncoder(nn.Module):
+    """One hop of the mixture -> what every decoder is given.
+
+    Shape of `forward(bands, preset, level, averages, first, second)`:
+        bands: float32 [batch, BANDS], log power, see `models.band.features`.
+        preset: float32 [batch, 4], one-hot: 5, 11, 21, 43 ms.
+        level: float32 [batch, 2], average power and how much of the average has come together.
+        averages: float32 [batch, 3, HEARD] of the features; first, second: float32 [batch, CODE].
+        returns code [batch, CODE], skip0 [batch, FEATURES, HEARD], skip1 [batch, 24, HEARD / 2], skip2
+        [batch, 32, HEARD / 4], level, averages, first, second.
+    """
+
+    inputs: tuple[str, ...] = ("bands", "preset")
+    outputs: tuple[str, ...] = ("code", "skip0", "skip1", "skip2")
+    states: tuple[str, ...] = ("level", "averages", "first", "second")
+
+    decay: Tensor  # [PRESETS, averages] and [PRESETS, 1], of a hop
+    level_decay: Tensor
+    mean: Tensor  # [HEARD], natural logarithms of power
+    deviation: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.to_half = AlongBands(FEATURES, SKIP1, 7, HEARD, stride=2)
+        self.to_quarter = AlongBands(SKIP1, SKIP2, 5, HEARD // 2, stride=2)
+        self.across = nn.Linear(SKIP2 * (HEARD // 4), CODE)
+        self.preset = nn.Linear(PRESETS, CODE, bias=False)
+        self.first = GruCell(CODE, CODE)
+        self.second = GruCell(CODE, CODE)
+        hops_s = torch.tensor(HOP_S)
+        self.register_buffer("decay", torch.exp(-hops_s[:, None] / torch.tensor(AVERAGE_S)), persistent=False)
+        self.register_buffer("level_decay", torch.exp(-hops_s[:, None] / LEVEL_S), persistent=False)
+        # of log power re the level, over all training data; measured in the first steps, then left alone
+        self.register_buffer("mean", torch.full((HEARD,), -3.0))
+        self.register_buffer("deviation", torch.full((HEARD,), 3.0))
+
+    def initial_state(self, batch: int) -> tuple[Tensor, ...]:
+        """Zeros: nothing heard yet."""
+        return (
+            torch.zeros(batch, 2),
+            torch.zeros(batch, len(AVERAGE_S), HEARD),
+            torch.zeros(batch, CODE),
+            torch.zeros(batch, CODE),
+        )
+
+    def example_inputs(self, batch: int) -> tuple[Tensor, ...]:
+        """A faint even noise at 11 ms."""
+        preset = functional.one_hot(torch.ones(batch, dtype=torch.long), PRESETS).float()
+        return torch.full((batch, BANDS), math.log(1e4 * FLOOR_POWER)), preset
+
+    def forward(self, *args: Tensor) -> tuple[Tensor, ...]:
+        """See the class."""
+        bands, preset, level, averages, first, second = args
+        heard = bands[:, :HEARD]
+        power = torch.exp(heard).mean(dim=1, keepdim=True)
+        now = torch.cat([power, torch.ones_like(power)], dim=1)
+        level = now + (preset @ self.level_decay) * (level - now)
+        x = self._above_level(heard, level)
+        averages = x[:, None] + (preset @ self.decay)[:, :, None] * (averages - x[:, None])
+        features = torch.cat([x[:, None], x[:, None] - averages], dim=1)
+        skip1, skip2, code = self._look(features, preset)
+        first = self.first(code, first)
+        code = code + first
+        second = self.second(code, second)
+        return code + second, features, skip1, skip2, level, averages, first, second
+
+    def sequence(self, *args: Tensor) -> tuple[Tensor, ...]:
+        """`forward` over a time axis: bands [batch, time, BANDS], preset [batch, time, 4], results too.
+
+        The preset is that of the first hop throughout.
+        """
+        bands, preset, level, averages, first, second = args
+        batch, time = bands.shape[:2]
+        # nothing in here learns, and half precision would round levels to 1 %
+        with torch.no_grad(), torch.autocast(bands.device.type, enabled=False):
+            level, averages, features = self._features(bands, preset[:, 0], level, averages)
+        skip1, skip2, flat = self._look(features.flatten(0, 1), preset.flatten(0, 1))
+        code = flat.view(batch, time, CODE)
+        heard, first = self.first.sequence(code, first)
+        code = code + heard
+        heard, second = self.second.sequence(code, second)
+        return (
+            code + heard,
+            features,
+            skip1.view(batch, time, SKIP1, HEARD // 2),
+            skip2.view(batch, time, SKIP2, HEARD // 4),
+            level,
+            averages,
+            first,
+            second,
+        )
+
+    def levelled(self, bands: Tensor, preset: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
+        """Log power re the level [batch, time, HEARD], before `mean` and `deviation`; and the level's state.
+
+        Args:
+            bands: [batch, time, BANDS].
+            preset: [batch, 4].
+            level: state before the first hop.
+        """
+        heard = bands[..., :HEARD]
+        power = torch.exp(heard).mean(dim=2, keepdim=True)
+        now = torch.cat([power, torch.ones_like(power)], dim=2)
+        levels = _average(now[:, None], preset @ self.level_decay, level[:, None])[:, 0]
+        return self._re_level(heard, levels), levels[:, -1]
+
+    def _features(
+        self, bands: Tensor, preset: Tensor, level: Tensor, averages: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        above, level = self.levelled(bands, preset, level)
+        x = (above - self.mean) / self.deviation
+        means = _average(x[:, None].expand(-1, len(AVERAGE_S), -1, -1), preset @ self.decay, averages)
+        features = torch.cat([x[:, None], x[:, None] - means], dim=1).transpose(1, 2)
+        return level, means[:, :, -1], features
+
+    def _above_level(self, heard: Tensor, level: Tensor) -> Tensor:
+        return (self._re_level(heard, level) - self.mean) / self.deviation
+
+    def _re_level(self, heard: Tensor, level: Tensor) -> Tensor:
+        log_level = torch.log(level[..., :1] / level[..., 1:] + math.exp(LOWEST_LEVEL))
+        return torch.clamp(heard - log_level, *RANGE)
+
+    def _look(self, features: Tensor, preset: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        skip1 = torch.relu(self.to_half(features))
+        skip2 = torch.relu(self.to_quarter(skip1))
+        code = torch.relu(self.across(skip2.flatten(1)) + self.preset(preset))
+        return skip1, skip2, code
+
+
+class BandDecoder(nn.Module):
+    """What the encoder gives -> the gain of one stem in every band.
+
+    Shape of `forward(code, skip0, skip1, skip2)`: as `BandEncoder` gives them -> gain [batch, BANDS], 0..1.
+    """
+
+    inputs: tuple[str, ...] = ("code", "skip0", "skip1", "skip2")
+    outputs: tuple[str, ...] = ("gain",)
+    states: tuple[str, ...] = ()
+
+    def __init__(self) -> None:
+        super().__init__()
+        quarter, half, full = DECODER
+        self.quarter = quarter
+        self.spread = nn.Linear(CODE, quarter * (HEARD // 4))
+        self.to_half = Upwards(quarter + SKIP2, half, 3, HEARD // 4)
+        self.to_full = Upwards(half + SKIP1, full, 3, HEARD // 2)
+        self.judge = AlongBands(full + FEATURES, full, 5, HEARD)
+        self.gain = nn.Linear(full, 1, bias=False)
+        # Without a bias of its own in every band, a bass's gain stays at 0.4 where nearly all is bass.
+        self.bias = nn.Parameter(torch.full((HEARD,), -1.0))
+
+    def initial_state(self, batch: int) -> tuple[Tensor, ...]:
+        """A decoder remembers nothing."""
+        return ()
+
+    def example_inputs(self, batch: int) -> tuple[Tensor, ...]:
+        """Zeros."""
+        return (
+            torch.zeros(batch, CODE),
+            torch.zeros(batch, FEATURES, HEARD),
+            torch.zeros(batch, SKIP1, HEARD // 2),
+            torch.zeros(batch, SKIP2, HEARD // 4),
+        )
+
+    def forward(self, *args: Tensor) -> tuple[Tensor, ...]:
+        """See the class."""
+        gains = torch.sigmoid(self.log_odds(*args))
+        above = gains[:, -1:].expand(-1, BANDS - HEARD)
+        return (torch.cat([gains, above], dim=1),)
+
+    def sequence(self, *args: Tensor) -> tuple[Tensor, ...]:
+        """`forward` over a time axis, which every input and the result have as axis 1."""
+        batch, time = args[0].shape[:2]
+        (gain,) = self.forward(*(x.flatten(0, 1) for x in args))
+        return (gain.view(batch, time, BANDS),)
+
+    def log_odds(self, code: Tensor, skip0: Tensor, skip1: Tensor, skip2: Tensor) -> Tensor:
+        """Before the sigmoid, [N, HEARD]."""
+        y = torch.relu(self.spread(code)).view(-1, self.quarter, HEARD // 4)
+        y = torch.relu(self.to_half(torch.cat([y, skip2], dim=1)))
+        y = torch.relu(self.to_full(torch.cat([y, skip1], dim=1)))
+        y = torch.relu(self.judge(torch.cat([y, skip0.to(y.dtype)], dim=1)))
+        out: Tensor = self.gain(y.transpose(1, 2)).squeeze(2).float() + self.bias
+        return out
+
+
+def _average(x: Tensor, decay: Tensor, start: Tensor) -> Tensor:
+    """Exponential averages over time, all hops at once.
+
+    Args:
+        x: [batch, kinds, time, values].
+        decay: [batch, kinds] per hop.
+        start: [batch, kinds, values], the averages before the first hop.
+
+    Shape:
+        returns [batch, kinds, time, values].
+    """
+    time = torch.arange(x.shape[2], device=x.device)
+    apart = (time[:, None] - time[None, :]).clamp(min=0)
+    d = decay[:, :, None, None]
+    weights = torch.tril((1.0 - d) * d**apart)
+    faded = d[..., 0] ** (time + 1)
+    return weights @ x + faded[..., None] * start[:, :, None]

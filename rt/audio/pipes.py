@@ -1,0 +1,163 @@
+"""Raw samples on standard input, stems on standard output, each block passed on as soon as it is there."""
+
+import os
+import re
+import sys
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtsep.kernels.errors import RtsepError
+from rtsep.rt.audio.files import check_format, pick_channels
+from rtsep.rt.hop.channels import MAX_CHANNELS
+
+# bytes per sample; names as in ffmpeg -f
+SAMPLE_BYTES = {"s16le": 2, "s24le": 3, "s32le": 4, "f32le": 4, "f64le": 8}
+EXAMPLE = "write FORMAT:RATE:CHANNELS, such as --raw f32le:48000:1"
+STDIN, STDOUT = 0, 1
+# What a Linux pipe holds at most; a read returns less where less is there.
+READ_BYTES = 65536
+
+
+@dataclass(frozen=True)
+class RawFormat:
+    """Headerless interleaved PCM, little endian.
+
+    Attributes:
+        encoding: s16le, s24le, s32le, f32le or f64le.
+        samplerate: Hz.
+        channels: 1 or more.
+    """
+
+    encoding: str
+    samplerate: int
+    channels: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Reads `f32le:48000:1`.
+
+        Raises:
+            RtsepError: another form, an unknown encoding, or a rate or channel count out of bounds.
+        """
+        match = re.fullmatch(r"([^:]*):([^:]*):([^:]*)", text)
+        if not match:
+            raise RtsepError(f"--raw {text!r} has not the form FORMAT:RATE:CHANNELS", EXAMPLE)
+        encoding, rate, channels = match.groups()
+        if encoding not in SAMPLE_BYTES:
+            raise RtsepError(f"--raw format {encoding!r} is not one of {', '.join(SAMPLE_BYTES)}", EXAMPLE)
+        for what, value in (("rate", rate), ("channel count", channels)):
+            if not re.fullmatch(r"[0-9]{1,9}", value):
+                raise RtsepError(f"--raw {what} {value!r} is not a whole number of 1 or more", EXAMPLE)
+        if not 1 <= int(channels) <= MAX_CHANNELS:
+            raise RtsepError(f"--raw channel count {channels} is outside 1..{MAX_CHANNELS}", EXAMPLE)
+        check_format("--raw", int(rate), int(channels))
+        return cls(encoding, int(rate), int(channels))
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of one sample of every channel."""
+        return SAMPLE_BYTES[self.encoding] * self.channels
+
+    def decode(self, data: bytes) -> NDArray[np.float32]:
+        """Whole frames as float32 [frames, channels], full scale 1."""
+        if self.encoding in ("f32le", "f64le"):
+            # a float64 beyond float32 becomes Inf here and is zeroed and counted as such by the separator
+            with np.errstate(over="ignore"):
+                samples = np.frombuffer(
+                    data, "<" + self.encoding[0] + str(SAMPLE_BYTES[self.encoding])
+                ).astype(np.float32)
+        elif self.encoding == "s24le":
+            wide = np.zeros((len(data) // 3, 4), np.uint8)
+            wide[:, 1:] = np.frombuffer(data, np.uint8).reshape(-1, 3)
+            samples = (wide.view("<i4")[:, 0] / 2.0**31).astype(np.float32)
+        else:
+            bits = 8 * SAMPLE_BYTES[self.encoding]
+            integers = np.frombuffer(data, f"<i{SAMPLE_BYTES[self.encoding]}")
+            samples = (integers / 2.0 ** (bits - 1)).astype(np.float32)
+        return samples.reshape(-1, self.channels)
+
+
+class RawSource:
+    """Raw samples from a file descriptor; a read gives what is there and does not wait for a full block.
+
+    Raises:
+        RtsepError: standard input is a terminal, or `input_channels` are not in the stream.
+    """
+
+    frames: int | None = None
+    name = "standard input"
+
+    def __init__(self, raw: RawFormat, input_channels: list[int] | None = None, fd: int = STDIN) -> None:
+        self.samplerate = raw.samplerate
+        self.notes: list[str] = []
+        self._pick = pick_channels(self.name, raw.channels, input_channels)
+        self.channels = len(self._pick)
+        self._raw = raw
+        self._fd = fd
+        self._rest = b""
+
+    def read(self) -> NDArray[np.float32]:
+        """Next frames float32 [frames, channels]; none at the end.
+
+        Raises:
+            RtsepError: the stream ends inside a frame.
+        """
+        width = self._raw.frame_bytes
+        while True:
+            data = os.read(self._fd, READ_BYTES)
+            if not data and self._rest:
+                raise RtsepError(
+                    f"standard input ended inside a frame: {len(self._rest)} of {width} bytes are left over",
+                    "check --raw against what is sent; all whole frames are kept",
+                )
+            whole = self._rest + data
+            used = len(whole) - len(whole) % width
+            self._rest = whole[used:]
+            if used or not data:
+                return self._raw.decode(whole[:used])[:, self._pick]
+
+    def close(self) -> None:
+        """Standard input stays open: it is not ours."""
+
+
+class StdoutSink:
+    """Stems as raw float32, little endian: for every frame stem by stem in order, each with its channels."""
+
+    may_block = True
+
+    def __init__(self, fd: int = STDOUT) -> None:
+        self._fd = fd
+
+    def write(self, stems: NDArray[np.float32]) -> None:
+        """Passes float32 [stems, frames, channels] on, whole.
+
+        Raises:
+            BrokenPipeError: nobody reads any more.
+        """
+        frames_first = np.ascontiguousarray(stems.transpose(1, 0, 2), "<f4")
+        data = frames_first.reshape(-1).view(np.uint8).data
+        while data:
+            data = data[os.write(self._fd, data) :]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Standard output stays open: it is not ours."""
+
+
+def refuse_terminal(reading: bool) -> None:
+    """Raises RtsepError where `-` stands for a keyboard or a screen."""
+    stream = sys.stdin if reading else sys.stdout
+    if stream is not None and stream.isatty():
+        if reading:
+            raise RtsepError(
+                "--input - reads standard input, which is a terminal", "pipe audio in: ... | rtsep --input -"
+            )
+        raise RtsepError(
+            "--output - writes raw audio to standard output, which is a terminal",
+            "pipe it on: rtsep ... | COMMAND",
+        )

@@ -1,0 +1,1 @@
+"""The `rtsep` command: options, which of them go together, screens, exit codes."""

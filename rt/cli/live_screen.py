@@ -1,0 +1,203 @@
+"""What a live run looks like: meters on a terminal, a line or a JSON object a second elsewhere."""
+
+import json
+import math
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol, Self, TextIO
+
+from rtsep.rt.live.status import Status
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+TERMINAL_PERIOD_S = 0.1  # meters follow the eye
+LINE_PERIOD_S = 1.0
+METER_CELLS = 30
+METER_FLOOR_DB = -60.0  # stage meters show 60 dB
+NOTES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+A4_HZ, A4_MIDI = 440.0, 69
+
+
+def note_name(f0_hz: float) -> str:
+    """Nearest note of the equal temperament at A4 = 440 Hz and the distance in cents, "-" where unvoiced.
+
+    >>> note_name(443.06)
+    'A4 +12'
+    >>> note_name(0.0)
+    '-'
+    """
+    if not f0_hz > 0:
+        return "-"
+    semitones = A4_MIDI + 12.0 * math.log2(f0_hz / A4_HZ)
+    # half up: a pitch between two notes is the lower one of the next, +50 never shows
+    nearest = math.floor(semitones + 0.5)
+    cents = math.floor(100.0 * (semitones - nearest) + 0.5)
+    return f"{NOTES[nearest % 12]}{nearest // 12 - 1} {cents:+d}"
+
+
+def meter(level_db: float, cells: int = METER_CELLS) -> str:
+    """A bar of `cells` characters: empty at -60 dBFS, full at 0 dBFS, an eighth of a cell fine."""
+    share = min(1.0, max(0.0, 1.0 - level_db / METER_FLOOR_DB))
+    eighths = round(share * cells * 8)
+    bar = "█" * (eighths // 8) + ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")[eighths % 8]
+    return bar.ljust(cells)
+
+
+def latency_text(status: Status) -> str:
+    """The delay from microphone to loudspeaker and its parts; the driver's part is what the driver says."""
+    if not status.samplerate:
+        return "latency: not known yet"
+    ms = 1000.0 / status.samplerate
+    device = status.device_input_samples + status.device_output_samples
+    total = status.live_latency_samples + device
+    return (
+        f"latency {total * ms:.1f} ms = algorithmic {status.algorithmic_samples * ms:.2f} "
+        f"+ buffering {status.buffering_samples * ms:.2f} + device {device * ms:.1f}\n"
+        f"rtsep's part: {status.live_latency_samples} samples, exact; the device's: as its driver says"
+    )
+
+
+def counters_text(status: Status) -> str:
+    """Everything that should stay at zero."""
+    return (
+        f"xruns {status.xruns}  late hops {status.late_hops}  fallback samples {status.fallback_samples}"
+        + (f"  NaN/Inf {status.nonfinite_samples}" if status.nonfinite_samples else "")
+    )
+
+
+def load_text(status: Status) -> str:
+    """CPU of the engine and the time of a hop as share of the hop."""
+    return (
+        f"CPU {100 * status.cpu_load:.0f} %  hop p50 {100 * status.hop_time_p50:.0f} % "
+        f"p99 {100 * status.hop_time_p99:.0f} % max {100 * status.hop_time_max:.0f} %"
+    )
+
+
+def plain_line(status: Status) -> str:
+    """One second of a live run in one line."""
+    seconds = status.frames / status.samplerate if status.samplerate else 0.0
+    levels = " ".join(
+        f"{stem} {level:.0f}{' CLIP' if clip else ''}{_pitch(status, index)}"
+        for index, (stem, level, clip) in enumerate(
+            zip(status.stems, status.rms_db, status.clip, strict=False)
+        )
+    )
+    error = f" | {status.last_error}" if status.last_error else ""
+    return (
+        f"{seconds:.0f} s {status.state} | {levels} | {counters_text(status)} | {load_text(status)} "
+        f"| latency {status.live_latency_samples} samples{error}"
+    )
+
+
+def _pitch(status: Status, index: int) -> str:
+    if index >= len(status.f0_hz):
+        return ""
+    merged = index < len(status.merged) and status.merged[index]
+    return f" ({note_name(status.f0_hz[index])}{' merged' if merged else ''})"
+
+
+def render(status: Status) -> "RenderableType":
+    """The whole screen."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for index, stem in enumerate(status.stems):
+        level = status.rms_db[index] if index < len(status.rms_db) else METER_FLOOR_DB
+        peak = status.peak_db[index] if index < len(status.peak_db) else METER_FLOOR_DB
+        clipped = index < len(status.clip) and status.clip[index]
+        table.add_row(
+            stem,
+            Text(meter(level), style="red" if clipped else "green"),
+            f"{peak:6.1f} dBFS",
+            Text("CLIP" if clipped else "    ", style="bold red"),
+            Text(_pitch(status, index).strip(" ()")),
+        )
+    faults = status.xruns or status.late_hops or status.fallback_samples
+    lines: list[RenderableType] = [
+        Text(f"{status.input_device or 'input'} -> {status.output_device or 'no output'}  [{status.state}]"),
+        table,
+        Text(counters_text(status), style="yellow" if faults else ""),
+        Text(f"{load_text(status)}  {status.scheduling}"),
+        Text(latency_text(status)),
+    ]
+    if status.record_state:
+        seconds = status.record_frames / status.samplerate if status.samplerate else 0.0
+        lines.append(Text(f"record: {status.record_state}, {seconds:.0f} s"))
+    lines += [Text(note, style="dim") for note in status.notes]
+    if status.last_error:
+        lines.append(Text(status.last_error, style="bold red"))
+    return Group(*lines, Text("Ctrl-C ends", style="dim"))
+
+
+class View(Protocol):
+    """Something that shows a status every `period_s` seconds."""
+
+    period_s: float
+
+    def update(self, status: Status) -> None:
+        """Shows it."""
+        ...
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *exc: object) -> None: ...
+
+
+class TerminalView:
+    """Meters in place."""
+
+    period_s = TERMINAL_PERIOD_S
+
+    def __init__(self, stream: TextIO) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        self._live = Live(console=Console(file=stream), auto_refresh=False)
+
+    def update(self, status: Status) -> None:
+        """Redraws."""
+        self._live.update(render(status), refresh=True)
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._live.stop()
+
+
+class LineView:
+    """A line for each status; `text` makes it, None keeps silent."""
+
+    period_s = LINE_PERIOD_S
+
+    def __init__(self, stream: TextIO, text: Callable[[Status], str] | None) -> None:
+        self._stream = stream
+        self._text = text
+
+    def update(self, status: Status) -> None:
+        """Prints it."""
+        if self._text is not None:
+            print(self._text(status), file=self._stream, flush=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None: ...
+
+
+def json_line(status: Status) -> str:
+    """The status as one JSON object."""
+    return json.dumps(status.as_dict())
+
+
+def choose_view(*, quiet: bool, as_json: bool, stream: TextIO | None = None) -> View:
+    """JSON wins over quiet; a terminal gets meters, anything else a line a second."""
+    stream = sys.stdout if stream is None else stream
+    if as_json:
+        return LineView(stream, json_line)
+    if quiet:
+        return LineView(stream, None)
+    return TerminalView(stream) if stream.isatty() else LineView(stream, plain_line)

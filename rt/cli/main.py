@@ -1,0 +1,177 @@
+"""The `rtsep` command: options, subcommands, exit codes."""
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from rtsep.kernels.errors import RtsepError
+from rtsep.rt.cli.command_group import RootGroup, SectionOption
+from rtsep.rt.cli.option_types import CHANNEL_LIST, LATENCY_MS, POSITIVE, VOICES
+from rtsep.rt.python_process import ONE_THREAD
+
+EXIT_USER = 2
+
+EPILOG = """\b
+Examples:
+  rtsep --input mic --voices 4
+  rtsep --input choir.wav --voices 4 --output stems/
+  rtsep --input "USB" --input-channels 3 --output-device 5 --voices 2 --record take/
+  ffmpeg -i choir.mp3 -f f32le -ac 1 -ar 48000 - | rtsep --input - --raw f32le:48000:1 --output stems/
+
+\b
+Exit codes: 0 done, 2 a mistake in options or input, 130 Ctrl-C, 143 kill, 141 the reader of the output left.
+"""
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def option(*names: str, section: str, **kwargs: Any) -> Callable[[F], F]:
+    """A root option under a heading."""
+    return click.option(*names, cls=SectionOption, section=section, **kwargs)
+
+
+@click.group(cls=RootGroup, invoke_without_command=True, epilog=EPILOG)
+@option(
+    "--input", "input_", section="Sound in", metavar="mic|NAME|INDEX|FILE|-",
+    help="Default device, device by part of its name or index, audio file, or standard input.",
+)  # fmt: skip
+@option(
+    "--input-channels", section="Sound in", type=CHANNEL_LIST, metavar="LIST",
+    help="Channels to take, from 1, such as 3 or 1,2 or 1-4. Files and pipes: all unless given.",
+)  # fmt: skip
+@option(
+    "--raw", section="Sound in", metavar="FORMAT:RATE:CHANNELS",
+    help="Standard input is s16le, s24le, s32le, f32le or f64le, such as f32le:48000:1; WAV otherwise.",
+)  # fmt: skip
+@option(
+    "--f0", section="Sound in", metavar="FILE.csv",
+    help="Pitches to follow, not to track: time in seconds, then the F0 of every voice in Hz, 0 unvoiced.",
+)  # fmt: skip
+@option("--voices", section="Separation", type=VOICES, default=4, show_default=True, metavar="1..4",
+        help="Voices that sing, highest first.")  # fmt: skip
+@option("--latency", "latency_ms", section="Separation", type=LATENCY_MS, default=11, show_default=True,
+        metavar="5|11|21|43", help="Latency preset in ms; more separates better.")  # fmt: skip
+@option("--model", section="Separation", default="choir", show_default=True, metavar="NAME|FOLDER",
+        help="See `rtsep models`.")  # fmt: skip
+@option(
+    "--backend", section="Separation", default="auto", show_default=True, metavar="NAME",
+    help="auto, cpu; openvino (after `rtsep compile`); on an NVIDIA GPU whole hops by cuda, or tensorrt, "
+    "tensorrt-fp16 (after `rtsep compile`). Without a GPU the processor takes over, before the start.",
+)  # fmt: skip
+@option(
+    "--output", section="Files and pipes out", metavar="FOLDER|-",
+    help="One float32 WAV per stem, aligned to the input; stems of the same name are replaced, other files "
+    "never. -: raw float32 on standard output, each frame stem by stem.",
+)  # fmt: skip
+@option("--keep-latency", section="Files and pipes out", is_flag=True,
+        help="Leave the latency in the output instead of aligning it to the input.")  # fmt: skip
+@option("--output-device", section="Live", metavar="NAME|INDEX", help="Default device unless given.")
+@option("--output-channels", section="Live", type=CHANNEL_LIST, metavar="LIST",
+        help="Where the stems go in order, from channel 1.")  # fmt: skip
+@option("--samplerate", section="Live", type=POSITIVE, metavar="HZ", help="The device's own unless given.")
+@option("--blocksize", section="Live", type=POSITIVE, metavar="FRAMES",
+        help="Device block; one that divides the hop adds no latency.")  # fmt: skip
+@option("--record", section="Live", metavar="FOLDER", help="Keep the input and every stem as WAV files.")
+@option("--quiet", section="Messages", is_flag=True, help="Nothing but errors.")
+@option("--json", "as_json", section="Messages", is_flag=True,
+        help="One JSON object a second when live, one at the end of a file.")  # fmt: skip
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, help="Show the version.",
+              callback=lambda ctx, param, value: _version(ctx) if value else None)  # fmt: skip
+@click.pass_context
+def root(ctx: click.Context, /, input_: str | None, **options: Any) -> None:
+    """Separates music while it is being played: one signal per voice, an exact number of samples later."""
+    given = _given(ctx)
+    if ctx.invoked_subcommand is not None:
+        if given:
+            raise RtsepError(
+                f"{given[0]} does not go with the command {ctx.invoked_subcommand}",
+                f"put options after it: see rtsep {ctx.invoked_subcommand} --help",
+            )
+        return
+    if input_ is None:
+        if given:
+            raise RtsepError(
+                "--input is missing", "add --input mic, a device, a file, or - for standard input"
+            )
+        click.echo(ctx.get_help())
+        return
+    from rtsep.rt.cli.input_kind import Kind, classify
+
+    source = classify(input_)
+    for variable, one in ONE_THREAD.items():  # NumPy's libraries read them when they load
+        os.environ.setdefault(variable, one)
+    # NumPy and the engine load here, so that --help and --version answer at once
+    from rtsep.rt.cli.run_offline import RunOptions, check_conflicts, run_offline
+
+    run_options = RunOptions(**options)
+    check_conflicts(source, run_options)
+    if source.kind is Kind.DEVICE:
+        from rtsep.rt.cli.run_live import run_live
+
+        ctx.exit(run_live(source, run_options))
+    ctx.exit(run_offline(source, run_options))
+
+
+@root.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON list.")
+def devices(as_json: bool) -> None:
+    """List audio devices with their index, channels and rate."""
+    from rtsep.rt.cli.list_devices import device_lines
+
+    for line in device_lines(as_json):
+        click.echo(line)
+
+
+@root.command()
+@click.argument("folders", metavar="[FOLDER]...", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="One JSON list.")
+def models(folders: tuple[str, ...], as_json: bool) -> None:
+    """List models with their cards, and check their files: those of rtsep, or those in FOLDERs."""
+    from rtsep.rt.cli.list_models import model_lines
+
+    for line in model_lines(folders, as_json):
+        click.echo(line)
+
+
+def _given(ctx: click.Context) -> list[str]:
+    """Names of the options that stand on the command line."""
+    source = click.core.ParameterSource.COMMANDLINE
+    named = [p for p in ctx.command.params if p.name and ctx.get_parameter_source(p.name) is source]
+    return [parameter.opts[0] for parameter in named]
+
+
+def _version(ctx: click.Context) -> NoReturn:
+    import rtsep
+
+    click.echo(f"rtsep {rtsep.__version__}")
+    ctx.exit(0)
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Entry point: runs the command and exits; a user's mistake is one line on standard error and code 2."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Runs the command and returns its exit code."""
+    try:
+        code = root.main(arguments, prog_name="rtsep", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except RtsepError as error:
+        return _fail(str(error))
+    except click.UsageError as error:
+        return _fail(f"{error.format_message().rstrip('.')}; see rtsep --help")
+    except click.ClickException as error:
+        return _fail(error.format_message())
+    except click.Abort:  # Ctrl-C before or after a run
+        return 130
+
+
+def _fail(message: str) -> int:
+    line = " ".join(message.split())
+    print(f"rtsep: error: {line}", file=sys.stderr)
+    return EXIT_USER

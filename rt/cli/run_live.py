@@ -1,0 +1,73 @@
+"""A live run from the command line: a session, and a view of its status until someone ends it."""
+
+from rtsep.kernels.errors import RtsepError
+from rtsep.models.choir.given_pitches import F0Track
+from rtsep.rt.cli.input_kind import MIC, Source, file_hint
+from rtsep.rt.cli.live_screen import choose_view, counters_text
+from rtsep.rt.cli.run_offline import RunOptions
+from rtsep.rt.live.status import Status
+from rtsep.rt.session import Session
+from rtsep.rt.stop import Stopped, StopSignals
+
+
+def run_live(source: Source, options: RunOptions) -> int:
+    """Separates until Ctrl-C, `kill` or the end of the engine; returns the exit code.
+
+    Raises:
+        RtsepError: a device, rate or folder that cannot be had, or a fault that ended the run.
+    """
+    f0 = F0Track.load(options.f0, options.voices) if options.f0 else None
+    session = Session(
+        voices=options.voices,
+        model=options.model,
+        latency_ms=options.latency_ms,
+        input=source.text,
+        input_channels=options.input_channels,
+        output=options.output_device,
+        output_channels=options.output_channels,
+        samplerate=options.samplerate,
+        blocksize=options.blocksize,
+        record=options.record,
+        f0=f0,
+        backend=options.backend,
+    )
+    with StopSignals() as signals:
+        try:
+            with signals.interruptible():
+                session.start()
+        except RtsepError as error:
+            hint = "" if source.text == MIC or source.text.isdecimal() else file_hint(source.text)
+            raise RtsepError(error.problem, error.remedy + hint) from error
+        except Stopped as stopped:
+            return stopped.exit_code
+        code = 0
+        try:
+            with choose_view(quiet=options.quiet, as_json=options.as_json) as view:
+                ended = False
+                while not ended:
+                    with signals.interruptible():
+                        ended = session.wait(view.period_s)
+                    view.update(session.status())
+        except Stopped as stopped:
+            code = stopped.exit_code
+        finally:
+            session.stop()
+    status = session.status()
+    if code == 0 and status.last_error:
+        problem, _, remedy = status.last_error.partition("; ")
+        raise RtsepError(problem, remedy or "start again")
+    if not (options.quiet or options.as_json):
+        for line in last_words(status, options.record):
+            print(line)
+    return code
+
+
+def last_words(status: Status, record: str | None) -> list[str]:
+    """How a run went, and where its take is."""
+    seconds = status.frames / status.samplerate if status.samplerate else 0.0
+    lines = [f"{seconds:.1f} s, {counters_text(status)}", *status.notes]
+    if record is not None and status.samplerate:
+        lines.append(
+            f"take of {status.record_frames / status.samplerate:.1f} s in {record}: {status.record_state}"
+        )
+    return lines

@@ -1,0 +1,202 @@
+"""From the options of a command line to one run: live, or from a file or pipe to a folder or pipe."""
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from typing import TextIO
+
+from rtsep.kernels.errors import RtsepError
+from rtsep.models.choir.given_pitches import F0Track
+from rtsep.rt.audio.files import FileSource
+from rtsep.rt.audio.pipes import STDIN, STDOUT, RawFormat, RawSource, StdoutSink, refuse_terminal
+from rtsep.rt.audio.stem_folder import FolderSink
+from rtsep.rt.cli.input_kind import PIPE, Kind, Source
+from rtsep.rt.cli.progress import Progress, summary_lines
+from rtsep.rt.fallback import load_or_fall_back
+from rtsep.rt.offline import Report, separate
+from rtsep.rt.separator import Separator
+from rtsep.rt.stop import Stopped, StopSignals
+
+EXIT_BROKEN_PIPE = 141  # as a shell reports a command that SIGPIPE ended
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """The root command's options, None where the user gave none."""
+
+    voices: int
+    latency_ms: int
+    model: str
+    backend: str
+    output: str | None
+    output_device: str | None
+    input_channels: list[int] | None
+    output_channels: list[int] | None
+    samplerate: int | None
+    blocksize: int | None
+    record: str | None
+    raw: str | None
+    f0: str | None
+    keep_latency: bool
+    quiet: bool
+    as_json: bool
+
+
+def check_conflicts(source: Source, options: RunOptions) -> None:
+    """Raises RtsepError for options that mean nothing together: silence about them would mislead."""
+    live_only = {
+        "--output-device": options.output_device,
+        "--output-channels": options.output_channels,
+        "--samplerate": options.samplerate,
+        "--blocksize": options.blocksize,
+        "--record": options.record,
+    }
+    if source.kind is Kind.DEVICE:
+        if options.output is not None:
+            raise RtsepError(
+                f"--output {options.output} does not go with the live input {source.text!r}",
+                "use --record FOLDER to keep a live run, --output-device to choose where it sounds",
+            )
+        if options.keep_latency:
+            raise RtsepError(
+                f"--keep-latency does not go with the live input {source.text!r}",
+                "leave it out: live sound always has its latency",
+            )
+    else:
+        for name, value in live_only.items():
+            if value is not None:
+                shown = ",".join(map(str, value)) if isinstance(value, list) else value
+                raise RtsepError(
+                    f"{name} {shown} is for live input and does not go with --input {source.text}",
+                    f"leave out {name}" + (" and use --output FOLDER" if name == "--record" else ""),
+                )
+        if options.output is None:
+            raise RtsepError(
+                f"--input {source.text} needs --output",
+                "add --output FOLDER, or --output - to pipe the stems on",
+            )
+    if options.raw is not None and source.kind is not Kind.PIPE:
+        raise RtsepError(
+            f"--raw {options.raw} describes standard input and --input is {source.text}",
+            "use --input - with it, or leave it out",
+        )
+
+
+def run_offline(source: Source, options: RunOptions) -> int:
+    """Separates a file or standard input; returns the exit code.
+
+    Raises:
+        RtsepError: a user's mistake or broken input; what was separated before stays.
+    """
+    try:
+        return _run_offline(source, options)
+    except Stopped as stopped:  # before the first block, or by a second signal
+        return stopped.exit_code
+    except BrokenPipeError:  # whoever read standard output has left: nothing to complain about
+        os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)  # nor for Python's own flush at exit
+        return EXIT_BROKEN_PIPE
+
+
+def _run_offline(source: Source, options: RunOptions) -> int:
+    to_pipe = options.output == PIPE
+    with StopSignals() as signals:
+        reader = _open(source, options)
+        try:
+            if to_pipe:
+                refuse_terminal(reading=False)
+            separator, notes = load_or_fall_back(
+                options.model,
+                voices=options.voices,
+                samplerate=reader.samplerate,
+                latency_ms=options.latency_ms,
+                channels=reader.channels,
+                backend=options.backend,
+                f0=F0Track.load(options.f0, options.voices) if options.f0 else None,
+            )
+            messages = sys.stderr if to_pipe else sys.stdout
+            report, early = _run(source, options, reader, separator, signals, messages)
+        finally:
+            reader.close()
+    if not report.frames and early is None:
+        raise RtsepError(f"{reader.name} has 0 frames of audio, at least 1 is needed", "check what sends it")
+    _tell(report, [*reader.notes, *notes], options, messages, early)
+    if isinstance(early, RtsepError):
+        raise early
+    return early.exit_code if early else 0
+
+
+def _open(source: Source, options: RunOptions) -> FileSource | RawSource:
+    if source.kind is Kind.FILE:
+        return FileSource(source.text, options.input_channels)
+    refuse_terminal(reading=True)
+    if options.raw is not None:
+        return RawSource(RawFormat.parse(options.raw), options.input_channels)
+    return FileSource(0, options.input_channels)
+
+
+def _run(
+    source: Source,
+    options: RunOptions,
+    reader: FileSource | RawSource,
+    separator: Separator,
+    signals: StopSignals,
+    messages: TextIO,
+) -> tuple[Report, Stopped | RtsepError | None]:
+    shown = not options.quiet and not options.as_json
+    with Progress(reader.frames, reader.samplerate, messages if shown else None) as progress:
+        if options.output == PIPE:
+            return separate(
+                reader,
+                StdoutSink(),
+                separator,
+                signals=signals,
+                keep_latency=options.keep_latency,
+                on_progress=progress.update,
+            )
+        extra = separator.latency_samples if options.keep_latency else 0
+        sink = FolderSink(
+            str(options.output),
+            separator.stems,
+            separator.samplerate,
+            separator.channels,
+            None if reader.frames is None else reader.frames + extra,
+            source.text if source.kind is Kind.FILE else STDIN,
+        )
+        with sink:
+            return separate(
+                reader,
+                sink,
+                separator,
+                signals=signals,
+                keep_latency=options.keep_latency,
+                on_progress=progress.update,
+            )
+
+
+def _tell(
+    report: Report,
+    notes: list[str],
+    options: RunOptions,
+    messages: TextIO,
+    early: Stopped | RtsepError | None,
+) -> None:
+    """The summary to `messages`, what the user should know to standard error."""
+    notes = list(notes)
+    if report.nonfinite_samples:
+        notes.append(f"{report.nonfinite_samples} NaN or Inf samples of the input were set to zero")
+    if report.full_scale_samples:
+        notes.append(f"{report.full_scale_samples} input samples at full scale: the input may be clipped")
+    if isinstance(early, Stopped):
+        notes.append(f"stopped by {early}; the output holds the first {report.duration_s:.2f} s")
+    if options.as_json:
+        stopped = str(early) if early else None
+        print(json.dumps({**report.as_dict(), "notes": notes, "stopped": stopped}), file=messages, flush=True)
+        return
+    if options.quiet:
+        return
+    for line in summary_lines(report, options.output):
+        print(line, file=messages)
+    messages.flush()
+    for note in notes:
+        print(f"rtsep: note: {note}", file=sys.stderr)

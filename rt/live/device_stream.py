@@ -1,0 +1,143 @@
+"""A PortAudio stream whose callback is the C++ one: opened, watched, closed."""
+
+import math
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from rtsep.kernels import _core
+from rtsep.kernels.errors import RtsepError
+from rtsep.rt.live.devices import Device, portaudio
+
+PROBE_CALLBACKS = 4
+PROBE_TIMEOUT_S = 3.0
+
+
+@dataclass(frozen=True)
+class StreamFormat:
+    """What to open: devices, Hz, frames of a block, and how many channels of each device."""
+
+    input: Device
+    output: Device
+    samplerate: int
+    blocksize: int
+    inputs: int
+    outputs: int
+
+    @property
+    def is_jack(self) -> bool:
+        """JACK alone decides the block size."""
+        return "jack" in self.input.host_api.lower()
+
+
+class DeviceStream:
+    """A duplex stream of float32 that runs `callback` and never enters Python.
+
+    Raises:
+        RtsepError: PortAudio refuses the devices, channels or rate.
+    """
+
+    def __init__(self, fmt: StreamFormat, callback: _core.DeviceCallback) -> None:
+        sd = portaudio()
+        self._callback = callback  # must outlive the stream: its address is PortAudio's userdata
+        self._last_position, self._moved_at = callback.position, time.monotonic()
+        try:
+            self._stream = sd._StreamBase(
+                kind="duplex",
+                device=(fmt.input.index, fmt.output.index),
+                channels=(fmt.inputs, fmt.outputs),
+                samplerate=fmt.samplerate,
+                # PortAudio delays JACK by a whole block where a block size is named, even the server's own
+                # (measured)
+                blocksize=0 if fmt.is_jack else fmt.blocksize,
+                dtype="float32",
+                latency="low",
+                callback=sd._ffi.cast("PaStreamCallback *", _core.DeviceCallback.function_address),
+                userdata=sd._ffi.cast("void *", callback.address),
+                wrap_callback=None,
+            )
+        except (sd.PortAudioError, ValueError) as error:
+            raise _refusal(error, fmt) from None
+
+    def start(self) -> None:
+        """Sound from here on."""
+        sd = portaudio()
+        try:
+            self._stream.start()
+        except sd.PortAudioError as error:
+            self.close()
+            raise RtsepError(
+                f"the audio device does not start ({error})", "check that nothing else holds it"
+            ) from None
+        self._moved_at = time.monotonic()
+
+    def stalled_s(self) -> float:
+        """Seconds since the callback last advanced, as seen by calls of this method; inf once inactive."""
+        position, now = self._callback.position, time.monotonic()
+        if position != self._last_position:
+            self._last_position, self._moved_at = position, now
+        sd = portaudio()
+        try:
+            active = bool(self._stream.active)
+        except sd.PortAudioError:
+            active = False
+        return now - self._moved_at if active else math.inf
+
+    @property
+    def latency_s(self) -> tuple[float, float]:
+        """What the driver says it adds before and after us."""
+        before, after = self._stream.latency
+        return float(before), float(after)
+
+    @property
+    def load(self) -> float:
+        """Share of a block's time the callback takes."""
+        return float(self._stream.cpu_load)
+
+    def close(self) -> None:
+        """Stops at once."""
+        self._stream.abort(ignore_errors=True)
+        self._stream.close(ignore_errors=True)
+
+
+def _refusal(error: Exception, fmt: StreamFormat) -> RtsepError:
+    pair = f"{fmt.input.name!r} -> {fmt.output.name!r}"
+    if "sample rate" in str(error).lower() or "samplerate" in str(error).lower():
+        own = sorted({round(fmt.input.samplerate), round(fmt.output.samplerate)})
+        return RtsepError(
+            f"{pair} does not run at {fmt.samplerate} Hz",
+            f"use its own rate, {' or '.join(map(str, own))} Hz",
+        )
+    if fmt.input.host_api != fmt.output.host_api:
+        return RtsepError(
+            f"{pair} mixes {fmt.input.host_api} and {fmt.output.host_api}",
+            "choose two devices of one host API; see `rtsep devices`",
+        )
+    return RtsepError(
+        f"{pair} cannot be opened with {fmt.inputs} in and {fmt.outputs} out ({error})",
+        "choose other channels or devices; see `rtsep devices`",
+    )
+
+
+def jack_period(fmt: StreamFormat) -> int:
+    """Frames per block of the JACK server, found by running a silent stream for some blocks.
+
+    Raises:
+        RtsepError: the device cannot be opened or delivers nothing.
+    """
+    gains, bypass = np.zeros((fmt.outputs, 2), np.float32), np.zeros((fmt.outputs, 1), np.float32)
+    silent = _core.DeviceCallback([0], fmt.inputs, gains, 2, 1, 2, 1, 1, bypass, 1)
+    stream = DeviceStream(fmt, silent)
+    stream.start()
+    try:
+        deadline = time.monotonic() + PROBE_TIMEOUT_S
+        while silent.callbacks < PROBE_CALLBACKS:
+            if time.monotonic() > deadline:
+                raise RtsepError(
+                    f"{fmt.input.name!r} delivers no audio", "check that the JACK server is running"
+                )
+            time.sleep(0.005)
+    finally:
+        stream.close()
+    return silent.max_block

@@ -1,0 +1,172 @@
+"""The engine process, started by `rtsep.rt.session` as `python -m rtsep.rt.live.engine_process` with the
+settings on stdin.
+
+It ends when stdin closes (its parent asks, or is gone) and on SIGTERM; SIGINT is the parent's to handle.
+
+A lost device: PortAudio lists devices only when it starts, and its JACK part aborts the process when it is
+terminated after the server died. So the process replaces itself (exec: same pid, same shared memory) and
+takes its state along.
+"""
+
+import io
+import json
+import os
+import select
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from typing import NoReturn, Self
+
+import numpy as np
+
+from rtsep.kernels import _core
+from rtsep.kernels.errors import RtsepError
+from rtsep.models.mask_model import State
+from rtsep.rt.live.devices import portaudio
+from rtsep.rt.live.hop_loop import LiveEngine
+from rtsep.rt.live.scheduling import raise_priority
+from rtsep.rt.live.settings import LiveSettings
+from rtsep.rt.live.shared_memory import SharedMemory
+from rtsep.rt.live.status import Block, Status
+from rtsep.rt.live.stream_choice import StreamChoice, choose_stream, find_again
+from rtsep.rt.python_process import environment, module_command
+
+RETRY_S = 0.5  # between looks for a lost device
+
+
+@dataclass
+class Carried:
+    """What an engine hands to its successor: settings, stream, and everything later output depends on."""
+
+    settings: LiveSettings
+    choice: StreamChoice
+    state: State
+
+    def save(self) -> SharedMemory:
+        """Into memory that outlives exec."""
+        file = io.BytesIO()
+        text = json.dumps({"settings": self.settings.to_json(), "choice": self.choice.as_dict()})
+        arrays: dict[str, np.ndarray] = {f"state/{name}": value for name, value in self.state.items()}
+        np.savez(file, allow_pickle=False, text=np.array(text), **arrays)
+        shared = SharedMemory.create(file.tell())
+        shared.memory[:] = file.getvalue()
+        return shared
+
+    @classmethod
+    def load(cls, shared: SharedMemory) -> Self:
+        """Back from `save`."""
+        with np.load(io.BytesIO(shared.memory[:]), allow_pickle=False) as arrays:
+            text = json.loads(str(arrays["text"]))
+            state = {name[6:]: arrays[name] for name in arrays.files if name.startswith("state/")}
+        return cls(LiveSettings.from_json(text["settings"]), StreamChoice.from_dict(text["choice"]), state)
+
+
+class ParentWatch:
+    """True once stdin closes, the parent is another one than at first, or SIGTERM came."""
+
+    def __init__(self) -> None:
+        self._terminated = False
+        self._parent = os.getppid()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, self._terminate)
+        self._poll = select.poll()
+        self._poll.register(0, select.POLLIN | select.POLLHUP)
+
+    def _terminate(self, *_: object) -> None:
+        self._terminated = True
+
+    def __call__(self) -> bool:
+        return self._terminated or bool(self._poll.poll(0)) or os.getppid() != self._parent
+
+
+def replace_self(status_fd: int, command_fd: int, record_fd: int, carried: Carried) -> NoReturn:
+    """The same process from its beginning, with `carried`."""
+    shared = carried.save()
+    os.set_inheritable(shared.fd, True)
+    fds = [str(fd) for fd in (status_fd, command_fd, record_fd, shared.fd)]
+    command = module_command("rtsep.rt.live.engine_process", *fds)
+    os.execve(command[0], command, environment())
+
+
+def main() -> int:
+    """argv: descriptors of the status block, of the command block, of the record ring (-1 for none), of
+    `Carried` after a lost device.
+    """
+    status_fd, command_fd, record_fd = (int(fd) for fd in sys.argv[1:4])
+    scheduling = raise_priority()  # before PortAudio starts threads, which inherit it
+    block = Block(SharedMemory(status_fd))
+    commands = SharedMemory(command_fd)
+    record = _core.SampleRing.attach(SharedMemory(record_fd).memory) if record_fd >= 0 else None
+    watch = ParentWatch()
+    try:
+        if len(sys.argv) > 4:
+            shared = SharedMemory(int(sys.argv[4]))
+            carried = Carried.load(shared)
+            shared.close()
+            engine = _resume(carried, block, commands, record_fd, record, scheduling, watch)
+            if engine is None:
+                return 0
+            settings, choice = carried.settings, carried.choice
+        else:
+            settings = LiveSettings.from_json(sys.stdin.readline())
+            choice = choose_stream(settings)
+            engine = LiveEngine(settings, choice, block, commands.memory, record, scheduling)
+            engine.open()
+        if not engine.loop(watch):
+            pair = f"{choice.format.input.name!r} -> {choice.format.output.name!r}"
+            engine.publish("device-lost", f"{pair} went away; waiting for it to come back", device_losses=1)
+            carried = Carried(settings, choice, engine.state_dict())
+            replace_self(status_fd, command_fd, record_fd, carried)
+        engine.close()
+        portaudio()._terminate()
+    except RtsepError as error:
+        failed = Status(state="failed", last_error=str(error)).as_dict()
+        block.write({**failed, "error": [error.problem, error.remedy]})
+        return 2
+    finally:
+        if record is not None:
+            record.close()
+    return 0
+
+
+def _resume(
+    carried: Carried,
+    block: Block,
+    commands: SharedMemory,
+    record_fd: int,
+    record: _core.SampleRing | None,
+    scheduling: str,
+    watch: ParentWatch,
+) -> LiveEngine | None:
+    """The engine on its old device; None when told to stop before that is back."""
+    try:
+        engine = LiveEngine(
+            carried.settings,
+            find_again(carried.choice),
+            block,
+            commands.memory,
+            record,
+            scheduling,
+            dict(carried.state),
+        )
+        engine.open()
+        return engine
+    except RtsepError as error:
+        values = block.peek()
+        if "came back" in error.problem:
+            values["last_error"] = str(error)
+        deadline = time.monotonic() + RETRY_S
+        while time.monotonic() < deadline:
+            if watch():
+                block.write(values | {"state": "stopped"})
+                return None
+            time.sleep(0.02)
+        block.write(values)
+        replace_self(block.shared.fd, commands.fd, record_fd, carried)
+
+
+if __name__ == "__main__":
+    code = main()
+    # Without PortAudio's exit handler: it would abort on a JACK server that has died meanwhile.
+    os._exit(code)

@@ -1,0 +1,272 @@
+"""Hops on stage: one busy thread between the device callback and the rest of the world."""
+
+import time
+from collections.abc import Callable
+from mmap import mmap
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtsep.kernels import _core
+from rtsep.models.mask_model import State
+from rtsep.rt.audio.levels import to_db
+from rtsep.rt.control.commands import CommandReader
+from rtsep.rt.control.mixer import Mixer
+from rtsep.rt.control.parameters import RAMP_S
+from rtsep.rt.fallback import load_or_fall_back, take_over
+from rtsep.rt.live.device_stream import DeviceStream
+from rtsep.rt.live.meters import HopTimes, LevelMeters
+from rtsep.rt.live.routing import routing
+from rtsep.rt.live.scheduling import lock_memory, stop_collecting
+from rtsep.rt.live.settings import LiveSettings
+from rtsep.rt.live.status import Block, rounded
+from rtsep.rt.live.stream_choice import StreamChoice, buffering_samples
+
+HOUSEKEEPING_S = 0.05  # a screen refreshes 20 times a second at most
+DEVICE_TIMEOUT_S = 1.0  # ten times the longest block of any device
+INPUT_RING_S = 2.0  # stalls shorter than this lose no input
+# Waiting for input: each sleep takes up to its own length from the hop's time, and each waking costs CPU.
+SLEEPS_PER_HOP, LONGEST_SLEEP_S = 20, 5e-4
+WARM_UP_HOPS = 24  # past every first call: FFT plans, page faults, branch predictors
+COUNTERS = (
+    "frames",
+    "xruns",
+    "late_hops",
+    "skipped_hops",
+    "fallback_samples",
+    "nonfinite_samples",
+    "input_lost_frames",
+    "device_losses",
+)
+
+
+class LiveEngine:
+    """Everything between an open device and the stems: build it, `open` it, `loop` until told to stop.
+
+    Args:
+        settings: what was asked for.
+        choice: the stream to run.
+        block: where status goes. Counters go on from what it holds.
+        commands: memory where parameters are set, as `rtsep.rt.control.commands` lays it out.
+        record: ring for the recorder, its frames as in `rtsep.rt.live.recorder_process`; None without one.
+        scheduling: what the operating system granted, for the status.
+        state: of an engine before this one, as `state_dict` gives it, to go on sample-exactly.
+
+    Raises:
+        RtsepError: a model, rate or number of channels that cannot be had.
+    """
+
+    def __init__(
+        self,
+        settings: LiveSettings,
+        choice: StreamChoice,
+        block: Block,
+        commands: mmap,
+        record: _core.SampleRing | None,
+        scheduling: str,
+        state: State | None = None,
+    ) -> None:
+        fmt, channels = choice.format, len(choice.picks)
+        self._choice, self._block, self._record = choice, block, record
+        separator, notes = load_or_fall_back(
+            settings.model,
+            voices=settings.voices,
+            samplerate=fmt.samplerate,
+            latency_ms=settings.latency_ms,
+            channels=channels,
+            backend=settings.backend,
+            f0=settings.f0,
+        )
+        self._separator = separator
+        hop, stems = separator.hop, len(separator.stems)
+        latency = separator.latency_samples + buffering_samples(fmt.blocksize, hop)
+        routes = routing(stems, channels, choice.outputs, fmt.outputs)
+        self._callback = _core.DeviceCallback(
+            choice.picks,
+            fmt.inputs,
+            routes.gains,
+            stems,
+            hop,
+            latency,
+            separator.hop_latency_samples,
+            round(INPUT_RING_S * fmt.samplerate),
+            routes.bypass,
+            round(RAMP_S * fmt.samplerate),
+        )
+        self._mixer = Mixer(separator.stems)
+        self._commands = CommandReader(commands, self._mixer.parameters)
+        self._obey()  # what was set for the engine before this one is in force from the first frame on
+        self._hop_index = self._skipped_hops = self._record_lost_frames = 0
+        self._hop = np.zeros((hop, channels), np.float32)
+        self._stems = np.zeros((stems, hop, channels), np.float32)
+        self._frame = np.zeros((hop, (stems + 1) * channels), np.float32)
+        # the input as old as the stems it goes to disk with
+        self._aligned = np.zeros((separator.hop_latency_samples + hop, channels), np.float32)
+        self._meters, self._hop_times = LevelMeters(stems, hop, channels), HopTimes(hop / fmt.samplerate)
+        self._input_peak = np.zeros(channels)
+        self._grain_s = min(LONGEST_SLEEP_S, hop / fmt.samplerate / SLEEPS_PER_HOP)
+        self._load, self._load_at = 0.0, (time.monotonic(), time.process_time())
+        before = block.peek()
+        self._before = {name: int(before.get(name, 0)) for name in COUNTERS}
+        self._notes = notes + routes.notes
+        self._last_error = ""
+        self._warm_up()
+        if state is not None:
+            self._aligned[...] = state.pop("aligned")
+            take_over(separator, state)
+        self._fixed: dict[str, Any] = {
+            "samplerate": fmt.samplerate,
+            "hop": hop,
+            "stems": list(separator.stems),
+            "algorithmic_samples": separator.latency_samples,
+            "buffering_samples": latency - separator.latency_samples,
+            "live_latency_samples": latency,
+            "blocksize": fmt.blocksize,
+            "input_device": fmt.input.name,
+            "output_device": fmt.output.name,
+            "scheduling": scheduling + (", memory locked" if lock_memory() else ""),
+        }
+
+    def _warm_up(self) -> None:
+        """First calls are slow: they happen here, on noise that leaves no trace. Then the collector goes."""
+        self._hop[...] = np.random.default_rng(0).normal(0, 0.1, self._hop.shape)
+        for _ in range(WARM_UP_HOPS):
+            self._separator.process_hop(self._hop, self._stems)
+            self._separator.skip_hop(self._hop, self._stems)
+        self._separator.reset()
+        stop_collecting()
+
+    @property
+    def callback(self) -> _core.DeviceCallback:
+        """What the device runs."""
+        return self._callback
+
+    def state_dict(self) -> State:
+        """What a later engine needs to go on where this one stopped."""
+        return {"aligned": self._aligned.copy(), **self._separator.state_dict()}
+
+    def open(self) -> None:
+        """Sound from here on.
+
+        Raises:
+            RtsepError: the device refuses.
+        """
+        fmt = self._choice.format
+        stream = DeviceStream(fmt, self._callback)
+        before, after = stream.latency_s
+        self._fixed["device_input_samples"] = round(before * fmt.samplerate)
+        self._fixed["device_output_samples"] = round(after * fmt.samplerate)
+        stream.start()
+        self._stream = stream
+        self.publish("running")
+
+    def loop(self, should_stop: Callable[[], bool]) -> bool:
+        """Runs hops until `should_stop` (asked twenty times a second): True. False when the device is
+        lost.
+        """
+        next_housekeeping = time.monotonic()
+        while True:
+            if self._callback.wait_input(self._hop_index, HOUSEKEEPING_S, self._grain_s):
+                self.run_hop()
+            now = time.monotonic()
+            if now < next_housekeeping:
+                continue
+            next_housekeeping = now + HOUSEKEEPING_S
+            if should_stop():
+                return True
+            if self._stream.stalled_s() > DEVICE_TIMEOUT_S:
+                return False
+            self.publish("running")
+
+    def close(self) -> None:
+        """Silence. What is still inside the separator goes to the take."""
+        self._stream.close()
+        if self._record is not None:
+            self._hop[...] = 0
+            for _ in range(-(-self._separator.hop_latency_samples // self._separator.hop)):
+                self._separator.process_hop(self._hop, self._stems)
+                self._record_hop(self._record)
+            self._record.close()
+        self.publish("stopped")
+
+    def _obey(self) -> None:
+        """Takes what has been set since the last time, if anything."""
+        if self._commands.poll():
+            self._mixer.set(self._commands.values)
+            self._callback.set_gains(self._mixer.gains, self._mixer.bypass)
+
+    def run_hop(self) -> None:
+        """Separates the next hop, or lets it pass where its stems could not be played any more."""
+        started = time.perf_counter()
+        self._obey()
+        lost = self._callback.read_hop(self._hop_index, self._hop)
+        if lost or self._callback.position > self._callback.first_frame(self._hop_index):
+            self._separator.skip_hop(self._hop, self._stems)
+            self._skipped_hops += 1
+        else:
+            self._separator.process_hop(self._hop, self._stems)
+        self._callback.deliver(self._hop_index, self._stems)
+        self._hop_times.add(time.perf_counter() - started)
+        self._hop_index += 1
+        self._meters.add(self._stems)
+        if self._record is not None:
+            self._record_hop(self._record)
+
+    def _record_hop(self, ring: _core.SampleRing) -> None:
+        hop, channels = self._hop.shape
+        self._aligned[:-hop] = self._aligned[hop:]
+        self._aligned[-hop:] = self._hop
+        self._frame[:, :channels] = self._aligned[:hop]
+        stems: NDArray[np.float32] = self._frame[:, channels:].reshape(hop, -1, channels)  # a view
+        stems[...] = self._stems.transpose(1, 0, 2)
+        if ring.space >= hop:
+            ring.write(self._frame)
+        else:
+            self._record_lost_frames += hop
+            lost = self._record_lost_frames
+            self._last_error = (
+                f"the disk is too slow: {lost} frames are missing in the take; use another disk"
+            )
+
+    def publish(self, state: str, last_error: str | None = None, device_losses: int = 0) -> None:
+        """A snapshot for everyone who watches."""
+        callback, report, before = self._callback, self._separator.voices, self._before
+        now, cpu = time.monotonic(), time.process_time()
+        if now - self._load_at[0] >= 1.0:
+            self._load = (cpu - self._load_at[1]) / (now - self._load_at[0])
+            self._load_at = now, cpu
+        was_read = self._block.seen == self._block.sequence
+        if was_read:
+            self._input_peak[...] = 0
+        peaks = [callback.take_input_peak(i) for i in range(len(self._input_peak))]
+        np.maximum(self._input_peak, peaks, out=self._input_peak)
+        counted = {
+            "frames": callback.position,
+            "xruns": callback.xruns,
+            "late_hops": callback.late_hops,
+            "skipped_hops": self._skipped_hops,
+            "fallback_samples": callback.fallback_samples,
+            "nonfinite_samples": callback.nonfinite_samples,
+            "input_lost_frames": callback.input_lost_frames,
+            "device_losses": device_losses,
+        }
+        lost = self._separator.gpu_lost
+        lost_notes = [f"the GPU was lost: it runs on the processor ({lost})"] if lost else []
+        self._block.write(
+            {
+                **self._fixed,
+                "notes": self._notes + lost_notes,
+                **self._meters.publish(was_read),
+                **self._hop_times.publish(),
+                **{name: before[name] + value for name, value in counted.items()},
+                "state": state,
+                "input_peak_db": rounded(to_db(self._input_peak)),
+                "f0_hz": rounded(report.f0_hz),
+                "level_db": rounded(report.level_db),
+                "merged": [bool(m) for m in report.merged],
+                "cpu_load": round(self._load, 3),
+                "device_load": round(self._stream.load, 3) if state == "running" else 0.0,
+                "last_error": self._last_error if last_error is None else last_error,
+            }
+        )

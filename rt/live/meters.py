@@ -1,0 +1,74 @@
+"""Levels of the stems and times of the hops, gathered on the engine's thread without allocation that
+grows.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtsep.rt.audio.levels import to_db
+from rtsep.rt.live.status import rounded
+
+HOP_TIME_SECONDS = 5.0
+
+
+class LevelMeters:
+    """Peak and RMS of every stem since a reader last looked.
+
+    What came after the last snapshot is kept apart until it is known whether that one was read, so that
+    nothing is missed however rarely somebody looks.
+    """
+
+    def __init__(self, stems: int, hop: int, channels: int) -> None:
+        self._scratch = np.zeros((stems, hop, channels), np.float32)
+        self._peak, self._energy, self._samples = np.zeros((2, stems)), np.zeros((2, stems)), np.zeros(2)
+        self._hop_peak, self._hop_energy = np.zeros(stems, np.float32), np.zeros(stems, np.float32)
+
+    def add(self, stems: NDArray[np.float32]) -> None:
+        """One hop, float32 [stems, H, channels]."""
+        np.abs(stems, out=self._scratch)
+        self._scratch.max(axis=(1, 2), out=self._hop_peak)
+        np.einsum("shc,shc->s", stems, stems, out=self._hop_energy)
+        np.maximum(self._peak[1], self._hop_peak, out=self._peak[1])
+        self._energy[1] += self._hop_energy
+        self._samples[1] += stems[0].size
+
+    def publish(self, was_read: bool) -> dict[str, list[float] | list[bool]]:
+        """Levels since the last read. `was_read`: the snapshot before this one was read."""
+        if was_read:
+            self._peak[0], self._energy[0], self._samples[0] = 0, 0, 0
+        np.maximum(self._peak[0], self._peak[1], out=self._peak[0])
+        self._energy[0] += self._energy[1]
+        self._samples[0] += self._samples[1]
+        self._peak[1], self._energy[1], self._samples[1] = 0, 0, 0
+        rms = np.sqrt(self._energy[0] / max(1.0, self._samples[0]))
+        return {
+            "peak_db": rounded(to_db(self._peak[0])),
+            "rms_db": rounded(to_db(rms)),
+            "clip": [bool(p >= 1.0) for p in self._peak[0]],
+        }
+
+
+class HopTimes:
+    """Percentiles of the last seconds of hop times."""
+
+    def __init__(self, hop_s: float) -> None:
+        self._hop_s = hop_s
+        self._times = np.zeros(max(1, round(HOP_TIME_SECONDS / hop_s)))
+        self._count = 0
+
+    def add(self, seconds: float) -> None:
+        """One hop."""
+        self._times[self._count % len(self._times)] = seconds
+        self._count += 1
+
+    def publish(self) -> dict[str, float]:
+        """p50, p99 and maximum as share of the hop's time."""
+        known = np.sort(self._times[: self._count]) / self._hop_s
+        if not len(known):
+            return {"hop_time_p50": 0.0, "hop_time_p99": 0.0, "hop_time_max": 0.0}
+        at = [int(q * (len(known) - 1)) for q in (0.5, 0.99, 1.0)]
+        return {
+            "hop_time_p50": round(float(known[at[0]]), 4),
+            "hop_time_p99": round(float(known[at[1]]), 4),
+            "hop_time_max": round(float(known[at[2]]), 4),
+        }

@@ -1,0 +1,45 @@
+"""What a live session was asked for, in a form that travels to the engine process."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from rtsep.models.choir.given_pitches import F0Track
+from rtsep.rt.live.devices import DeviceSpec
+
+
+@dataclass(frozen=True)
+class LiveSettings:
+    """Arguments of `Session`, all JSON types; the pitches of a score as (times, F0 rows)."""
+
+    voices: int
+    model: str
+    latency_ms: int
+    input: DeviceSpec
+    input_channels: list[int] | int | None
+    output: DeviceSpec
+    output_channels: list[int] | int | None
+    samplerate: int | None
+    blocksize: int | None
+    backend: str
+    f0_times_s: list[float] | None = None
+    f0_hz: list[list[float]] | None = None
+
+    @property
+    def f0(self) -> F0Track | None:
+        """Given pitches, None to track them."""
+        if self.f0_times_s is None or self.f0_hz is None:
+            return None
+        return F0Track(np.array(self.f0_times_s), np.array(self.f0_hz))
+
+    def to_json(self) -> str:
+        """One line."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, line: str) -> Self:
+        """Back from `to_json`."""
+        values: dict[str, Any] = json.loads(line)
+        return cls(**values)

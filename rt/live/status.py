@@ -1,0 +1,169 @@
+"""What a running engine tells the world: a snapshot in shared memory that anyone may read and nobody waits
+for.
+"""
+
+import json
+import math
+import struct
+import zlib
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
+
+from rtsep.rt.audio.levels import FLOOR_DB
+from rtsep.rt.live.shared_memory import SharedMemory
+
+# sequence number and checksum of the snapshot, its length, and the last sequence number a reader has seen
+HEADER = struct.Struct("<QIIQ")
+SEEN = struct.Struct("<Q")
+SEEN_OFFSET = HEADER.size - SEEN.size
+BLOCK_BYTES = 16384
+READ_ATTEMPTS = (
+    1000  # a writer is done in microseconds, so this many torn reads mean that it died while writing
+)
+
+
+@dataclass(frozen=True)
+class Status:
+    """A moment of a live session. Everything a screen, a script or a test needs.
+
+    Attributes:
+        state: "starting", "running", "device-lost", "stopped" or "failed".
+        samplerate: Hz; hop: samples.
+        stems: names, the residual last.
+        frames: device frames handled since the start.
+        xruns: device blocks that the driver flagged with an over- or underflow.
+        late_hops: hops whose stems were not there when the device needed their first sample.
+        skipped_hops: hops not separated because they would have come too late anyway (part of `late_hops`
+            mostly).
+        fallback_samples: frames in which the delayed mixture stood in for stems.
+        nonfinite_samples: NaN and Inf input samples replaced by zero.
+        input_lost_frames: input frames lost because the engine had stalled for seconds.
+        device_losses: times the device went away.
+        input_peak_db: peak of each input channel since the last read, dBFS.
+        peak_db, rms_db, clip: of each stem since the last read, before routing; clip is peak >= 0 dBFS.
+        f0_hz, level_db, merged: of each voice (0 Hz = unvoiced).
+        hop_time_p50, hop_time_p99, hop_time_max: of the last seconds, as share of a hop's time.
+        cpu_load: of the engine process, 1 = one core.
+        device_load: of the device callback, as PortAudio measures it.
+        algorithmic_samples, buffering_samples: their sum is `live_latency_samples`, exact.
+        live_latency_samples: from device input buffer to device output buffer.
+        device_input_samples, device_output_samples: what the driver says it adds.
+        blocksize: frames of a device block; input_device, output_device: names.
+        scheduling: what the operating system granted ("SCHED_FIFO 5", "nice -10" or "normal").
+        notes: what the user should know about routing and the like.
+        record_state: "" (not asked for), "recording", "finished" or "failed"; record_frames written so far.
+        last_error: problem and remedy of the last fault, "" when there was none.
+    """
+
+    state: str = "starting"
+    samplerate: int = 0
+    hop: int = 0
+    stems: tuple[str, ...] = ()
+    frames: int = 0
+    xruns: int = 0
+    late_hops: int = 0
+    skipped_hops: int = 0
+    fallback_samples: int = 0
+    nonfinite_samples: int = 0
+    input_lost_frames: int = 0
+    device_losses: int = 0
+    input_peak_db: tuple[float, ...] = ()
+    peak_db: tuple[float, ...] = ()
+    rms_db: tuple[float, ...] = ()
+    clip: tuple[bool, ...] = ()
+    f0_hz: tuple[float, ...] = ()
+    level_db: tuple[float, ...] = ()
+    merged: tuple[bool, ...] = ()
+    hop_time_p50: float = 0.0
+    hop_time_p99: float = 0.0
+    hop_time_max: float = 0.0
+    cpu_load: float = 0.0
+    device_load: float = 0.0
+    algorithmic_samples: int = 0
+    buffering_samples: int = 0
+    live_latency_samples: int = 0
+    device_input_samples: int = 0
+    device_output_samples: int = 0
+    blocksize: int = 0
+    input_device: str = ""
+    output_device: str = ""
+    scheduling: str = ""
+    notes: tuple[str, ...] = ()
+    record_state: str = ""
+    record_frames: int = 0
+    last_error: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Back from `as_dict`; lists become tuples."""
+        known = {field.name for field in fields(cls)}
+        plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**{k: v for k, v in plain.items() if k in known})
+
+
+class Block:
+    """A shared snapshot: one writer, any number of readers, no locks.
+
+    The writer replaces the bytes and their checksum; a reader that meets the two apart reads again.
+    """
+
+    def __init__(self, shared: SharedMemory) -> None:
+        self.shared = shared
+        self._sequence: int = HEADER.unpack_from(shared.memory)[0]  # a second writer goes on from the first
+
+    @classmethod
+    def create(cls) -> Self:
+        """An empty block."""
+        return cls(SharedMemory.create(BLOCK_BYTES))
+
+    def write(self, values: dict[str, Any]) -> int:
+        """Publishes `values` (JSON types); returns the snapshot's sequence number."""
+        payload = json.dumps(values, separators=(",", ":"), allow_nan=False).encode()
+        if HEADER.size + len(payload) > BLOCK_BYTES:
+            raise ValueError(f"status of {len(payload)} bytes does not fit into {BLOCK_BYTES}")
+        self._sequence += 1
+        memory = self.shared.memory
+        memory[HEADER.size : HEADER.size + len(payload)] = payload
+        memory[:SEEN_OFFSET] = HEADER.pack(self._sequence, zlib.crc32(payload), len(payload), 0)[:SEEN_OFFSET]
+        return self._sequence
+
+    def read(self) -> dict[str, Any]:
+        """The newest snapshot, empty before the first; tells the writer that it has been seen."""
+        return self._snapshot(mark_seen=True)
+
+    def peek(self) -> dict[str, Any]:
+        """`read` without telling."""
+        return self._snapshot(mark_seen=False)
+
+    def _snapshot(self, *, mark_seen: bool) -> dict[str, Any]:
+        memory = self.shared.memory
+        for _ in range(READ_ATTEMPTS):
+            sequence, checksum, length, _ = HEADER.unpack_from(memory)
+            payload = memory[HEADER.size : HEADER.size + length]
+            if sequence == 0:
+                return {}
+            if zlib.crc32(payload) == checksum:
+                if mark_seen:
+                    memory[SEEN_OFFSET : HEADER.size] = SEEN.pack(sequence)
+                return dict(json.loads(payload))
+        return {}
+
+    @property
+    def seen(self) -> int:
+        """Sequence number of the last snapshot that was read."""
+        return int(SEEN.unpack_from(self.shared.memory, SEEN_OFFSET)[0])
+
+    @property
+    def sequence(self) -> int:
+        """Sequence number of the last snapshot written by this object."""
+        return self._sequence
+
+
+def rounded(values: Iterable[Any], digits: int = 2) -> list[float]:
+    """Short numbers for a snapshot. NaN and Inf, which JSON has not, must not end the show: the floor."""
+    return [round(float(v), digits) if math.isfinite(v) else FLOOR_DB for v in values]

@@ -1,0 +1,233 @@
+"""`--backend tensorrt`: engines of every network, the hop with them in it, what is said without them."""
+
+from importlib.util import find_spec
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from helpers.eager_hop import EagerHop
+from helpers.fake_engine import FakeEngine, at
+from helpers.sung import sing, vibrato
+
+from rtsep import Separator
+from rtsep.kernels.errors import RtsepError
+from rtsep.models import backends
+from rtsep.models.build import build_model
+from rtsep.models.gpu import cuda_graph, tensorrt_builder, tensorrt_engine
+from rtsep.models.gpu.build_program import build_program
+from rtsep.models.gpu.half_precision import half_products
+from rtsep.models.gpu.tensorrt_builder import TensorRtBuilder
+from rtsep.models.registry import shipped_models
+from rtsep.models.runtimes.compile import Recorder, compile_networks, engine_key
+from rtsep.models.runtimes.engine_cache import EngineCache, default_folder
+from rtsep.models.runtimes.network_step import NetworkStep
+from rtsep.models.runtimes.onnx_step import OnnxStep
+from rtsep.rt.hop.presets import Preset
+
+RATE, VOICES = 16000, 2
+NETWORKS = [(model, network.onnx) for model in shipped_models().values() for network in model.card.networks]
+RTX = pytest.mark.skipif(
+    not any(find_spec(name) for name in tensorrt_engine.MODULES),
+    reason="TensorRT-RTX is not installed (extra `trt-check`)",
+)
+
+
+def song() -> np.ndarray:
+    tones = [sing(vibrato(midi, 1.0, RATE), RATE, seed=i) for i, midi in enumerate((71.0, 62.0))]
+    return (tones[0] + tones[1]).astype(np.float32)[:, None]
+
+
+class PaperGpu(TensorRtBuilder):
+    """Builds truly where it can; what it builds runs on ONNX Runtime."""
+
+    def describe(self) -> dict[str, str]:
+        return {"device": "H200 (9.0)", "driver": "580.1", "runtime": "tensorrt 10"}
+
+    def build(self, network: bytes, name: str, precision: str) -> bytes:
+        return network if precision == "fp32" else half_products(network)
+
+    def load(self, engine: bytes, name: str) -> NetworkStep:
+        return OnnxStep(engine, name)
+
+
+@pytest.fixture
+def paper_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[FakeEngine]:
+    """A GPU of paper: engines are fake ones, the hop runs operation by operation."""
+    made: list[FakeEngine] = []
+
+    def engine(content: bytes, name: str) -> FakeEngine:
+        made.append(FakeEngine(content, name))
+        return made[-1]
+
+    def graphed(program: object, streams: int, *, backend: str, bound: float) -> EagerHop:
+        hop = EagerHop(program, streams)  # type: ignore[arg-type]
+        hop.backend, hop.bound = backend, bound
+        return hop
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(cuda_graph, "require_gpu", lambda backend: "H200")
+    monkeypatch.setattr(cuda_graph, "GraphedHop", graphed)
+    monkeypatch.setattr(torch.nn.Module, "cuda", lambda self: self)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device=None: SimpleNamespace(cuda_stream=0))
+    monkeypatch.setattr(tensorrt_builder, "TensorRtBuilder", PaperGpu)
+    monkeypatch.setattr(tensorrt_engine, "Engine", engine)
+    return made
+
+
+def compiled(preset: Preset, precision: str = "fp32") -> None:
+    recorder = Recorder()
+    model = build_model("choir", voices=VOICES, framing=preset.framing, f0=None, make_step=recorder)
+    Separator(model, preset, 1).process(song()[:4000])
+    compile_networks(PaperGpu(), precision, recorder, EngineCache(default_folder()), str)
+
+
+@pytest.mark.parametrize(
+    "latency_ms", [11, 43]
+)  # pitches alone; pitches and levels, of a file for four voices
+def test_the_hop_with_engines_is_the_engine_s(paper_gpu: list[FakeEngine], latency_ms: int) -> None:
+    compiled(Preset(RATE, latency_ms))
+    there, here = (
+        Separator.load("choir", voices=VOICES, samplerate=RATE, latency_ms=latency_ms, backend=backend)
+        for backend in ("tensorrt", "cpu")
+    )
+    sound = song()
+    np.testing.assert_allclose(there.process(sound), here.process(sound), atol=1e-4)
+    assert not there.gpu_lost
+    hops = len(sound) // there.hop
+    assert len(paper_gpu) == (1 if latency_ms == 11 else 2)
+    assert all(engine.launches >= hops for engine in paper_gpu)
+
+
+@pytest.mark.parametrize("voices", [1, 2, 3, 4])
+@pytest.mark.parametrize("latency_ms", [11, 43])
+def test_half_precision_passes_the_start_s_check(
+    paper_gpu: list[FakeEngine], latency_ms: int, voices: int
+) -> None:
+    """Whatever the number of voices: which of them sings what must not hang by a digit."""
+    compiled(Preset(RATE, latency_ms), "fp16")
+    with_halves = Separator.load(
+        "choir", voices=voices, samplerate=RATE, latency_ms=latency_ms, backend="tensorrt-fp16"
+    )
+    assert with_halves.process(song()).any()
+    assert not with_halves.gpu_lost
+
+
+def test_nothing_runs_that_was_not_compiled(paper_gpu: list[FakeEngine]) -> None:
+    preset = Preset(RATE, 11)
+    with pytest.raises(
+        RtsepError,
+        match=r"pitch.onnx is not compiled for H200 \(9.0\) and tensorrt 10, fp32; run `rtsep compile MODEL "
+        "--backend tensorrt` first, or use --backend cpu",
+    ):
+        Separator.load("choir", voices=VOICES, samplerate=RATE, backend="tensorrt")
+    compiled(preset)
+    Separator.load("choir", voices=VOICES, samplerate=RATE, backend="tensorrt")
+    with pytest.raises(RtsepError, match=r"not compiled .*, fp16; run .* tensorrt --precision fp16` first"):
+        Separator.load("choir", voices=VOICES, samplerate=RATE, backend="tensorrt-fp16")
+    compiled(preset, "fp16")
+    hop = backends.gpu_hop("tensorrt-fp16", "choir", voices=VOICES, framing=preset.framing, channels=1)
+    assert (hop.backend, hop.bound) == ("tensorrt-fp16", 3e-3)
+    with pytest.raises(RtsepError, match="--backend tensorrt runs one stream, 8 were asked for; use --backe"):
+        backends.gpu_hop("tensorrt", "choir", voices=VOICES, framing=preset.framing, channels=1, streams=8)
+
+
+def test_an_engine_with_other_numbers_does_not_go_on_stage(
+    paper_gpu: list[FakeEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled(Preset(RATE, 11))
+    launch = FakeEngine.launch
+
+    def doubting(self: FakeEngine, addresses: dict[str, int], stream: int) -> None:
+        launch(self, addresses, stream)
+        at(addresses["salience"], self.outputs["salience"])[...] -= 8.0  # nobody is sure to sing any more
+
+    monkeypatch.setattr(FakeEngine, "launch", doubting)
+    with pytest.raises(RtsepError, match=r"--backend tensorrt differs from the processor by .* bound 0.0001"):
+        Separator.load("choir", voices=VOICES, samplerate=RATE, backend="tensorrt")
+
+
+@RTX
+@pytest.mark.parametrize("precision", TensorRtBuilder.precisions)
+@pytest.mark.parametrize(("model", "file"), NETWORKS, ids=[file for _, file in NETWORKS])
+def test_every_network_becomes_one_engine(model, file: str, precision: str) -> None:  # type: ignore[no-untyped-def]
+    assert len(TensorRtBuilder().build(model.read(file), file, precision)) > 10_000
+    trt = tensorrt_engine.require_tensorrt()
+    logger = trt.Logger(trt.Logger.ERROR)
+    typed = 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
+    network = trt.Builder(logger).create_network(typed)
+    assert trt.OnnxParser(network, logger).parse(model.read(file))
+    # a loop is what a recurrent layer becomes that is not written out
+    kinds = {network.get_layer(i).type for i in range(network.num_layers)}
+    assert not kinds & {trt.LayerType.RECURRENCE, trt.LayerType.TRIP_LIMIT, trt.LayerType.LOOP_OUTPUT}
+
+
+@RTX
+def test_what_tensorrt_cannot_read() -> None:
+    with pytest.raises(RtsepError, match=r"broken: tensorrt.* cannot read it \(.+\); use --backend cuda"):
+        TensorRtBuilder().build(b"no network", "broken", "fp32")
+
+
+def test_without_tensorrt_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> None:
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+    monkeypatch.setattr(tensorrt_engine, "import_module", missing)
+    with pytest.raises(RtsepError, match=r"neither tensorrt nor tensorrt_rtx is installed; install it \(pip"):
+        tensorrt_engine.require_tensorrt()
+
+    def broken(name: str) -> None:
+        raise RuntimeError("libcuda.so.1: cannot open shared object file")
+
+    monkeypatch.setattr(tensorrt_engine, "import_module", broken)
+    with pytest.raises(RtsepError, match=r"--backend tensorrt cannot start: tensorrt: libcuda.so.1: cann"):
+        tensorrt_engine.require_tensorrt()
+
+
+def test_an_engine_belongs_to_a_gpu_and_a_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    builder = PaperGpu()
+    key = engine_key(builder, b"network", "fp32")
+    assert (key.device, key.driver, key.backend) == ("H200 (9.0)", "580.1", "tensorrt")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "H200")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (9, 0))
+    answers = iter([SimpleNamespace(stdout="580.95.05\n580.95.05\n"), OSError("no such file")])
+
+    def ask(*_: object, **__: object) -> object:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(cuda_graph.subprocess, "run", ask)
+    assert cuda_graph.describe_gpu("tensorrt") == {"device": "H200 (9.0)", "driver": "580.95.05"}
+    assert cuda_graph.describe_gpu("tensorrt") == {"device": "H200 (9.0)", "driver": ""}
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(("precision", "bound"), [("fp32", 1e-4), ("fp16", 3e-3)])
+def test_on_a_gpu(precision: str, bound: float, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("no NVIDIA GPU here")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    preset, recorder, sound = Preset(RATE, 43), Recorder(), song()
+    model = build_model("choir", voices=VOICES, framing=preset.framing, f0=None, make_step=recorder)
+    expected = Separator(model, preset, 1).process(sound)
+    builder = backends.engine_builder("tensorrt")
+    compile_networks(builder, precision, recorder, EngineCache(default_folder()), str)
+    (backend,) = (name for name, engines in backends.TENSORRT.items() if engines == precision)
+    there = Separator.load("choir", voices=VOICES, samplerate=RATE, latency_ms=43, backend=backend)
+    np.testing.assert_allclose(there.process(sound), expected, atol=bound)
+
+
+@torch.no_grad()
+def test_engines_are_asked_for_by_file(paper_gpu: list[FakeEngine]) -> None:
+    asked = []
+
+    def replace(network, content: bytes, name: str):  # type: ignore[no-untyped-def]
+        asked.append((name, content == shipped_models()["choir"].read(name)))
+        return network
+
+    build_program("choir", voices=VOICES, framing=Preset(RATE, 43).framing, replace=replace)
+    assert asked == [("choir-pitch.onnx", True), ("choir-levels.onnx", True)]

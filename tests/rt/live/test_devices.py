@@ -1,0 +1,134 @@
+"""Names, numbers and channels of devices; routing; block sizes."""
+
+import numpy as np
+import pytest
+
+from rtsep.kernels.errors import RtsepError
+from rtsep.rt.live.devices import Device, find_device, pick_channels
+from rtsep.rt.live.routing import routing
+from rtsep.rt.live.stream_choice import buffering_samples, default_blocksize
+
+
+def device(index: int, name: str, api: str, inputs: int, outputs: int, default: bool = False) -> Device:
+    return Device(
+        index, name, api, inputs, outputs, 48000.0, 5.0, 5.0, default and inputs > 0, default and outputs > 0
+    )
+
+
+DEVICES = [
+    device(0, "HDA Intel: ALC295", "ALSA", 2, 2),
+    device(1, "USB Audio CODEC", "ALSA", 2, 2),
+    device(2, "Scarlett 18i20 USB", "ALSA", 18, 20, default=True),
+    device(3, "HDMI", "ALSA", 0, 8),
+    device(4, "system", "JACK Audio Connection Kit", 2, 8),
+]
+
+
+@pytest.mark.parametrize(
+    ("spec", "kind", "index"),
+    [
+        (1, "input", 1),
+        ("3", "output", 3),
+        ("scarlett", "input", 2),
+        ("CODEC", "output", 1),
+        ("usb audio codec", "input", 1),
+        ("mic", "input", 2),
+        (None, "output", 2),
+        ("SYSTEM", "input", 4),
+    ],
+)
+def test_found(spec: int | str | None, kind: str, index: int) -> None:
+    assert find_device(spec, kind, DEVICES).index == index  # type: ignore[arg-type]
+
+
+def test_default_output_stays_with_the_inputs_host_api() -> None:
+    assert find_device(None, "output", DEVICES, host_api="JACK Audio Connection Kit").index == 4
+
+
+@pytest.mark.parametrize(
+    ("spec", "kind", "words"),
+    [
+        (9, "input", ["no device 9", "0 'HDA Intel: ALC295'", "4 'system'"]),
+        (3, "input", ["'HDMI' has no input channels", "choose"]),
+        ("usb", "input", ["names 2 input devices", "1 'USB Audio CODEC'", "2 'Scarlett 18i20 USB'"]),
+        ("zoom", "output", ["no output device has 'zoom'", "3 'HDMI'"]),
+        ("hdmi", "input", ["no input device has 'hdmi'"]),
+        ("", "input", ["no input device has ''"]),
+    ],
+)
+def test_not_found_lists_the_choices(spec: int | str, kind: str, words: list[str]) -> None:
+    with pytest.raises(RtsepError) as caught:
+        find_device(spec, kind, DEVICES)  # type: ignore[arg-type]
+    assert "\n" not in str(caught.value)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_no_devices_at_all() -> None:
+    with pytest.raises(RtsepError, match="no audio input device found; connect one"):
+        find_device("mic", "input", [])
+
+
+def test_channels_count_from_one() -> None:
+    assert pick_channels(None, DEVICES[2], "input") == [0]
+    assert pick_channels(3, DEVICES[2], "input") == [2]
+    assert pick_channels([4, 2], DEVICES[2], "input") == [3, 1]
+    assert pick_channels(None, DEVICES[1], "output") == [0, 1]
+    for wrong, message in (
+        (3, "outside 1..2"),
+        (0, "outside 1..2"),
+        ([1, 1], "twice"),
+        ([], "no input channel"),
+    ):
+        with pytest.raises(RtsepError, match=message):
+            pick_channels(wrong, DEVICES[1], "input")
+
+
+def test_each_stem_on_its_output_and_the_residual_next() -> None:
+    full = routing(5, 1, [0, 1, 2, 3, 4], 8)
+    np.testing.assert_array_equal(full.gains[:5], np.eye(5))
+    assert not full.gains[5:].any()
+    assert full.notes == []
+    short = routing(5, 1, [3, 2, 1, 0], 4)
+    np.testing.assert_array_equal(short.gains, np.eye(4, 5)[::-1])
+    assert short.notes == ["4 outputs for 4 stems: the residual is not played"]
+
+
+def test_stereo_stems_on_pairs() -> None:
+    np.testing.assert_array_equal(routing(3, 2, [0, 1, 2, 3, 4, 5], 6).gains, np.eye(6))
+
+
+@pytest.mark.parametrize(("stems", "outputs"), [(4, 1), (4, 2), (4, 3), (3, 2), (2, 1)])
+def test_too_few_outputs_pan_with_equal_power(stems: int, outputs: int) -> None:
+    found = routing(stems + 1, 1, list(range(outputs)), outputs)
+    gains = found.gains
+    np.testing.assert_allclose((gains**2).sum(0)[:stems], 1, atol=1e-6)
+    assert not gains[:, stems].any()
+    assert gains[0, 0] == pytest.approx(1)
+    assert gains[-1, stems - 1] == pytest.approx(1)
+    centre = (gains[:, :stems] ** 2 * np.arange(outputs)[:, None]).sum(0)
+    assert (np.diff(centre) > 0).all() or outputs == 1
+    assert f"{outputs} outputs for {stems} stems" in found.notes[0]
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3])
+@pytest.mark.parametrize("outputs", range(1, 10))
+def test_the_bypass_sums_to_the_mixture(channels: int, outputs: int) -> None:
+    """Whatever is connected: over all outputs each audio channel is there once (their mean where there are
+    fewer outputs than channels), and no output is used that was not asked for.
+    """
+    used = list(range(1, outputs + 1))
+    found = routing(3, channels, used, 12)
+    total = found.bypass.sum(0)
+    np.testing.assert_allclose(total, 1 if outputs >= channels else 1 / channels, atol=1e-6)
+    assert not np.delete(found.bypass, used, 0).any()
+    if outputs >= 3 * channels:  # in the place of the residual
+        np.testing.assert_array_equal(found.bypass, found.gains[:, 2 * channels :])
+
+
+def test_default_blocks_add_no_buffering_where_they_can() -> None:
+    assert [default_blocksize(hop) for hop in (64, 128, 256, 1024, 96, 320)] == [64, 128, 128, 128, 32, 64]
+    assert default_blocksize(88) == 128
+    assert buffering_samples(128, 256) == 0
+    assert buffering_samples(128, 96) == 96
+    assert buffering_samples(256, 128) == 128

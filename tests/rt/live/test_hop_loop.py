@@ -1,0 +1,209 @@
+"""The engine without a device: the test is the device, block by block, and may keep the engine waiting."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from rtsep.kernels import _core
+from rtsep.models.choir.given_pitches import F0Track
+from rtsep.rt.control.commands import BLOCK_BYTES, Control, lay_out
+from rtsep.rt.control.parameters import RAMP_S
+from rtsep.rt.live.device_stream import StreamFormat
+from rtsep.rt.live.devices import Device
+from rtsep.rt.live.hop_loop import LiveEngine
+from rtsep.rt.live.settings import LiveSettings
+from rtsep.rt.live.shared_memory import SharedMemory
+from rtsep.rt.live.status import Block
+from rtsep.rt.live.stream_choice import StreamChoice
+from rtsep.rt.separator import Separator
+
+BLOCK, VOICES, RATE = 128, 2, 48000
+SETTINGS = LiveSettings(
+    VOICES, "choir", 11, "mic", None, None, None, None, None, "auto", [0.0], [[440.0, 220.0]]
+)
+STEMS = ("voice-1", "voice-2", "residual")
+DEVICE = Device(0, "test", "none", 1, 3, float(RATE), 0.0, 0.0, True, True)
+
+
+def command_block() -> SharedMemory:
+    shared = SharedMemory.create(BLOCK_BYTES)
+    lay_out(shared.memory)
+    return shared
+
+
+def build(
+    block: Block,
+    record: _core.SampleRing | None = None,
+    settings: LiveSettings = SETTINGS,
+    commands: SharedMemory | None = None,
+) -> LiveEngine:
+    choice = StreamChoice(StreamFormat(DEVICE, DEVICE, RATE, BLOCK, 1, VOICES + 1), [0], [0, 1, 2])
+    memory = (commands or command_block()).memory
+    return LiveEngine(settings, choice, block, memory, record, "normal")
+
+
+def play(engine: LiveEngine, mixture: np.ndarray, delays: dict[int, int]) -> np.ndarray:
+    """Runs block by block; hop k is started `delays[k]` blocks after it could be. Returns float32 [frames,
+    stems].
+    """
+    return play_on(engine, mixture, 0, delays)
+
+
+def play_on(
+    engine: LiveEngine, mixture: np.ndarray, played_before: int, delays: dict[int, int] | None = None
+) -> np.ndarray:
+    """`play` of an engine that has played so many frames, whole hops, before."""
+    delays = delays or {}
+    played, hop_index, waited = [], played_before // 256, 0
+    for at in range(0, len(mixture), BLOCK):
+        out = np.zeros((BLOCK, VOICES + 1), np.float32)
+        engine.callback.process(mixture[at : at + BLOCK], out)
+        played.append(out)
+        while engine.callback.wait_input(hop_index, 0.0):
+            if waited < delays.get(hop_index, 0):
+                waited += 1
+                break
+            engine.run_hop()
+            hop_index, waited = hop_index + 1, 0
+    return np.concatenate(played)
+
+
+def voiced(frames: int) -> np.ndarray:
+    t = np.arange(frames) / RATE
+    tones = sum(0.1 * np.sin(2 * np.pi * f * t) for f in (220, 440, 660, 880))
+    return np.ascontiguousarray(
+        tones[:, None] + 0.01 * np.random.default_rng(0).normal(size=(frames, 1)), np.float32
+    )
+
+
+def test_on_time_it_is_the_separator() -> None:
+    engine, mixture = build(Block.create()), voiced(BLOCK * 120)
+    played = play(engine, mixture, {})
+    separator = Separator.load(voices=VOICES, f0=SETTINGS.f0)
+    np.testing.assert_array_equal(played.T, separator.process(mixture)[:, :, 0])
+    assert np.abs(played[:, 0]).max() > 0.05  # there are voices to speak of
+
+
+@pytest.mark.parametrize(
+    "delays", [{20: 1}, {20: 2}, {20: 7}, {20: 3, 40: 40}, {k: 2 for k in range(10, 30)}]
+)
+def test_after_an_overload_it_catches_up(delays: dict[int, int]) -> None:
+    block = Block.create()
+    engine, mixture = build(block), voiced(BLOCK * 240)
+    played = play(engine, mixture, delays)
+    latency = 512
+    np.testing.assert_allclose(played[latency:].sum(1), mixture[:-latency, 0], atol=2e-6)
+    late = engine.callback.late_hops
+    fallback = engine.callback.fallback_samples
+    assert late > 0
+    rest = voiced(BLOCK * 40)
+    hops_before = len(mixture) // 256
+    for at in range(0, len(rest), BLOCK):
+        engine.callback.process(rest[at : at + BLOCK], np.zeros((BLOCK, VOICES + 1), np.float32))
+        while engine.callback.wait_input(hops_before, 0.0):
+            engine.run_hop()
+            hops_before += 1
+    assert (engine.callback.late_hops, engine.callback.fallback_samples) == (late, fallback)  # it is over
+
+
+def test_a_gpu_that_is_missing_or_lost_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the first sample, or as soon as it happens; the music goes on."""
+    block = Block.create()
+    engine = build(block, settings=dataclasses.replace(SETTINGS, backend="cuda"))
+    engine.publish("starting")
+    (missing,) = block.read()["notes"]
+    assert missing == "--backend cuda does not take given pitches: it runs on the processor"
+    played = play(engine, mixture := voiced(BLOCK * 60), {})
+    np.testing.assert_array_equal(played, play(build(Block.create()), mixture, {}))
+    monkeypatch.setattr(Separator, "gpu_lost", "launch failure")
+    engine.publish("running-out")
+    assert block.read()["notes"][1:] == ["the GPU was lost: it runs on the processor (launch failure)"]
+
+
+def test_a_skipped_hop_keeps_time_and_sum() -> None:
+    """Given pitches stay in time, and all stems sum to the delayed input, whichever hops are skipped."""
+    rising = F0Track(np.arange(60) / 100, np.linspace(200, 400, 60)[:, None] * [2.0, 1.0])
+    separator, straight = (Separator.load(voices=VOICES, f0=rising) for _ in range(2))
+    hop = separator.hop
+    mixture = voiced(hop * 60)
+    out, expected = np.zeros((2, VOICES + 1, hop, 1), np.float32)
+    for k in range(60):
+        part = np.ascontiguousarray(mixture[k * hop : (k + 1) * hop])
+        straight.process_hop(part, expected)
+        (separator.skip_hop if k in (7, 20, 21, 22) else separator.process_hop)(part, out)
+        delayed = mixture[(k - 1) * hop : k * hop] if k else 0 * part
+        np.testing.assert_allclose(out.sum(0), delayed, atol=2e-6)
+    np.testing.assert_array_equal(separator.voices.f0_hz, straight.voices.f0_hz)
+    assert separator.voices.f0_hz[0] > 500
+
+
+def test_the_take_is_aligned_with_the_input() -> None:
+    ring = _core.SampleRing(1 << 16, VOICES + 2)
+    engine, mixture = build(Block.create(), ring), voiced(BLOCK * 100)
+    play(engine, mixture, {})
+    frames = np.zeros((ring.available, VOICES + 2), np.float32)
+    ring.read(frames)
+    take = frames[256:]
+    np.testing.assert_array_equal(take[:, 0], mixture[: len(take), 0])
+    np.testing.assert_allclose(take[:, 1:].sum(1), take[:, 0], atol=2e-6)
+
+
+def test_a_successor_goes_on_sample_exactly() -> None:
+    mixture = voiced(BLOCK * 80)
+    first = build(Block.create())
+    play(first, mixture, {})
+    separator = Separator.load(voices=VOICES, f0=SETTINGS.f0)
+    separator.load_state_dict({k: v for k, v in first.state_dict().items() if k != "aligned"})
+    whole = Separator.load(voices=VOICES, f0=SETTINGS.f0)
+    out, expected = np.zeros((2, VOICES + 1, 256, 1), np.float32)
+    for at in range(0, len(mixture), 256):
+        whole.process_hop(np.ascontiguousarray(mixture[at : at + 256]), expected)
+    separator.process_hop(mixture[:256], out)
+    whole.process_hop(mixture[:256], expected)
+    np.testing.assert_array_equal(out, expected)
+
+
+def test_what_is_set_is_heard_a_ramp_later() -> None:
+    """Each stem has its own gain then, to the last bit; before, none has."""
+    commands = command_block()
+    control = Control(commands.memory, STEMS)
+    engine, mixture = build(Block.create(), commands=commands), voiced(BLOCK * 240)
+    plain = play(build(Block.create()), mixture, {})
+    half = len(mixture) // 2
+    before = play(engine, mixture[:half], {})
+    np.testing.assert_array_equal(before, plain[:half])
+    control.update({"voice-1.gain": -6.0, "voice-2.mute": True, "residual.gain": 3.0})
+    after = play_on(engine, mixture[half:], half)
+    settled = 256 + round(RAMP_S * RATE)
+    gains = np.array([10 ** (-6 / 20), 0.0, 10 ** (3 / 20)], np.float32)
+    np.testing.assert_array_equal(after[settled:], (plain[half:] * gains)[settled:])
+    assert np.abs(plain[half + settled :]).max(0).min() > 1e-3  # all three had something to say
+
+
+def test_what_was_set_is_in_force_from_the_first_frame_of_the_next_engine() -> None:
+    commands = command_block()
+    control = Control(commands.memory, STEMS)
+    mixture = voiced(BLOCK * 60)
+    build(Block.create(), commands=commands)
+    control.set("bypass", True)
+    played = play(build(Block.create(), commands=commands), mixture, {})
+    assert not played[:, :VOICES].any()
+    np.testing.assert_array_equal(played[512:, VOICES], mixture[:-512, 0])
+
+
+def test_the_take_and_the_meters_are_from_before_the_gains() -> None:
+    """A fader of the loudspeakers changes nothing in what is recorded."""
+    commands, block = command_block(), Block.create()
+    rings = [_core.SampleRing(1 << 16, VOICES + 2) for _ in "12"]
+    mixture = voiced(BLOCK * 100)
+    Control(commands.memory, STEMS).update({f"{stem}.mute": True for stem in STEMS})
+    muted = build(block, rings[0], commands=commands)
+    assert not play(muted, mixture, {}).any()
+    play(build(Block.create(), rings[1]), mixture, {})
+    takes = np.zeros((2, rings[0].available, VOICES + 2), np.float32)
+    for ring, take in zip(rings, takes, strict=True):
+        ring.read(take)
+    np.testing.assert_array_equal(takes[0], takes[1])
+    muted.publish("running-out")
+    assert max(block.read()["rms_db"]) > -40

@@ -1,0 +1,242 @@
+"""Whole sessions through a JACK server of their own: sound, latency, faults, endings."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import soundfile
+
+from rtsep.bench.jack_rig import JackServer, Rig, delay_samples
+from rtsep.bench.take_check import offline_stems, read_take
+from rtsep.kernels.errors import RtsepError
+from rtsep.rt.control.parameters import RAMP_S
+from rtsep.rt.live.status import Status
+from rtsep.rt.separator import Separator
+from rtsep.rt.session import Session
+
+pytestmark = pytest.mark.jack
+
+ATTEMPTS = (
+    4  # a shared machine may steal milliseconds from anyone; the counters tell, and then the run says nothing
+)
+
+
+def until(session: Session, state: str, timeout_s: float = 15.0) -> Status:
+    deadline = time.monotonic() + timeout_s
+    while (status := session.status()).state != state:
+        assert time.monotonic() < deadline, f"still {status.state}: {status.last_error}"
+        time.sleep(0.02)
+    return status
+
+
+def test_delay_and_stems(jack_server: JackServer, tmp_path: Path) -> None:
+    """Played in, heard out: the declared delay, and exactly the stems that the offline path gives."""
+    burst = np.random.default_rng(0).uniform(-0.3, 0.3, 48000).astype(np.float32)
+    for attempt in range(ATTEMPTS):
+        folder = tmp_path / str(attempt)
+        with Session(voices=3, latency_ms=5, record=folder) as session, Rig(4, 4) as rig:
+            declared = session.latency_samples
+            rig.connect()
+            rig.play(burst)
+            status = session.status()
+        played, heard = rig.recording[:, 0], rig.recording[:, 1:]
+        start, frames = int(np.argmax(played != 0)), len(burst)
+        if status.late_hops == 0 and np.array_equal(played[start : start + frames], burst):
+            break
+    else:
+        pytest.fail(f"no undisturbed run in {ATTEMPTS}: {status.xruns} xruns, {status.late_hops} late hops")
+    assert declared == status.algorithmic_samples + status.buffering_samples == 256
+    assert delay_samples(played, heard.sum(1)) == declared
+    total = heard[start + declared : start + declared + frames].sum(1)
+    np.testing.assert_allclose(total, burst, atol=1e-6)
+
+    separator = Separator.load(voices=3, latency_ms=5)
+    take = read_take(folder, ("input", *separator.stems))
+    np.testing.assert_array_equal(take[1:], offline_stems(separator, take[0]))
+    at = int(np.argmax(take[0] != 0))
+    np.testing.assert_array_equal(
+        heard[start + declared : start + declared + frames].T, take[1:, at : at + frames]
+    )
+    assert session.status().state == "stopped"
+    assert session.status().record_state == "finished"
+    assert session.status().record_frames == take.shape[1]
+
+
+def test_parameters_move_while_it_plays(jack_server: JackServer) -> None:
+    """All stems 6 dB down, then the bypass: the sum follows in a ramp, and the delay stays the same."""
+    noise = np.random.default_rng(0).uniform(0.1, 0.3, 2 * 48000).astype(np.float32)
+    noise[::2] *= -1  # never near zero, so that every frame shows the gain
+    for _ in range(ATTEMPTS):
+        with Session(voices=2, latency_ms=5) as session, Rig(3, 4) as rig:
+            declared, control = session.latency_samples, session.control
+            rig.connect()
+            lower = {f"{stem}.gain": -6.0 for stem in session.status().stems}
+            moves = [
+                threading.Timer(1.0, control.update, [lower]),
+                threading.Timer(1.6, control.set, ["bypass", True]),
+            ]
+            for move in moves:
+                move.start()
+            rig.play(noise)
+            for move in moves:
+                move.join()
+            assert session.latency_samples == declared == 256
+        played, heard = rig.recording[:, 0], rig.recording[:, 1:]
+        start, frames = int(np.argmax(played != 0)), len(noise)
+        if np.array_equal(played[start : start + frames], noise) and rig.xruns == 0:
+            break
+    else:
+        pytest.fail(f"no undisturbed run in {ATTEMPTS}")
+    stems = heard[start + declared : start + declared + frames]
+    gain = stems.sum(1) / noise
+    low = 10 ** (-6 / 20)
+    moved = np.flatnonzero(np.abs(gain - 1) > 1e-4)
+    first, ramp = int(moved[0]), round(RAMP_S * 48000)
+    line = 1 - (1 - low) * np.arange(1, ramp + 1) / ramp
+    np.testing.assert_allclose(gain[first : first + ramp], line, atol=1e-3)
+    bypassed = int(np.flatnonzero(~stems[:, :2].any(1) & (np.arange(frames) > first))[0])
+    np.testing.assert_allclose(gain[first + ramp : bypassed - ramp], low, atol=1e-4)
+    assert bypassed - ramp > first + ramp + 4800
+    np.testing.assert_array_equal(stems[bypassed:, 2], noise[bypassed:])
+    assert not stems[bypassed:, :2].any()
+    assert np.abs(np.diff(gain)).max() < 2 / ramp + 1e-4
+
+
+def test_what_was_set_outlives_a_lost_device(jack_server: JackServer) -> None:
+    noise = np.random.default_rng(0).uniform(-0.3, 0.3, 24000).astype(np.float32)
+    with Session(voices=1, latency_ms=5) as session:
+        session.control.set("bypass", True)
+        jack_server.stop()
+        until(session, "device-lost")
+        jack_server.start()
+        until(session, "running")
+        with Rig(2, 3) as rig:
+            rig.connect()
+            rig.play(noise)
+    assert session.control.get("bypass") == 1
+    assert not rig.recording[:, 1].any()
+    assert delay_samples(rig.recording[:, 0], rig.recording[:, 2]) == session.latency_samples
+    assert np.abs(rig.recording[:, 2]).max() > 0.2
+
+
+def test_a_lost_device_is_told_and_awaited(jack_server: JackServer, tmp_path: Path) -> None:
+    with Session(voices=2, record=tmp_path) as session:
+        time.sleep(0.3)
+        before = session.status()
+        jack_server.stop()
+        lost = until(session, "device-lost")
+        assert "went away; waiting" in lost.last_error
+        time.sleep(1.0)
+        assert session.status().state == "device-lost"
+        jack_server.start()
+        until(session, "running")
+        time.sleep(0.5)
+        after = session.status()
+    assert after.device_losses == 1
+    assert after.frames > lost.frames >= before.frames > 0
+    assert after.last_error == ""
+    separator = Separator.load(voices=2)
+    take = read_take(tmp_path, ("input", *separator.stems))
+    assert take.shape[1] > before.frames
+    np.testing.assert_array_equal(take[1:], offline_stems(separator, take[0]))
+
+
+def test_stopping_without_a_device(jack_server: JackServer) -> None:
+    with Session(voices=1) as session:
+        jack_server.stop()
+        until(session, "device-lost")
+    assert session.status().state == "stopped"
+
+
+HOST = """
+import signal, sys, time
+from rtsep.rt.session import Session
+# whoever runs the tests in the background lets children inherit that Ctrl-C is ignored
+signal.signal(signal.SIGINT, signal.default_int_handler)
+with Session(voices=2, record=sys.argv[1]) as session:
+    print("running", flush=True)
+    session.wait()
+"""
+
+
+def wait_until_long(take: Path, samples: float) -> None:
+    """Until a mono take of 32 bit has so many samples; a busy machine starts its recorder late."""
+    deadline = time.monotonic() + 20
+    while not take.exists() or take.stat().st_size < 4 * samples:
+        assert time.monotonic() < deadline, f"{take} is not written"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("way", ["ctrl-c", "SIGTERM", "SIGKILL", "engine SIGTERM"])
+def test_every_end_leaves_valid_files_and_no_process(
+    jack_server: JackServer, tmp_path: Path, way: str
+) -> None:
+    host = subprocess.Popen(
+        [sys.executable, "-c", HOST, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,  # a group of its own, as a terminal gives it
+    )
+    assert host.stdout is not None
+    assert host.stdout.readline() == "running\n"
+    wait_until_long(tmp_path / "input.wav", 0.6 * 48000)
+    children = psutil.Process(host.pid).children(recursive=True)
+    assert len(children) == 2
+    if way == "ctrl-c":
+        os.killpg(host.pid, signal.SIGINT)  # a terminal sends it to the whole group
+    elif way == "engine SIGTERM":
+        next(c for c in children if "rtsep.rt.live.engine_process" in c.cmdline()).terminate()
+    else:
+        host.send_signal(signal.Signals[way])
+    host.wait(15)
+    _, alive = psutil.wait_procs(children, 10)
+    assert alive == []
+    lengths = {
+        soundfile.info(tmp_path / f"{name}.wav").frames
+        for name in ("input", "voice-1", "voice-2", "residual")
+    }
+    assert len(lengths) == 1
+    assert lengths.pop() > 0.5 * 48000
+
+
+def test_what_cannot_be_had_is_told_on_start(jack_server: JackServer, tmp_path: Path) -> None:
+    for wrong, message in (
+        ({"input": "nowhere"}, "no input device has 'nowhere' in its name; choose one of .*'system'"),
+        ({"input": 99}, "there is no device 99"),
+        ({"input_channels": 3}, "input channel 3 is outside 1..2"),
+        ({"output_channels": [1, 9]}, "output channel 9 is outside 1..8"),
+        ({"samplerate": 44100}, "does not run at 44100 Hz; use its own rate, 48000 Hz"),
+        ({"blocksize": 64}, "block size 64 is not the JACK server's period of 128"),
+        ({"voices": 7}, "7 voices is outside 1..4"),
+        ({"latency_ms": 12}, "latency 12 ms is not one of"),
+        ({"model": "tenor"}, "model 'tenor' is not one of"),
+    ):
+        session = Session(**wrong)  # type: ignore[arg-type]
+        with pytest.raises(RtsepError, match=message):
+            session.start()
+        assert session.wait(0)
+    with pytest.raises(RtsepError, match="call start"):
+        _ = Session().latency_samples
+    with pytest.raises(RtsepError, match="parameters of a session are known once it runs; call start"):
+        _ = Session().control
+
+
+def test_blocks_longer_than_the_hop_are_declared(tmp_path: Path) -> None:
+    """A JACK period of 512 with a hop of 128: the delay grows by the buffering, and is still exact."""
+    burst = np.random.default_rng(0).uniform(-0.3, 0.3, 24000).astype(np.float32)
+    with JackServer(period=512) as server, Session(voices=1, latency_ms=5) as session, Rig(2, 3) as rig:
+        assert server.period == session.status().blocksize
+        rig.connect()
+        rig.play(burst)
+        status = session.status()
+    assert status.buffering_samples == 512 - 128
+    assert status.live_latency_samples == 256 + 384
+    assert delay_samples(rig.recording[:, 0], rig.recording[:, 1:].sum(1)) == status.live_latency_samples

@@ -1,0 +1,93 @@
+"""The shared snapshot: never torn, nothing missed between reads."""
+
+import json
+import multiprocessing
+import time
+
+import numpy as np
+import pytest
+
+from rtsep.rt.live.meters import HopTimes, LevelMeters
+from rtsep.rt.live.shared_memory import SharedMemory
+from rtsep.rt.live.status import Block, Status, rounded
+
+
+def test_status_survives_json() -> None:
+    status = Status(
+        state="running", stems=("voice-1", "residual"), peak_db=(-3.0, -60.5), clip=(True, False), xruns=3
+    )
+    assert Status.from_dict(json.loads(json.dumps(status.as_dict()))) == status
+
+
+def test_numbers_that_json_has_not_become_the_floor() -> None:
+    assert rounded([np.float32("nan"), np.inf, -np.inf, 1.234]) == [-120.0, -120.0, -120.0, 1.23]
+
+
+def test_nothing_before_the_first_snapshot() -> None:
+    assert Block.create().read() == {}
+
+
+def test_a_second_writer_goes_on_counting() -> None:
+    first = Block.create()
+    first.write({"a": 1})
+    second = Block(first.shared)
+    assert second.write({"a": 2}) == 2
+    assert first.read() == {"a": 2}
+
+
+def test_too_much_is_refused_and_the_old_snapshot_stays() -> None:
+    block = Block.create()
+    block.write({"a": 1})
+    with pytest.raises(ValueError, match="does not fit"):
+        block.write({"a": "x" * 20000})
+    assert block.read() == {"a": 1}
+
+
+def _write_for_ever(fd: int) -> None:
+    block, i = Block(SharedMemory(fd)), 0
+    while True:
+        i += 1
+        block.write({"numbers": [i] * (i % 100 + 1)})
+
+
+def test_no_torn_snapshot_beside_a_busy_writer() -> None:
+    block = Block.create()
+    writer = multiprocessing.get_context("fork").Process(target=_write_for_ever, args=(block.shared.fd,))
+    writer.start()
+    try:
+        seen: list[int] = []
+        deadline = time.monotonic() + 30
+        while len(set(seen)) < 200 and time.monotonic() < deadline:
+            if numbers := block.read().get("numbers"):
+                assert len(set(numbers)) == 1
+                assert len(numbers) == numbers[0] % 100 + 1
+                seen.append(numbers[0])
+        assert seen == sorted(seen)
+        assert len(set(seen)) >= 200
+    finally:
+        writer.terminate()
+        writer.join()
+
+
+def test_levels_since_the_last_read() -> None:
+    meters = LevelMeters(stems=2, hop=4, channels=1)
+    hop = np.zeros((2, 4, 1), np.float32)
+    hop[0, 1], hop[1] = -1.0, 0.5
+    meters.add(hop)
+    first = meters.publish(was_read=False)
+    assert first == {"peak_db": [0.0, -6.02], "rms_db": [-6.02, -6.02], "clip": [True, False]}
+    meters.add(np.zeros_like(hop))
+    assert meters.publish(was_read=False)["peak_db"] == [0.0, -6.02]  # nobody has looked: the peak is kept
+    assert meters.publish(was_read=True)["peak_db"] == [-120.0, -120.0]
+    meters.add(hop)
+    assert meters.publish(was_read=True)["peak_db"] == [0.0, -6.02]
+
+
+def test_hop_times_are_shares_of_the_hop() -> None:
+    times = HopTimes(hop_s=0.005)
+    assert times.publish() == {"hop_time_p50": 0.0, "hop_time_p99": 0.0, "hop_time_max": 0.0}
+    for _ in range(5000):
+        times.add(1.0)  # fell out of the window of the last seconds
+    for i in range(1000):
+        times.add(0.001 if i % 100 else 0.004)
+    assert times.publish() == {"hop_time_p50": 0.2, "hop_time_p99": 0.2, "hop_time_max": 0.8}

@@ -1,0 +1,146 @@
+"""The ways from a mixture to estimates: alignment, ideal masks, given and tracked pitches."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rtsep.kernels.errors import RtsepError
+from rtsep.models.registry import CARD_FILE, CARD_FOLDER, shipped_models
+from rtsep.rt.hop.presets import OVERLAP_AT_48K, Preset
+from rtsep.rt.separator import Separator
+from rtsep.training.baselines.oracle import IdealMasks, centred_ideal_masks
+from rtsep.training.evaluation.streaming import stream
+from rtsep.training.evaluation.systems import find_system, known_systems, separate
+from rtsep.training.measures.contours import Contours
+from rtsep.training.measures.protocol import EXCERPT_SAMPLES, SAMPLERATE, score, summarise
+
+
+def voices(seconds: float, f0s_hz: tuple[float, ...] = (440.0, 330.0, 196.0, 110.0)) -> np.ndarray:
+    """Sustained voices with a 1/k roll-off, one chord."""
+    t = np.arange(int(seconds * SAMPLERATE)) / SAMPLERATE
+    stems = [sum(np.sin(2 * np.pi * k * f0 * t + k) / k for k in range(1, 15)) for f0 in f0s_hz]
+    return (0.05 * np.stack(stems)).astype(np.float32)
+
+
+def contours(seconds: float, f0s_hz: tuple[float, ...] = (440.0, 330.0, 196.0, 110.0)) -> Contours:
+    times_s = np.arange(0.0, seconds, 0.016)
+    return Contours(times_s, np.tile(f0s_hz, (len(times_s), 1)))
+
+
+@pytest.mark.parametrize("latency_ms", sorted(OVERLAP_AT_48K))
+def test_one_voice_alone_comes_back_whole_and_in_place(latency_ms: int) -> None:
+    # Its ideal mask is one in every bin: the estimate is the input if windows and latency are the engine's.
+    stem = np.random.default_rng(0).standard_normal((1, 8000)).astype(np.float32)
+    preset = Preset(SAMPLERATE, latency_ms)
+    estimate, _ = stream(Separator(IdealMasks(stem, preset.framing), preset), stem[0])
+    np.testing.assert_allclose(estimate, stem, atol=2e-5)
+
+
+@pytest.mark.parametrize("latency_ms", sorted(OVERLAP_AT_48K))
+def test_ideal_masks_look_at_the_frame_the_engine_looks_at(latency_ms: int) -> None:
+    # Voices that never sound together: masks taken from any other frame would let one leak into the other.
+    preset = Preset(SAMPLERATE, latency_ms)
+    noise = np.random.default_rng(1).standard_normal((2, 16000)).astype(np.float32)
+    noise[0, 8000 + preset.window_samples :] = 0
+    noise[1, :8000] = 0
+    noise[:, 8000 : 8000 + preset.window_samples] = 0
+    estimate, _ = stream(Separator(IdealMasks(noise, preset.framing), preset), noise.sum(axis=0))
+    np.testing.assert_allclose(estimate, noise, atol=2e-5)
+
+
+@settings(max_examples=20, deadline=None)
+@given(block_samples=st.integers(1, 3000), latency_ms=st.sampled_from(sorted(OVERLAP_AT_48K)))
+def test_alignment_does_not_depend_on_block_sizes(block_samples: int, latency_ms: int) -> None:
+    stems = voices(0.2)
+    preset = Preset(SAMPLERATE, latency_ms)
+    expected, _ = stream(Separator(IdealMasks(stems, preset.framing), preset), stems.sum(axis=0))
+    found, _ = stream(Separator(IdealMasks(stems, preset.framing), preset), stems.sum(axis=0), block_samples)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_centred_masks_sum_to_the_mixture() -> None:
+    stems = voices(0.5)
+    np.testing.assert_allclose(centred_ideal_masks(stems).sum(axis=0), stems.sum(axis=0), atol=1e-6)
+
+
+def test_systems_rank_as_they_must() -> None:
+    seconds = 8.0
+    stems, f0 = voices(seconds), contours(seconds)
+
+    def mean_db(name: str) -> float:
+        mean = summarise(score(stems, separate(find_system(name), stems, 21, f0).voices)).mean_db
+        assert mean is not None
+        return mean
+
+    assert mean_db("mixture") == pytest.approx(-5, abs=2)  # four voices of like level: 1/3 is -4.8 dB
+    # The comb's masks have exponent 2: they may beat the ideal mask of exponent 1, never that of exponent 2.
+    assert mean_db("mixture") + 5 < mean_db("choir-fixed-given") < mean_db("ideal-power")
+    assert mean_db("choir-fixed-given") < mean_db("ideal-centred")
+    assert mean_db("mixture") + 10 < mean_db("ideal-centred")
+    # templates of constant pitch fit a constant chord
+    assert mean_db("mixture") + 10 < mean_db("nmf") <= mean_db("ideal-centred")
+
+
+def test_every_model_is_a_system_twice(tmp_path: Path) -> None:
+    for model in shipped_models():
+        for f0 in ("given", "tracked"):
+            assert f"{model}-{f0}" in known_systems()
+            assert find_system(f"{model}-{f0}").f0 == f0
+    assert all(find_system(name).title for name in known_systems())
+    own = tmp_path / "my-choir"
+    own.mkdir()
+    (own / CARD_FILE).write_bytes((CARD_FOLDER / "choir-fixed.json").read_bytes())
+    system = find_system(f"{own}-given")
+    assert system.title == "my-choir, given F0"
+    stems, f0 = voices(1.0), contours(1.0)
+    np.testing.assert_array_equal(
+        separate(system, stems, 43, f0).voices,
+        separate(find_system("choir-fixed-given"), stems, 43, f0).voices,
+    )
+
+
+@pytest.mark.parametrize("name", ["magic", "choir", "-given", "choir-given-up"])
+def test_anything_else_is_none(name: str) -> None:
+    with pytest.raises(RtsepError, match="MODEL-given or MODEL-tracked"):
+        find_system(name)
+
+
+def test_a_model_that_does_not_exist_is_a_mistake() -> None:
+    with pytest.raises(RtsepError, match="model 'magic'"):
+        find_system("magic-tracked")
+
+
+def test_strict_variant_separates_excerpts_by_themselves() -> None:
+    seconds = 12.0
+    stems, f0 = voices(seconds), contours(seconds)
+    whole = separate(find_system("choir-fixed-given"), stems, 43, f0, strict=True).voices
+    assert not whole[:, :EXCERPT_SAMPLES].any()  # the first excerpt is not scored
+    alone = separate(find_system("choir-fixed-given"), stems[:, : 8 * SAMPLERATE], 43, f0, strict=True).voices
+    np.testing.assert_array_equal(whole[:, EXCERPT_SAMPLES : 2 * EXCERPT_SAMPLES], alone[:, EXCERPT_SAMPLES:])
+    assert whole[:, 2 * EXCERPT_SAMPLES :].any()
+
+
+class CountsHops(IdealMasks):
+    """Reports the number of hops it has seen as its F0."""
+
+    def step(self, spectrum: np.ndarray, masks: np.ndarray) -> None:
+        super().step(spectrum, masks)
+        self.report.f0_hz += 1
+
+
+def test_reported_pitch_is_dated_as_the_engine_means_it() -> None:
+    preset = Preset(SAMPLERATE, 43)
+    stem = voices(1.0, (200.0,))
+    _, noted = stream(Separator(CountsHops(stem, preset.framing), preset), stem[0])
+    hops = noted.f0_hz[:, 0]
+    assert hops[-1] == (len(stem[0]) + preset.latency_samples) // preset.hop
+    np.testing.assert_allclose(noted.times_s, hops * preset.hop / SAMPLERATE - preset.framing.pitch_age_s)
+
+
+def test_contours_take_the_nearest_point() -> None:
+    f0 = Contours(np.array([0.0, 1.0, 2.0]), np.array([[100.0], [0.0], [300.0]]))
+    assert f0.at(np.array([-1.0, 0.4, 0.6, 1.6, 9.0]))[:, 0].tolist() == [100.0, 100.0, 0.0, 300.0, 300.0]
+    assert f0.shifted(1.0).between(1.0, 3.0).times_s.tolist() == [1.0, 2.0]

@@ -1,0 +1,1 @@
+"""Training of the band model: one shared encoder, a decoder per stem, databases that know only some stems."""

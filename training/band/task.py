@@ -1,0 +1,229 @@
+"""Training of the band model: one step of each way to train it, and its measures."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from rtsep.kernels.errors import RtsepError
+from rtsep.models.band.features import band_centres_hz
+from rtsep.models.framing import Framing
+from rtsep.models.networks.band_net import HEARD, PRESETS
+from rtsep.rt.hop.presets import OVERLAP_AT_48K, Preset
+from rtsep.training.band.loss import improvement_db, stem_loss
+from rtsep.training.band.mixtures import KNOTS_HZ, Mixer, MixtureSettings, Row
+from rtsep.training.band.networks import INDEPENDENT, INTERLEAVED, MODES, SIMULTANEOUS, BandNet
+from rtsep.training.band.spectra import BandPowers, BandSpectra
+from rtsep.training.databases.stem_folder import SAMPLERATE, StemFolder
+from rtsep.training.loop.settings import FitSettings
+from rtsep.training.loop.task import Carried, Draw, Loss
+from rtsep.training.seeds import generator
+
+LATENCIES_MS = tuple(sorted(OVERLAP_AT_48K))
+VALIDATION_MS = 43
+
+
+@dataclass(frozen=True)
+class BandConfig:
+    """Everything about a run of `rtsep-train band`."""
+
+    mode: str = INTERLEAVED
+    # Share of steps at 5, 11, 21 and 43 ms. A network of 43 ms loses 0.3 to 0.7 dB at a quarter of its hop,
+    # and every hop costs time: short ones are for the end.
+    presets: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 1.0)
+    second_s: float = 0.9  # what is scored together
+    seconds: int = 3  # of them in a step
+    hold: int = 4  # steps in a row on the same mixtures, with carried state
+    # Matrix products in bfloat16: twice as fast on a CPU that has them. Bands, powers and the loss keep all
+    # their bits, which `precision = "bf16-mixed"` of the loop would take.
+    bfloat16: bool = True
+    statistics_steps: int = 200  # in which the level of every band is measured; frozen afterwards
+    validation_rows: int = 24
+    validation_s: float = 16.0
+    mixtures: MixtureSettings = field(default=MixtureSettings())
+    fit: FitSettings = field(
+        default=FitSettings(
+            minutes=60.0,
+            batch=16,
+            learning_rate=1.5e-3,
+            final_learning_rate=5e-5,
+            warmup_steps=100,
+            grad_clip=5.0,
+            ema_decay=0.998,
+            checkpoint_every=200,
+            validate_every=400,
+        )
+    )
+
+    def __post_init__(self) -> None:
+        if self.mode not in MODES:
+            raise RtsepError(f"mode = {self.mode!r} is unknown", f"choose one of {', '.join(MODES)}")
+        if min(self.presets) < 0 or sum(self.presets) <= 0:
+            raise RtsepError(f"presets = {self.presets} are no shares", "give at least one above 0")
+        for name in ("seconds", "hold", "validation_rows"):
+            if getattr(self, name) < 1:
+                raise RtsepError(f"{name} = {getattr(self, name)} is below 1", "choose 1 or more")
+
+
+class BandTask:
+    """See `task.Task`.
+
+    Args:
+        databases: to learn from.
+        stems: of the model, in order.
+        config: of the run.
+    """
+
+    def __init__(self, databases: Sequence[StemFolder], stems: Sequence[str], config: BandConfig) -> None:
+        torch.manual_seed(config.fit.seed)
+        self.config, self.stems = config, tuple(stems)
+        self.module = BandNet(stems, len(stems) if config.mode == INDEPENDENT else 1)
+        self._mixer = Mixer(databases, stems, config.mixtures)
+        self._held_out = Mixer(databases, stems, config.mixtures, held_out=True)
+        self._spectra = {ms: BandSpectra(Preset(SAMPLERATE, ms).framing) for ms in LATENCIES_MS}
+        self._validation: list[dict[str, Any]] | None = None
+
+    def carried(self, streams: int) -> Carried:
+        """See `Task`."""
+        return tuple(s for e in self.module.each_encoder() for s in e.initial_state(streams))
+
+    def batch(self, draw: Draw) -> dict[str, Any]:
+        """See `Task`."""
+        config = self.config
+        segment = draw.step % config.hold
+        # alike in all streams: a step has one preset, and one stem where it trains one
+        rng = replace(draw, step=draw.step // config.hold).step_rng("preset and order")
+        ms = LATENCIES_MS[int(rng.choice(PRESETS, p=np.array(config.presets) / sum(config.presets)))]
+        order = rng.permutation(len(self.stems))
+        stem = None if config.mode == SIMULTANEOUS else int(order[draw.step % len(self.stems)])
+        # what is learnt about a stem is told by databases that know it; hold keeps the database
+        wanted = None if stem is None else self.stems[stem]
+        spectra = self._spectra[ms]
+        second = self._second(spectra.framing)
+        hops = second * config.seconds
+        rows = [
+            self._mixer.row(
+                draw.rng("mixture", row, config.hold),
+                spectra.samples(hops),
+                segment * hops * spectra.framing.hop,
+                wanted,
+            )
+            for row in draw.streams
+        ]
+        return self._seen(rows, ms) | {
+            "first": segment == 0,
+            "stem": -1 if stem is None else stem,
+            "step": draw.step,
+        }
+
+    def _seen(self, rows: Sequence[Row], ms: int) -> dict[str, Any]:
+        spectra = self._spectra[ms]
+        framing = spectra.framing
+        powers = spectra.read(
+            torch.from_numpy(np.stack([row.sources for row in rows])),
+            _equalisers(rows, framing),
+            len(self.stems),
+        )
+        counted = band_centres_hz()[None, :] <= np.array([row.limit_hz for row in rows])[:, None]
+        counted[:, HEARD:] = False
+        heard = torch.from_numpy(counted.copy())
+        return {
+            "powers": tuple(powers),
+            "known": torch.from_numpy(np.stack([row.known for row in rows])).float(),
+            "counted": heard.float(),
+            "preset": LATENCIES_MS.index(ms),
+            "second": self._second(framing),
+        }
+
+    def _second(self, framing: Framing) -> int:
+        return round(self.config.second_s * framing.samplerate / framing.hop)
+
+    def loss(self, module: nn.Module, batch: dict[str, Any], carried: Carried) -> Loss:
+        """Mean over the stems that the step is about; the parameters of all others have no gradient."""
+        assert isinstance(module, BandNet)
+        if module.training and batch["step"] < self.config.statistics_steps:
+            self._observe(batch)
+        powers = BandPowers(*batch["powers"])
+        encoders = len(module.encoders)
+        per_encoder = len(carried) // encoders
+        preset = _one_hot(batch["preset"], powers.bands)
+        keep = 0.0 if batch["first"] else 1.0
+        stems = range(len(self.stems)) if batch["stem"] < 0 else [batch["stem"]]
+        state = [s * keep for s in carried]
+        encoded: dict[int, tuple[Tensor, ...]] = {}
+        losses, logs = [], {}
+        half = torch.autocast(powers.bands.device.type, torch.bfloat16, enabled=self.config.bfloat16)
+        for stem in stems:
+            place = stem if encoders > 1 else 0
+            with half:
+                if place not in encoded:
+                    encoder = module.encoder(stem)
+                    own = slice(place * per_encoder, (place + 1) * per_encoder)
+                    encoded[place] = encoder.sequence(powers.bands, preset, *state[own])
+                    state[own] = [s.float() for s in encoded[place][len(encoder.outputs) :]]
+                gain = module.gain(stem, encoded[place])
+            found = stem_loss(gain, powers, stem, batch["known"][:, stem], batch["counted"], batch["second"])
+            losses.append(found.loss)
+            logs[f"error_db/{self.stems[stem]}"] = found.error_db
+        return Loss(torch.stack(losses).mean(), logs, tuple(state))
+
+    @torch.no_grad()
+    def _observe(self, batch: dict[str, Any]) -> None:
+        """The first steps measure every band's level, mean and deviation; later ones leave them alone.
+
+        Batch statistics would drift with the database that a batch is from.
+        """
+        bands = batch["powers"][0]
+        for encoder in self.module.each_encoder():
+            preset = _one_hot(batch["preset"], bands)[:, 0]
+            level, *_ = encoder.initial_state(len(bands))
+            above, _ = encoder.levelled(bands, preset, level)
+            share = 1.0 / (1.0 + batch["step"])
+            encoder.mean.lerp_(above.mean(dim=(0, 1)), share)
+            encoder.deviation.lerp_(above.std(dim=(0, 1)).clamp(min=0.5), share)
+
+    def validate(self, module: nn.Module) -> dict[str, float]:
+        """Improvement in dB per stem on songs held out, at 43 ms; `score` is their mean."""
+        assert isinstance(module, BandNet)
+        if self._validation is None:
+            self._validation = [self._validation_batch(k) for k in range(self.config.validation_rows)]
+        found: dict[str, list[Tensor]] = {stem: [] for stem in self.stems}
+        for batch in self._validation:
+            powers = BandPowers(*batch["powers"])
+            preset = _one_hot(batch["preset"], powers.bands)
+            for place, stem in enumerate(self.stems):
+                if not batch["known"][0, place]:
+                    continue
+                encoder = module.encoder(place)
+                encoded = encoder.sequence(powers.bands, preset, *encoder.initial_state(1))
+                gain = module.gain(place, encoded)
+                found[stem].append(improvement_db(gain, powers, place, batch["counted"], batch["second"]))
+        measures = {f"{stem}_db": float(torch.cat(values).mean()) for stem, values in found.items()}
+        return measures | {"score": float(np.mean(list(measures.values())))}
+
+    def _validation_batch(self, place: int) -> dict[str, Any]:
+        spectra = self._spectra[VALIDATION_MS]
+        second = self._second(spectra.framing)
+        hops = second * round(self.config.validation_s / self.config.second_s)
+        rng = generator(self.config.fit.seed, "validation", place)
+        return self._seen([self._held_out.row(rng, spectra.samples(hops), 0)], VALIDATION_MS)
+
+
+def _one_hot(preset: int, bands: Tensor) -> Tensor:
+    out = torch.zeros(bands.shape[0], bands.shape[1], PRESETS, device=bands.device)
+    out[..., preset] = 1.0
+    return out
+
+
+def _equalisers(rows: Sequence[Row], framing: Framing) -> Tensor:
+    """float32 [batch, sources, bins], amplitude: curves between their knots; nothing above a row's limit."""
+    hz = np.maximum(np.arange(framing.bins) * framing.bin_hz, 1.0)
+    at = np.clip(np.interp(np.log(hz), np.log(KNOTS_HZ), np.arange(len(KNOTS_HZ))), 0, len(KNOTS_HZ) - 1)
+    lower = np.minimum(at.astype(int), len(KNOTS_HZ) - 2)
+    share = (at - lower).astype(np.float32)
+    curves = np.stack([row.curves_db for row in rows])
+    db = curves[..., lower] * (1.0 - share) + curves[..., lower + 1] * share
+    return torch.from_numpy(10.0 ** (db / 20.0)).float()

@@ -1,0 +1,1 @@
+"""Choirs to learn from; the front end of the stage in torch (`frontend`)."""

@@ -1,0 +1,1 @@
+"""A model for one choir from a rehearsal, and when it is refused."""

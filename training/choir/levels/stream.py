@@ -1,0 +1,84 @@
+"""A whole mixture with its targets, read once by the comb as on stage; excerpts of it make batches."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rtsep.rt.hop.presets import Preset
+from rtsep.training.choir.frontend import TorchFrontend
+from rtsep.training.choir.levels.batches import SAMPLERATE, LevelBatch
+from rtsep.training.choir.levels.comb_reading import Reading, read
+from rtsep.training.choir.levels.mixtures import F32, F64, f0_at
+
+
+@dataclass(frozen=True)
+class LevelStream:
+    """What a levels network hears at one preset, V voices.
+
+    Unlike the mixtures of `LevelBatches`, excerpts begin with the envelopes learnt so far, as in a show.
+
+    Attributes:
+        latency_ms: preset.
+        mixture: float32 [samples]; stems: float32 [V, samples], what the voices shall be.
+        reading: of all hops.
+    """
+
+    latency_ms: int
+    mixture: Tensor
+    stems: Tensor
+    reading: Reading
+
+    @property
+    def hop(self) -> int:
+        """Samples."""
+        return Preset(SAMPLERATE, self.latency_ms).hop
+
+    @property
+    def hops(self) -> int:
+        """How many."""
+        return len(self.reading.f0_hz)
+
+
+def level_stream(mixture: F32, stems: F32, f0_hz: NDArray[np.floating], latency_ms: int) -> LevelStream:
+    """Reads a mixture.
+
+    Args:
+        mixture: [samples].
+        stems: [V, samples].
+        f0_hz: [hops, V], as the tracker of this preset says it hop by hop.
+        latency_ms: preset.
+    """
+    framing = Preset(SAMPLERATE, latency_ms).framing
+    heard = torch.from_numpy(mixture)
+    spectrum = TorchFrontend(framing).spectra(heard, 0, len(f0_hz))
+    power = (spectrum.real.square() + spectrum.imag.square()).numpy()
+    return LevelStream(latency_ms, heard, torch.from_numpy(stems), read(power, f0_hz, framing))
+
+
+def hop_pitches(labels_hz: F64, samples: int, latency_ms: int) -> F64:
+    """Labels [V, labels], one every 5 ms, at the times at which hops mean their pitch: [hops, V]."""
+    framing = Preset(SAMPLERATE, latency_ms).framing
+    return f0_at(labels_hz, TorchFrontend(framing).pitch_times_s(0, samples // framing.hop)).T
+
+
+def excerpts(chosen: Sequence[tuple[LevelStream, int]], hops: int) -> LevelBatch:
+    """Streams of one preset from their hop numbers on, `hops` long, as a batch."""
+    latency_ms, hop = chosen[0][0].latency_ms, chosen[0][0].hop
+    frontend = TorchFrontend(Preset(SAMPLERATE, latency_ms).framing)
+    columns = [
+        torch.stack([getattr(stream.reading, field.name)[first : first + hops] for stream, first in chosen])
+        for field in fields(Reading)
+    ]
+    parts = [(stream, slice(first * hop, (first + hops) * hop)) for stream, first in chosen]
+    return LevelBatch(
+        latency_ms,
+        torch.stack([stream.stems[:, part] for stream, part in parts]),
+        torch.stack([stream.mixture[part] for stream, part in parts]),
+        torch.cat([frontend.spectra(stream.mixture, first, hops) for stream, first in chosen]),
+        tuple(columns[:5]),
+        columns[5],
+    )

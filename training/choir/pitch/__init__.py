@@ -1,0 +1,1 @@
+"""What the pitch network is fed, what is right, its loss."""

@@ -1,0 +1,1 @@
+"""Rendered choirs: scores, singers, performance, voices, rooms; from a seed to one item."""

@@ -1,0 +1,1 @@
+"""`rtsep-train` and the subcommands that need training: one file each."""

@@ -1,0 +1,62 @@
+"""`rtsep-train band`: trains the band model on databases that know some stems each."""
+
+import dataclasses
+from pathlib import Path
+
+import click
+
+from rtsep.kernels.errors import RtsepError
+from rtsep.training.files.toml_settings import read_config
+
+
+@click.command("band")
+@click.option(
+    "--data", "folders", type=click.Path(path_type=Path), multiple=True, required=True,
+    help="Database of rtsep-train stems or render-band; once for each.",
+)  # fmt: skip
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="Folder of the run; resumed if begun."
+)
+@click.option(
+    "--start", type=click.Path(path_type=Path), help="Folder of a run to begin with the weights of."
+)
+@click.option("--stems", default="vocals,drums,bass,other", show_default=True, help="A decoder each.")
+@click.option("--config", "config_file", type=click.Path(path_type=Path), help="TOML over the defaults.")
+@click.option(
+    "--mode", type=click.Choice(["interleaved", "simultaneous", "independent"]), help="Over the config's."
+)
+@click.option("--minutes", type=click.FloatRange(min=0.0), help="Over the config's.")
+@click.option("--seed", type=click.IntRange(min=0), help="Over the config's.")
+def command(
+    folders: tuple[Path, ...], out: Path, start: Path | None, stems: str, config_file: Path | None,
+    mode: str | None, minutes: float | None, seed: int | None,
+) -> None:  # fmt: skip
+    """Trains an encoder and a decoder per stem.
+
+    interleaved: a step takes one database and one decoder. simultaneous: a step learns every stem that its
+    rows know. independent: an encoder for every stem.
+    """
+    try:
+        from rtsep.training.band.task import BandConfig, BandTask
+        from rtsep.training.databases.stem_folder import StemFolder
+        from rtsep.training.loop.checkpoint import load_best
+        from rtsep.training.loop.fit import fit
+    except ModuleNotFoundError as error:
+        raise RtsepError(
+            f"training needs {error.name}, which is not installed", "run pip install 'rtsep[train]'"
+        ) from None
+    config = read_config(BandConfig, config_file)
+    if mode is not None:
+        config = dataclasses.replace(config, mode=mode)
+    if minutes is not None:
+        config = dataclasses.replace(config, fit=dataclasses.replace(config.fit, minutes=minutes))
+    if seed is not None:
+        config = dataclasses.replace(config, fit=dataclasses.replace(config.fit, seed=seed))
+    names = tuple(stem.strip() for stem in stems.split(",") if stem.strip())
+    if not names or len(set(names)) != len(names):
+        raise RtsepError(f"--stems {stems!r} is no list of stems", "write e.g. vocals,drums,bass,other")
+    task = BandTask([StemFolder(folder) for folder in folders], names, config)
+    if start is not None:
+        load_best(task.module, start)
+    fitted = fit(task, config.fit, out)
+    click.echo(f"{out}: {fitted.step} steps, best {fitted.best_score:.2f} dB")

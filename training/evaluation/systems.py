@@ -1,0 +1,165 @@
+"""The systems `rtsep eval` compares, each a way from a mixture to aligned estimates of its voices.
+
+Every model that `Separator.load` knows, by name or path, is a system twice: `MODEL-tracked` hears the mixture
+only, `MODEL-given` follows the F0 of the stems. Whatever else there is to compare with has an entry in
+`BASELINES`.
+
+Separators run as in a show: one stream through `Separator.process`, in blocks that divide no hop, its
+output moved by `latency_samples`. By default the stream is the whole piece, so trackers and levels are warm
+in every excerpt but the first, which is not scored. The *strict* variant follows the paper to the letter
+instead: every 4 s excerpt is normalised to a peak of one and goes through a freshly reset separator. It
+differs wherever a model remembers more than a frame or knows an absolute level. Offline baselines see one
+normalised excerpt at a time in either variant, as published.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from rtsep.kernels.errors import RtsepError
+from rtsep.models.choir.given_pitches import F0Track
+from rtsep.models.registry import find_model, shipped_models
+from rtsep.rt.hop.presets import Preset
+from rtsep.rt.separator import Separator
+from rtsep.training.baselines.nmf import nmf_separate
+from rtsep.training.baselines.oracle import IdealMasks, centred_ideal_masks
+from rtsep.training.baselines.unet import WEIGHTS_FOLDER, has_unet, unet_separate
+from rtsep.training.evaluation.streaming import stream
+from rtsep.training.measures.contours import Contours
+from rtsep.training.measures.protocol import SAMPLERATE, Audio, excerpts, peak_gain
+
+F0_SOURCES = ("tracked", "given")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Estimates float32 [voices, samples]; tracked F0 where the system tracked any."""
+
+    voices: Audio
+    tracked: Contours | None = None
+
+
+# stems (all but the ideal masks use their sum only), latency preset in ms, F0 of the stems -> estimates
+Separate = Callable[[Audio, int, Contours], Estimate]
+
+
+@dataclass(frozen=True)
+class System:
+    """A row of the table.
+
+    Attributes:
+        title: what tables call it.
+        separate: from stems to estimates.
+        f0: "given" (F0 of the stems), "tracked" (in the mixture), or None where pitch takes no part.
+        streaming: runs at a latency preset; otherwise it is offline.
+        by_excerpt: sees one normalised excerpt at a time even when the others see the whole piece.
+    """
+
+    title: str
+    separate: Separate
+    f0: str | None = None
+    streaming: bool = False
+    by_excerpt: bool = False
+
+
+def _mixture(stems: Audio, latency_ms: int, given: Contours) -> Estimate:
+    return Estimate(np.broadcast_to(stems.sum(axis=0), stems.shape).copy())
+
+
+def _ideal(power: int, stems: Audio, latency_ms: int, given: Contours) -> Estimate:
+    preset = Preset(SAMPLERATE, latency_ms)
+    model = IdealMasks(stems, preset.framing, power)
+    return Estimate(stream(Separator(model, preset), stems.sum(axis=0))[0])
+
+
+def _centred(stems: Audio, latency_ms: int, given: Contours) -> Estimate:
+    return Estimate(centred_ideal_masks(stems))
+
+
+def _nmf(stems: Audio, latency_ms: int, given: Contours) -> Estimate:
+    return Estimate(nmf_separate(stems.sum(axis=0), given))
+
+
+def _unet(folder: Path, stems: Audio, latency_ms: int, given: Contours) -> Estimate:
+    return Estimate(unet_separate(stems.sum(axis=0), given, folder))
+
+
+def _model(model: str, f0: str, stems: Audio, latency_ms: int, given: Contours) -> Estimate:
+    track = F0Track(given.times_s, given.f0_hz) if f0 == "given" else None
+    separator = Separator.load(
+        model, voices=len(stems), samplerate=SAMPLERATE, latency_ms=latency_ms, f0=track
+    )
+    voices, tracked = stream(separator, stems.sum(axis=0))
+    return Estimate(voices, tracked if f0 == "tracked" else None)
+
+
+BASELINES = {
+    "mixture": System("mixture", _mixture),
+    "nmf": System("NMF, offline, given F0", _nmf, "given", by_excerpt=True),
+    "unet": System("U-Net, offline, given F0", partial(_unet, WEIGHTS_FOLDER), "given", by_excerpt=True),
+    "ideal": System("ideal mask", partial(_ideal, 1), streaming=True),
+    "ideal-power": System("ideal mask, squared", partial(_ideal, 2), streaming=True),
+    "ideal-centred": System("ideal mask, 2048/256 centred", _centred, by_excerpt=True),
+}
+
+
+def known_systems() -> tuple[str, ...]:
+    """Baselines and every choir model with a card, in the order of the table: from weak to ideal."""
+    models = [name for name, model in shipped_models().items() if model.card.family == "choir"]
+    rows = [f"{model}-{f0}" for f0 in F0_SOURCES for model in models]
+    weak = [name for name in BASELINES if not name.startswith("ideal") and (name != "unet" or has_unet())]
+    return (*weak, *rows, *(name for name in BASELINES if name.startswith("ideal")))
+
+
+def find_system(name: str) -> System:
+    """A baseline, unet:FOLDER of a training run, or a model's name or path followed by -given or -tracked.
+
+    Raises:
+        RtsepError: neither, or no such model.
+    """
+    if name in BASELINES:
+        return BASELINES[name]
+    if name.startswith("unet:"):
+        folder = Path(name.removeprefix("unet:"))
+        return replace(BASELINES["unet"], separate=partial(_unet, folder))
+    model, _, f0 = name.rpartition("-")
+    if not model or f0 not in F0_SOURCES:
+        raise RtsepError(
+            f"--systems {name!r} is not one of {', '.join(known_systems())}",
+            "choose from these, or give MODEL-given or MODEL-tracked with a model's name or path",
+        )
+    find_model(model)
+    return System(f"{Path(model).name}, {f0} F0", partial(_model, model, f0), f0, streaming=True)
+
+
+def separate(
+    system: System, stems: Audio, latency_ms: int, given: Contours | None, strict: bool = False
+) -> Estimate:
+    """Runs one system on the sum of `stems`.
+
+    Args:
+        system: see `find_system`.
+        stems: float32 [voices, samples] at 16 kHz.
+        latency_ms: preset; of no consequence where the system is offline.
+        given: F0 of the stems; needed by systems with `f0 == "given"`.
+        strict: every excerpt by itself, see the module's text. Samples outside the excerpts are then zero.
+    """
+    if given is None:
+        if system.f0 == "given":
+            raise ValueError(f"{system.title} needs the F0 of the stems")
+        given = Contours(np.zeros(1), np.zeros((1, len(stems))))
+    if not (strict or system.by_excerpt):
+        return system.separate(stems, latency_ms, given)
+    voices = np.zeros_like(stems)
+    tracked = []
+    for excerpt in excerpts(stems.shape[1]):
+        start_s, stop_s = excerpt.start / SAMPLERATE, excerpt.stop / SAMPLERATE
+        gain = np.float32(peak_gain(stems[:, excerpt].sum(axis=0)))
+        part = system.separate(gain * stems[:, excerpt], latency_ms, given.shifted(-start_s))
+        voices[:, excerpt] = part.voices / gain
+        if part.tracked is not None:
+            tracked.append(part.tracked.shifted(start_s).between(start_s, stop_s))
+    return Estimate(voices, Contours.joined(tracked) if tracked else None)

@@ -1,0 +1,1 @@
+"""Training of any network: steps, checkpoints, processes, averaged weights, the screen."""

@@ -1,0 +1,1 @@
+"""An evaluation as JSON, tables and plots; published numbers beside it."""
