@@ -9,16 +9,16 @@ from rtsep.models.card import LEVELS, TRACKER, NetworkCard
 from rtsep.models.choir.comb_masks import AdaptiveCombMasks, CombMasks, FixedCombMasks
 from rtsep.models.choir.given_pitches import F0Track
 from rtsep.models.choir.model import ChoirModel
-from rtsep.models.choir.network_tracker import NetworkTracker
+from rtsep.models.choir.network_tracker import PRESETS_MS, NetworkTracker
 from rtsep.models.choir.peak_tracker import MultiF0Tracker, PitchTracker
+from rtsep.models.choir.pitch_grid import BANDS, CANDIDATES
+from rtsep.models.choir.source_filter_input import ENVELOPE_BANDS, MIXTURE_BANDS, PARTIALS
 from rtsep.models.choir.source_filter_masks import SourceFilterMasks
 from rtsep.models.framing import Framing
 from rtsep.models.mask_model import MaskModel
-from rtsep.models.registry import Model, find_model
+from rtsep.models.registry import Model, find_choir
 from rtsep.models.runtimes.network_step import MakeStep, NetworkStep
 from rtsep.models.runtimes.onnx_step import OnnxStep
-
-MAX_VOICES = 4
 
 T = TypeVar("T")
 
@@ -26,6 +26,25 @@ T = TypeVar("T")
 TRACKERS: dict[str, Callable[[NetworkStep, int, Framing], PitchTracker]] = {"pitch-net": NetworkTracker}
 LEVEL_MASKS: dict[str, Callable[[NetworkStep, int, Framing], CombMasks]] = {
     "source-filter": SourceFilterMasks
+}
+
+Ports = dict[str, tuple[int, ...]]
+# Inputs and outputs of every architecture, -1 for a size that the network chooses.
+PORTS: dict[str, tuple[Ports, Ports]] = {
+    "pitch-net": (
+        {"bands": (1, BANDS), "preset": (1, len(PRESETS_MS))},
+        {name: (1, CANDIDATES) for name in ("salience", "offset", "unison")},
+    ),
+    "source-filter": (
+        {
+            "bands": (1, MIXTURE_BANDS),
+            "partials": (1, -1, PARTIALS, 3),
+            "envelope": (1, -1, ENVELOPE_BANDS),
+            "f0_hz": (1, -1),
+            "hop_s": (1, 1),
+        },
+        {"level": (1, -1, PARTIALS), "trust": (1, -1, PARTIALS), "noise": (1, -1, ENVELOPE_BANDS)},
+    ),
 }
 
 
@@ -42,12 +61,10 @@ def build_model(
         make_step: what runs its networks, see `backends.step_maker`.
 
     Raises:
-        RtsepError: an unknown name, a damaged file, a number of voices outside 1..4, or another number of
-            given pitches.
+        RtsepError: an unknown name, a damaged file, a number of voices outside 1..4, another number of given
+            pitches, or a sample rate, latency or number of voices that the model's card does not offer.
     """
-    model = find_model(name)
-    if not 1 <= voices <= MAX_VOICES:
-        raise RtsepError(f"{voices} voices is outside 1..{MAX_VOICES}", "ask for --voices 1 to 4")
+    model = find_choir(name, voices, framing)
     if f0 is not None and f0.voices != voices:
         raise RtsepError(f"{f0.voices} contours of F0 for {voices} voices", "give one contour per voice")
     pitches = _tracker(model, voices, framing, make_step) if f0 is None else f0
@@ -58,14 +75,14 @@ def build_tracker(
     name: str, *, voices: int, framing: Framing, make_step: MakeStep = OnnxStep
 ) -> PitchTracker:
     """The tracker of a model by itself; arguments and errors as of `build_model`."""
-    return _tracker(find_model(name), voices, framing, make_step)
+    return _tracker(find_choir(name, voices, framing), voices, framing, make_step)
 
 
 def _tracker(model: Model, voices: int, framing: Framing, make_step: MakeStep) -> PitchTracker:
     network = model.card.network(TRACKER, framing.latency_ms)
     if network is None:
         return MultiF0Tracker(voices, framing)
-    return _adapted(TRACKERS, model, network, make_step)(voices, framing)
+    return _adapted(TRACKERS, model, network, voices, make_step)(voices, framing)
 
 
 def _masks(model: Model, voices: int, framing: Framing, make_step: MakeStep) -> CombMasks:
@@ -73,13 +90,14 @@ def _masks(model: Model, voices: int, framing: Framing, make_step: MakeStep) -> 
     if network is None:
         comb = AdaptiveCombMasks if model.card.comb == "adaptive" else FixedCombMasks
         return comb(voices, framing)
-    return _adapted(LEVEL_MASKS, model, network, make_step)(voices, framing)
+    return _adapted(LEVEL_MASKS, model, network, voices, make_step)(voices, framing)
 
 
 def _adapted(
     known: Mapping[str, Callable[[NetworkStep, int, Framing], T]],
     model: Model,
     network: NetworkCard,
+    voices: int,
     make_step: MakeStep,
 ) -> Callable[[int, Framing], T]:
     """What runs a network, with the network in it: its file is compared with the card before it is loaded."""
@@ -90,4 +108,12 @@ def _adapted(
             f"{network.architecture!r}; this rtsep runs {', '.join(known) or 'none'}",
             "install a newer rtsep",
         )
-    return partial(known[network.architecture], make_step(content, f"{model.card.name}'s {network.onnx}"))
+    step = make_step(content, f"{model.card.name}'s {network.onnx}")
+    if network.architecture in PORTS:
+        step.require(*PORTS[network.architecture])
+    if "f0_hz" in step.inputs and step.inputs["f0_hz"].shape[1] < voices:
+        raise RtsepError(
+            f"{model.card.name}'s {network.onnx} is for {step.inputs['f0_hz'].shape[1]} voices, not {voices}",
+            "ask for fewer --voices",
+        )
+    return partial(known[network.architecture], step)

@@ -1,14 +1,26 @@
 """A model's card: JSON that says what it is, what it learned from, and which files belong to it."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 from rtsep.kernels.errors import RtsepError
+from rtsep.models.card_rules import (
+    is_count,
+    is_file_name,
+    is_model_name,
+    is_text,
+    read_json,
+    require_choir,
+    require_config,
+    require_presets,
+    require_promises,
+    shown,
+)
 
-FAMILIES = ("choir", "band")
+CHOIR, BAND = "choir", "band"
+FAMILIES = (CHOIR, BAND)
 TRACKER, LEVELS = "tracker", "levels"
 ROLES = (TRACKER, LEVELS)
 COMBS = ("adaptive", "fixed")
@@ -98,38 +110,36 @@ def network_from_json(data: object, where: str) -> NetworkCard:
     """One network of a card.
 
     Raises:
-        RtsepError: fields that are missing, unknown or of the wrong kind; `where` says whose.
+        RtsepError: fields that are missing, unknown, of the wrong kind or out of bounds; `where` says whose.
     """
     network = _made(NetworkCard, data, where)
     _one_of(network.role, ROLES, f"{where}: role")
-    if not network.latency_presets_ms:
-        raise RtsepError(f"{where}: a network serves no latency preset", "name at least one")
+    require_presets(network.latency_presets_ms, where)
+    require_config(network.architecture, network.config, where)
     return network
 
 
 def read_card(path: Path) -> ModelCard:
-    """Reads one card.
+    """Reads one card, and refuses one that cannot be kept to.
 
     Raises:
-        RtsepError: no JSON, or fields that are missing, unknown or of the wrong kind.
+        RtsepError: no JSON; fields that are missing, unknown or of the wrong kind; or promises (family,
+            rates, presets, stems, files) that contradict each other.
     """
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise RtsepError(
-            f"model card {path} cannot be read ({reason})", "check the folder, or install rtsep again"
-        ) from error
+    data = read_json(path)
     where = f"model card {path}"
     networks = data.get("networks") if isinstance(data, dict) else None
-    if isinstance(networks, list):
+    if isinstance(data, dict) and isinstance(networks, list):
         data["networks"] = [
             network_from_json(entry, f"{where}, network {i + 1}") for i, entry in enumerate(networks)
         ]
     card = _made(ModelCard, data, where)
     _one_of(card.family, FAMILIES, f"{where}: family")
+    require_promises(card, where)
     if card.comb is not None:
         _one_of(card.comb, COMBS, f"{where}: comb")
+    if card.family == CHOIR:
+        require_choir(card, where)
     served = {ms for network in card.networks if network.role == LEVELS for ms in network.latency_presets_ms}
     bare = set(card.latency_presets_ms) - served
     if (card.comb is None) == bool(bare):
@@ -142,45 +152,34 @@ def read_card(path: Path) -> ModelCard:
 
 def _one_of(value: str, allowed: tuple[str, ...], what: str) -> None:
     if value not in allowed:
-        raise RtsepError(f"{what} {value!r} is not one of {', '.join(allowed)}", "see ModelCard")
-
-
-def _is_file_name(value: object) -> bool:
-    """Beside the card and nowhere else."""
-    return isinstance(value, str) and value not in ("", ".", "..") and not set(value) & set("/\\\0")
+        raise RtsepError(f"{what} {shown(value)} is not one of {', '.join(allowed)}", "see ModelCard")
 
 
 def _is_sha256(value: object) -> bool:
     return isinstance(value, str) and len(value) == 64 and set(value) <= set("0123456789abcdef")
 
 
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
 def _is_list_of(inner: Callable[[object], bool]) -> Callable[[object], bool]:
     return lambda value: isinstance(value, list) and all(map(inner, value))
 
 
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
-
-
-_TEXTS = (_is_list_of(_is_text), "a list of strings")
-_COUNTS = (_is_list_of(_is_count), "a list of whole numbers")
+_TEXTS = (_is_list_of(is_text), "a list of strings, each one printable line")
+_COUNTS = (_is_list_of(is_count), "a list of whole numbers")
 _HASH = (_is_sha256, "a SHA-256 in hexadecimal")
-_FILE = (_is_file_name, "a plain file name")
-_TEXT = (_is_text, "a string")
-_COUNT = (_is_count, "a whole number")
+_FILE = (is_file_name, "a plain file name")
+_TEXT = (is_text, "a string of one printable line")
+_NAME = (is_model_name, "a short string of one printable line")
+_COUNT = (is_count, "a whole number")
 _KINDS: dict[str, tuple[Callable[[object], bool], str]] = {
+    "name": _NAME,
     "stems": _TEXTS,
     "latency_presets_ms": _COUNTS,
-    "samplerate_hz": (lambda value: _is_list_of(_is_count)(value) and len(value) == 2, "two whole numbers"),  # type: ignore[arg-type]
+    "samplerate_hz": (lambda value: _is_list_of(is_count)(value) and len(value) == 2, "two whole numbers"),  # type: ignore[arg-type]
     "training_data": _TEXTS,
     "credits": _TEXTS,
     "measured_quality": _TEXTS,
     "limits": _TEXTS,
-    "comb": (lambda value: value is None or _is_text(value), "a string or null"),
+    "comb": (lambda value: value is None or is_text(value), "a string or null"),
     "networks": (_is_list_of(lambda value: isinstance(value, NetworkCard)), "a list"),
     "parent_sha256": (lambda value: value is None or _is_sha256(value), "a SHA-256 in hexadecimal or null"),
     "config": (lambda value: isinstance(value, dict), "an object"),
@@ -201,11 +200,11 @@ def _made(kind: type[T], data: object, where: str) -> T:
         raise RtsepError(f"{where} is no JSON object", f"see {kind.__name__}")
     names = {field.name for field in fields(kind)}
     if data.keys() != names:
-        odd = ", ".join(sorted(data.keys() ^ names))
+        odd = ", ".join(shown(name) for name in sorted(data.keys() ^ names)[:8])
         raise RtsepError(f"{where} has missing or unknown fields: {odd}", f"see {kind.__name__}")
     for key, value in data.items():
         test, words = _KINDS.get(key, _TEXT)
         if not test(value):
-            raise RtsepError(f"{where}: {key} is {value!r}, not {words}", f"see {kind.__name__}")
+            raise RtsepError(f"{where}: {key} is {shown(value)}, not {words}", f"see {kind.__name__}")
     made: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
     return kind(**made)

@@ -1,17 +1,23 @@
 """Which models there are: those of the package by name, and those a user brings as a folder."""
 
 import hashlib
+import os
+import stat
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from rtsep.kernels.errors import RtsepError
-from rtsep.models.card import ModelCard, read_card
+from rtsep.models.card import CHOIR, ModelCard, read_card
+from rtsep.models.card_rules import require_offered, shown
+from rtsep.models.framing import Framing
 
 CARD_FOLDER = Path(__file__).parent / "cards"
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 CARD_FILE = "card.json"  # of a model that is a folder
 DEFAULT_MODEL = "choir"
+MAX_VOICES = 4  # of a choir
+MAX_NETWORK_BYTES = 1 << 31  # of an ONNX file: its format ends there
 
 
 @dataclass(frozen=True)
@@ -39,10 +45,11 @@ class Model:
         path = self.folder / file_name
         (expected,) = {n.files[file_name] for n in self.card.networks if file_name in n.files}
         try:
-            content = path.read_bytes()
-        except OSError as error:
+            content = _read_regular(path)
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
             raise RtsepError(
-                f"model {self.card.name}: {path} cannot be read ({error.strerror})", self.remedy
+                f"model {self.card.name}: {path} cannot be read ({reason})", self.remedy
             ) from error
         found = hashlib.sha256(content).hexdigest()
         if found != expected:
@@ -68,6 +75,16 @@ class Model:
         return hashlib.sha256(self.card_file.read_bytes()).hexdigest()
 
 
+def _read_regular(path: Path) -> bytes:
+    """Raises ValueError for what is no file, or larger than a network can be."""
+    found = os.stat(path)
+    if not stat.S_ISREG(found.st_mode):  # opening a pipe would wait for its writer
+        raise ValueError("not a file")
+    if found.st_size > MAX_NETWORK_BYTES:
+        raise ValueError(f"{found.st_size} bytes is more than {MAX_NETWORK_BYTES}")
+    return path.read_bytes()
+
+
 @cache
 def shipped_models() -> dict[str, Model]:
     """The package's own models by name, in the order of their names."""
@@ -85,10 +102,43 @@ def find_model(name: str) -> Model:
     if name in shipped_models():
         return shipped_models()[name]
     folder = Path(name)
-    if not folder.is_dir():
+    if not _is_folder(folder):
         raise RtsepError(
-            f"model {name!r} is not one of {', '.join(shipped_models())}, nor a folder with a {CARD_FILE}",
+            f"model {shown(name)} is not one of {', '.join(shipped_models())}, "
+            f"nor a folder with a {CARD_FILE}",
             "see `rtsep models`",
         )
     file = folder / CARD_FILE
     return Model(read_card(file), file, folder, "copy the model's folder again from where it came")
+
+
+def find_choir(name: str, voices: int, framing: Framing) -> Model:
+    """A model of the family choir that offers what is asked of it.
+
+    Raises:
+        RtsepError: an unknown name, another family, a number of voices outside 1..4, or a sample rate,
+            latency or number of voices that its card does not offer.
+    """
+    if not 1 <= voices <= MAX_VOICES:
+        raise RtsepError(f"{voices} voices is outside 1..{MAX_VOICES}", "ask for --voices 1 to 4")
+    model = find_model(name)
+    card = model.card
+    if card.family != CHOIR:
+        raise RtsepError(
+            f"model {card.name} is of the family {card.family}, which this rtsep does not run",
+            f"choose a model of the family {CHOIR}: see rtsep models",
+        )
+    require_offered(card, framing)
+    if voices > len(card.stems):
+        raise RtsepError(
+            f"model {card.name} gives up to {len(card.stems)} voices, not {voices}",
+            f"ask for --voices {len(card.stems)} or fewer",
+        )
+    return model
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name that no file can have
+        return False

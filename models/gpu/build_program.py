@@ -17,7 +17,7 @@ from rtsep.models.gpu.tracker import TensorTracker
 from rtsep.models.networks.pitch_net import PitchNet
 from rtsep.models.networks.source_filter_net import SourceFilterNet
 from rtsep.models.networks.step_module import HopNetwork, StepModule
-from rtsep.models.registry import Model, find_model
+from rtsep.models.registry import Model, find_choir
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -40,9 +40,9 @@ def build_program(
         replace: puts an engine where a network is.
 
     Raises:
-        RtsepError: an unknown name, a damaged file, or a part that exists on the CPU's engine alone.
+        RtsepError: what `build_model` refuses, or a part that exists on the CPU's engine alone.
     """
-    model = find_model(name)
+    model = find_choir(name, voices, framing)
     pitches = model.card.network(TRACKER, framing.latency_ms)
     if pitches is None or pitches.architecture != "pitch-net":
         raise RtsepError(

@@ -66,6 +66,28 @@ class NetworkStep:
         self._side = 0
         self._warm_up()
 
+    def require(self, inputs: dict[str, tuple[int, ...]], outputs: dict[str, tuple[int, ...]]) -> None:
+        """Is it the network that its user takes it for? A file's hash says that it is the file of the card,
+        not that the card's author named the right one.
+
+        Args:
+            inputs: shapes of all inputs by name, states left out; -1 for a size from 1 up.
+            outputs: shapes of the outputs that are read; there may be more.
+
+        Raises:
+            RtsepError: names or shapes that differ.
+        """
+        for what, needed, found in (("input", inputs, self.inputs), ("output", outputs, self.outputs)):
+            names = needed.keys() | (found.keys() if what == "input" else set())
+            for name in sorted(names):
+                have = found[name].shape if name in found else None
+                want = needed.get(name)
+                if have is None or want is None or not _fits(have, want):
+                    raise RtsepError(
+                        f"{self._name}: {what} {name!r} is {_shape(have)}; expected {_shape(want)}",
+                        "name the network that belongs to this architecture, or export it again",
+                    )
+
     def _warm_up(self) -> None:
         """The first run plans and takes all memory: not on stage."""
         for _ in self._runs:
@@ -108,3 +130,11 @@ class NetworkStep:
                 raise ValueError(f"state {key!r} holds NaN or Inf")
         for key, value in state.items():
             own[key][...] = value
+
+
+def _fits(have: tuple[int, ...], want: tuple[int, ...]) -> bool:
+    return len(have) == len(want) and all(w in (h, -1) for h, w in zip(have, want, strict=True))
+
+
+def _shape(shape: tuple[int, ...] | None) -> str:
+    return "none" if shape is None else str(["any" if size < 0 else size for size in shape]).replace("'", "")

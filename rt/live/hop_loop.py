@@ -15,7 +15,7 @@ from rtsep.rt.control.commands import CommandReader
 from rtsep.rt.control.mixer import Mixer
 from rtsep.rt.control.parameters import RAMP_S
 from rtsep.rt.fallback import load_or_fall_back, take_over
-from rtsep.rt.live.device_stream import DeviceStream
+from rtsep.rt.live.device_stream import DeviceStream, device_timeout_s
 from rtsep.rt.live.meters import HopTimes, LevelMeters
 from rtsep.rt.live.routing import routing
 from rtsep.rt.live.scheduling import lock_memory, stop_collecting
@@ -24,8 +24,7 @@ from rtsep.rt.live.status import Block, rounded
 from rtsep.rt.live.stream_choice import StreamChoice, buffering_samples
 
 HOUSEKEEPING_S = 0.05  # a screen refreshes 20 times a second at most
-DEVICE_TIMEOUT_S = 1.0  # ten times the longest block of any device
-INPUT_RING_S = 2.0  # stalls shorter than this lose no input
+INPUT_RING_S, INPUT_RING_BLOCKS = 2.0, 4  # stalls shorter than the longer of the two lose no input
 # Waiting for input: each sleep takes up to its own length from the hop's time, and each waking costs CPU.
 SLEEPS_PER_HOP, LONGEST_SLEEP_S = 20, 5e-4
 WARM_UP_HOPS = 24  # past every first call: FFT plans, page faults, branch predictors
@@ -90,7 +89,7 @@ class LiveEngine:
             hop,
             latency,
             separator.hop_latency_samples,
-            round(INPUT_RING_S * fmt.samplerate),
+            max(round(INPUT_RING_S * fmt.samplerate), INPUT_RING_BLOCKS * fmt.blocksize),
             routes.bypass,
             round(RAMP_S * fmt.samplerate),
         )
@@ -142,6 +141,11 @@ class LiveEngine:
         """What the device runs."""
         return self._callback
 
+    @property
+    def stems(self) -> tuple[str, ...]:
+        """Names in order, the residual last."""
+        return self._separator.stems
+
     def state_dict(self) -> State:
         """What a later engine needs to go on where this one stopped."""
         return {"aligned": self._aligned.copy(), **self._separator.state_dict()}
@@ -155,8 +159,9 @@ class LiveEngine:
         fmt = self._choice.format
         stream = DeviceStream(fmt, self._callback)
         before, after = stream.latency_s
-        self._fixed["device_input_samples"] = round(before * fmt.samplerate)
-        self._fixed["device_output_samples"] = round(after * fmt.samplerate)
+        for side, latency_s in (("input", before), ("output", after)):
+            samples = None if latency_s is None else round(latency_s * fmt.samplerate)
+            self._fixed[f"device_{side}_samples"] = samples
         stream.start()
         self._stream = stream
         self.publish("running")
@@ -166,6 +171,8 @@ class LiveEngine:
         lost.
         """
         next_housekeeping = time.monotonic()
+        fmt = self._choice.format
+        timeout_s = device_timeout_s(fmt.blocksize, fmt.samplerate)
         while True:
             if self._callback.wait_input(self._hop_index, HOUSEKEEPING_S, self._grain_s):
                 self.run_hop()
@@ -175,13 +182,17 @@ class LiveEngine:
             next_housekeeping = now + HOUSEKEEPING_S
             if should_stop():
                 return True
-            if self._stream.stalled_s() > DEVICE_TIMEOUT_S:
+            if self._stream.stalled_s() > timeout_s:
                 return False
             self.publish("running")
 
-    def close(self) -> None:
-        """Silence. What is still inside the separator goes to the take."""
-        self._stream.close()
+    def leave_device(self) -> bool:
+        """Silence; an audio server no longer counts on this process. False when the driver hangs."""
+        return self._stream.close()
+
+    def close(self) -> bool:
+        """Leaves the device, as `leave_device`. What is still inside the separator goes to the take."""
+        left = self.leave_device()
         if self._record is not None:
             self._hop[...] = 0
             for _ in range(-(-self._separator.hop_latency_samples // self._separator.hop)):
@@ -189,6 +200,7 @@ class LiveEngine:
                 self._record_hop(self._record)
             self._record.close()
         self.publish("stopped")
+        return left
 
     def _obey(self) -> None:
         """Takes what has been set since the last time, if anything."""

@@ -48,7 +48,7 @@ class Status:
         device_load: of the device callback, as PortAudio measures it.
         algorithmic_samples, buffering_samples: their sum is `live_latency_samples`, exact.
         live_latency_samples: from device input buffer to device output buffer.
-        device_input_samples, device_output_samples: what the driver says it adds.
+        device_input_samples, device_output_samples: what the driver says it adds; None where that cannot be.
         blocksize: frames of a device block; input_device, output_device: names.
         scheduling: what the operating system granted ("SCHED_FIFO 5", "nice -10" or "normal").
         notes: what the user should know about routing and the like.
@@ -83,8 +83,8 @@ class Status:
     algorithmic_samples: int = 0
     buffering_samples: int = 0
     live_latency_samples: int = 0
-    device_input_samples: int = 0
-    device_output_samples: int = 0
+    device_input_samples: int | None = 0
+    device_output_samples: int | None = 0
     blocksize: int = 0
     input_device: str = ""
     output_device: str = ""

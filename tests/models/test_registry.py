@@ -79,7 +79,7 @@ def with_network(**changes: Any) -> Callable[[Path], Path]:
         (with_network(onnx="/etc/passwd"), "not a plain file name"),
         (with_network(weights=".."), "not a plain file name"),
         (with_network(onnx_sha256="0" * 63), "not a SHA-256"),
-        (with_network(latency_presets_ms=[]), "no latency preset"),
+        (with_network(latency_presets_ms=[]), "network 1: latency_presets_ms is"),
         (with_network(parameters=True), "not a whole number"),
     ],
 )

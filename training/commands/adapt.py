@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 
 from rtsep.kernels.errors import RtsepError
+from rtsep.models.card_rules import MAX_COUNT, printable, require_model_name
 from rtsep.models.registry import DEFAULT_MODEL, find_model
 from rtsep.rt.cli.option_types import VOICES
 from rtsep.training.choir.adapt.adapt import adapt, levels_network, write_adapted
@@ -26,7 +27,7 @@ EXIT_NO_BETTER = 3
 )
 @click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER",
               help="Of the new model; named after the recording unless given.")  # fmt: skip
-@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
+@click.option("--seed", type=click.IntRange(0, MAX_COUNT), default=1, show_default=True)
 @click.pass_context
 def command(
     ctx: click.Context, rehearsal: Path, voices: int, model: str, out: Path | None, seed: int
@@ -53,12 +54,13 @@ def command(
             file=sys.stderr,
         )
         ctx.exit(EXIT_NO_BETTER)
-    words = ("rtsep", "adapt", rehearsal.name, "--voices", voices, "--model", model, "--seed", seed)
+    names = printable(rehearsal.name), printable(model)
+    words = ("rtsep", "adapt", names[0], "--voices", voices, "--model", names[1], "--seed", seed)
     try:
         with screen.status("exporting"):
             write_adapted(
                 parent, old, adapted, folder,
-                recording=f"{rehearsal.name} ({heard.seconds:.0f} s, SHA-256 {digest})",
+                recording=f"{printable(rehearsal.name)} ({heard.seconds:.0f} s, SHA-256 {digest})",
                 verdict=verdict,
                 recipe=shlex.join(map(str, words)),
                 seed=seed,
@@ -74,6 +76,7 @@ def _check_new(folder: Path) -> None:
     """Before minutes of work."""
     if folder.exists():
         raise RtsepError(f"--out {folder} exists", "name a new folder: models are never overwritten")
+    require_model_name(folder.name, "--out")
     if not folder.absolute().parent.is_dir():
         raise RtsepError(f"--out {folder}: {folder.absolute().parent} is not a folder", "create it first")
     try:

@@ -9,6 +9,7 @@ import click
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.card import LEVELS, NetworkCard, network_from_json
+from rtsep.models.card_rules import require_model_name
 from rtsep.models.registry import CARD_FILE, DEFAULT_MODEL, Model, find_model
 from rtsep.training.files.card_file import write_card
 
@@ -31,6 +32,7 @@ def command(
     """Puts trained networks into the new model folder OUT: `rtsep --model OUT`."""
     if out.exists():
         raise RtsepError(f"{out} exists", "name a new folder: models are never overwritten")
+    require_model_name(out.name, "folder")
     if not out.absolute().parent.is_dir():
         raise RtsepError(f"{out}: {out.absolute().parent} is not a folder", "create it first")
     base = find_model(like).card

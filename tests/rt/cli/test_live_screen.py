@@ -93,6 +93,12 @@ def test_latency_is_split_and_adds_up() -> None:
     assert "576 samples, exact" in text
 
 
+def test_a_latency_that_the_driver_does_not_know_is_not_shown() -> None:
+    text = latency_text(replace(RUNNING, device_input_samples=None))
+    assert "latency 12.0 ms = algorithmic 10.67 + buffering 1.33, and the device's" in text
+    assert "its driver does not say" in text
+
+
 def rendered(status: Status) -> str:
     console = Console(file=io.StringIO(), width=120, force_terminal=False)
     console.print(render(status))
