@@ -17,7 +17,7 @@ from rtsep.models.gpu.tracker import TensorTracker
 from rtsep.models.networks.pitch_net import PitchNet
 from rtsep.models.networks.source_filter_net import SourceFilterNet
 from rtsep.models.networks.step_module import HopNetwork, StepModule
-from rtsep.models.registry import Model, find_choir
+from rtsep.models.registry import Model, find_choir, find_model
 
 M = TypeVar("M", bound=nn.Module)
 

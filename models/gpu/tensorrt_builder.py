@@ -1,15 +1,23 @@
 """TensorRT as `rtsep compile` knows it, and what puts its engines into the hop program."""
 
+from importlib import import_module, metadata
 from importlib.util import find_spec
+from typing import Any
+
+import torch
+from torch import nn
 
 from rtsep.kernels.errors import RtsepError
-from rtsep.models.gpu import tensorrt_engine, torch_tensorrt_engine
+from rtsep.models.gpu import tensorrt_engine
 from rtsep.models.gpu.build_program import Replace, trained_network
 from rtsep.models.gpu.cuda_graph import describe_gpu
 from rtsep.models.gpu.tensorrt_step import EngineNetwork, TensorRtStep
 from rtsep.models.networks.step_module import HopNetwork, StepModule
 from rtsep.models.runtimes.compile import compiled_engine
-from rtsep.models.runtimes.network_step import NetworkStep
+from rtsep.models.runtimes.network_step import NEXT, NetworkStep
+
+# The edition for TensorRT for RTX has a name of its own and the same module.
+PACKAGES = ("torch-tensorrt", "torch-tensorrt-rtx")
 
 
 class TensorRtBuilder:
@@ -58,11 +66,11 @@ class TorchTensorRtBuilder(TensorRtBuilder):
 
     def describe(self) -> dict[str, str]:
         """See `EngineBuilder`."""
-        return super().describe() | {"builder": torch_tensorrt_engine.installed_version() or ""}
+        return super().describe() | {"builder": installed_version() or ""}
 
     def build(self, network: bytes, name: str, precision: str) -> bytes:
         """See `EngineBuilder`; `network` says which of the model's."""
-        return torch_tensorrt_engine.torch_engine(trained_network(self._model, network), name)
+        return torch_engine(trained_network(self._model, network), name)
 
 
 def best_builder(model: str, precision: str) -> TensorRtBuilder:
@@ -73,7 +81,7 @@ def best_builder(model: str, precision: str) -> TensorRtBuilder:
     """
     builder = _builders(model, precision)[0]
     if isinstance(builder, TorchTensorRtBuilder):
-        torch_tensorrt_engine.require_torch_tensorrt()
+        require_torch_tensorrt()
     return builder
 
 
@@ -95,5 +103,67 @@ def engines_in_place(model: str, precision: str) -> Replace:
 def _builders(model: str, precision: str) -> list[TensorRtBuilder]:
     """All that engines of `precision` may come from here, the best first; nothing is loaded."""
     parser = TensorRtBuilder()
-    torch_too = precision in TorchTensorRtBuilder.precisions and torch_tensorrt_engine.installed_version()
+    torch_too = precision in TorchTensorRtBuilder.precisions and installed_version()
     return [TorchTensorRtBuilder(model), parser] if torch_too else [parser]
+
+
+def installed_version() -> str | None:
+    """Package and version, without loading it (seconds, and a GPU's libraries); None where there is none."""
+    for package in PACKAGES:
+        try:
+            return f"{package} {metadata.version(package)}"
+        except metadata.PackageNotFoundError:
+            continue
+    return None
+
+
+def require_torch_tensorrt() -> Any:
+    """The module.
+
+    Raises:
+        RtsepError: it is not installed or does not load; then engines are built by TensorRT's ONNX parser.
+    """
+    try:
+        return import_module("torch_tensorrt")
+    except Exception as error:  # a missing driver, library or edition of TensorRT shows as whatever it likes
+        raise RtsepError(
+            f"torch-tensorrt does not load: {error}", "install the edition that fits torch and TensorRT"
+        ) from error
+
+
+def torch_engine(module: StepModule, name: str) -> bytes:
+    """One engine of a whole step at batch 1, its types as they are.
+
+    Args:
+        module: in `eval` mode.
+        name: what to call it in messages.
+
+    Returns:
+        The serialized plan behind a line that names its ports; see `tensorrt_engine.with_ports`.
+
+    Raises:
+        RtsepError: torch-tensorrt does not load, an operation has no converter, or no engine comes of it.
+    """
+    dynamo = require_torch_tensorrt().dynamo
+    assert isinstance(module, nn.Module)
+    arguments = (*module.example_inputs(1), *module.initial_state(1))
+    try:
+        with torch.no_grad():
+            program = torch.export.export(module, arguments)
+        plan = dynamo.convert_exported_program_to_serialized_trt_engine(
+            program,
+            arg_inputs=arguments,
+            use_explicit_typing=True,
+            min_block_size=1,
+            require_full_compilation=True,  # else what has no converter would stay in torch, in silence
+            immutable_weights=True,
+            disable_tf32=True,  # ten bits of mantissa instead of 23: as for the parser's engines
+        )
+    except RuntimeError as error:
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise RtsepError(
+            f"{name}: torch-tensorrt builds no engine of it ({reason})", "use --backend cuda"
+        ) from error
+    inputs = (*module.inputs, *module.states)
+    outputs = (*module.outputs, *(NEXT + state for state in module.states))
+    return tensorrt_engine.with_ports(bytes(plan), inputs, outputs)
