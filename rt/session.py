@@ -43,7 +43,7 @@ class Session:
         samplerate: Hz; the input device's own where left out.
         blocksize: frames of a device block; the largest power of two up to 128 that divides the hop where
             left out.
-        record: folder for a take (`input.wav`, `voice-1.wav`, ..., `residual.wav`).
+        record: folder for a take: `input.wav`, and a file for each stem, `residual.wav` last.
         f0: pitches to follow instead of tracking them.
         backend: "auto", "cpu", "openvino" or "cuda" (the processor where there is no GPU; the
             status says so in `notes`).

@@ -95,10 +95,12 @@ def plain_line(status: Status) -> str:
 
 
 def _pitch(status: Status, index: int) -> str:
-    if index >= len(status.f0_hz):
+    """Of one stem; empty where the model gives it no pitch."""
+    f0_hz = status.f0_hz[index] if index < len(status.f0_hz) else None
+    if f0_hz is None:
         return ""
     merged = index < len(status.merged) and status.merged[index]
-    return f" ({note_name(status.f0_hz[index])}{' merged' if merged else ''})"
+    return f" ({note_name(f0_hz)}{' merged' if merged else ''})"
 
 
 def render(status: Status) -> "RenderableType":

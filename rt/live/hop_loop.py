@@ -20,7 +20,7 @@ from rtsep.rt.live.meters import HopTimes, LevelMeters
 from rtsep.rt.live.routing import routing
 from rtsep.rt.live.scheduling import lock_memory, stop_collecting
 from rtsep.rt.live.settings import LiveSettings
-from rtsep.rt.live.status import Block, rounded
+from rtsep.rt.live.status import Block, of_each, rounded
 from rtsep.rt.live.stream_choice import StreamChoice, buffering_samples
 
 HOUSEKEEPING_S = 0.05  # a screen refreshes 20 times a second at most
@@ -95,7 +95,6 @@ class LiveEngine:
         )
         self._mixer = Mixer(separator.stems)
         self._commands = CommandReader(commands, self._mixer.parameters)
-        self._obey()  # what was set for the engine before this one is in force from the first frame on
         self._hop_index = self._skipped_hops = self._record_lost_frames = 0
         self._hop = np.zeros((hop, channels), np.float32)
         self._stems = np.zeros((stems, hop, channels), np.float32)
@@ -114,6 +113,7 @@ class LiveEngine:
         if state is not None:
             self._aligned[...] = state.pop("aligned")
             take_over(separator, state)
+        self._obey()  # what was set for the engine before this one is in force from the first frame on
         self._fixed: dict[str, Any] = {
             "samplerate": fmt.samplerate,
             "hop": hop,
@@ -243,7 +243,8 @@ class LiveEngine:
 
     def publish(self, state: str, last_error: str | None = None, device_losses: int = 0) -> None:
         """A snapshot for everyone who watches."""
-        callback, report, before = self._callback, self._separator.voices, self._before
+        callback, before = self._callback, self._before
+        stems, report = self._separator.stems, self._separator.voices
         now, cpu = time.monotonic(), time.process_time()
         if now - self._load_at[0] >= 1.0:
             self._load = (cpu - self._load_at[1]) / (now - self._load_at[0])
@@ -274,9 +275,9 @@ class LiveEngine:
                 **{name: before[name] + value for name, value in counted.items()},
                 "state": state,
                 "input_peak_db": rounded(to_db(self._input_peak)),
-                "f0_hz": rounded(report.f0_hz),
-                "level_db": rounded(report.level_db),
-                "merged": [bool(m) for m in report.merged],
+                "f0_hz": of_each(stems, report.stems, rounded(report.f0_hz)),
+                "level_db": of_each(stems, report.stems, rounded(report.level_db)),
+                "merged": of_each(stems, report.stems, report.merged.tolist()),
                 "cpu_load": round(self._load, 3),
                 "device_load": round(self._stream.load, 3) if state == "running" else 0.0,
                 "last_error": self._last_error if last_error is None else last_error,

@@ -1,5 +1,5 @@
-"""The process that writes a take to disk while the show goes on: `input.wav`, `voice-1.wav`, ...,
-`residual.wav`.
+"""The process that writes a take to disk while the show goes on: `input.wav`, and a file for each stem that
+the model has, such as `voice-1.wav`, with `residual.wav` last.
 
 Started by `rtsep.rt.session` as `python -m rtsep.rt.live.recorder_process`. It takes frames of
 [input, stem 1, ..., residual] from a ring in shared memory, where the input is as old as the stems, so all
