@@ -53,10 +53,10 @@ def check_kernels(compiler: str) -> None:
 
     binaries = Path(sys.executable).parent
     run(
-        binaries / "cmake", "-S", ROOT, "-B", BUILD, "-G", "Ninja", "-Wno-dev", "--log-level=WARNING",
+        binaries / "cmake", "-S", ROOT, "-B", BUILD, "-G", "Ninja", "--log-level=WARNING",
         "-DRTSEP_SANITIZE=ON", "-DPYBIND11_FINDPYTHON=ON", f"-DPython_EXECUTABLE={sys.executable}",
         f"-Dpybind11_DIR={pybind11.get_cmake_dir()}", f"-DCMAKE_MAKE_PROGRAM={binaries / 'ninja'}",
-        f"-DCMAKE_CXX_COMPILER={compiler}",
+        CXX=compiler,
     )  # fmt: skip
     run(binaries / "cmake", "--build", BUILD)
     module = BUILD / f"_core{sysconfig.get_config_var('EXT_SUFFIX')}"
