@@ -4,9 +4,9 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from rtsep.kernels.errors import RtsepError
+from rtsep.kernels.errors import GpuMissing, RtsepError
 from rtsep.models.framing import Framing
-from rtsep.models.gpu.hop_runner import HALF_BOUND, WHOLE_BOUND, GpuMissing, HopRunner
+from rtsep.models.gpu.hop_runner import HALF_BOUND, WHOLE_BOUND, HopRunner
 from rtsep.models.runtimes.compile import EngineBuilder, OpenVinoBuilder, compiled_engine
 from rtsep.models.runtimes.network_step import MakeStep, NetworkStep
 from rtsep.models.runtimes.onnx_step import OnnxStep

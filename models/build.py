@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TypeVar
 
-from rtsep.kernels.errors import RtsepError
+from rtsep.kernels.errors import ModelRefused
 from rtsep.models.card import LEVELS, TRACKER, NetworkCard
 from rtsep.models.choir.comb_masks import AdaptiveCombMasks, CombMasks, FixedCombMasks
 from rtsep.models.choir.given_pitches import F0Track
@@ -61,12 +61,12 @@ def build_model(
         make_step: what runs its networks, see `backends.step_maker`.
 
     Raises:
-        RtsepError: an unknown name, a damaged file, a number of voices outside 1..4, another number of given
-            pitches, or a sample rate, latency or number of voices that the model's card does not offer.
+        ModelRefused: an unknown name, a damaged file, a number of voices outside 1..4, another number of
+            given pitches, or a sample rate, latency or number of voices that the model's card does not offer.
     """
     model = find_choir(name, voices, framing)
     if f0 is not None and f0.voices != voices:
-        raise RtsepError(f"{f0.voices} contours of F0 for {voices} voices", "give one contour per voice")
+        raise ModelRefused(f"{f0.voices} contours of F0 for {voices} voices", "give one contour per voice")
     pitches = _tracker(model, voices, framing, make_step) if f0 is None else f0
     return ChoirModel(voices, framing, _masks(model, voices, framing, make_step), pitches)
 
@@ -103,7 +103,7 @@ def _adapted(
     """What runs a network, with the network in it: its file is compared with the card before it is loaded."""
     content = model.read(network.onnx)
     if network.architecture not in known:
-        raise RtsepError(
+        raise ModelRefused(
             f"model {model.card.name} has a {network.role} network of architecture "
             f"{network.architecture!r}; this rtsep runs {', '.join(known) or 'none'}",
             "install a newer rtsep",
@@ -112,7 +112,7 @@ def _adapted(
     if network.architecture in PORTS:
         step.require(*PORTS[network.architecture])
     if "f0_hz" in step.inputs and step.inputs["f0_hz"].shape[1] < voices:
-        raise RtsepError(
+        raise ModelRefused(
             f"{model.card.name}'s {network.onnx} is for {step.inputs['f0_hz'].shape[1]} voices, not {voices}",
             "ask for fewer --voices",
         )

@@ -16,9 +16,8 @@ using f32 = py::array_t<float, py::array::c_style>;
 using i32 = py::array_t<std::int32_t, py::array::c_style>;
 using c64 = py::array_t<std::complex<float>, py::array::c_style>;
 
-// One loop, compiled for AVX-512, AVX2+FMA and the baseline, chosen when the module loads. Under the address sanitizer
-// only for the baseline: the choice runs before the sanitizer is set up.
-#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
+// One loop, compiled for AVX-512, AVX2+FMA and the baseline, chosen when the module loads.
+#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
 #define RTSEP_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define RTSEP_CLONES

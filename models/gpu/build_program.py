@@ -7,7 +7,7 @@ from typing import TypeVar
 import safetensors.torch
 from torch import nn
 
-from rtsep.kernels.errors import RtsepError
+from rtsep.kernels.errors import ModelRefused
 from rtsep.models.card import LEVELS, TRACKER, NetworkCard
 from rtsep.models.framing import Framing
 from rtsep.models.gpu.comb import TensorAdaptiveComb
@@ -40,12 +40,12 @@ def build_program(
         replace: puts an engine where a network is.
 
     Raises:
-        RtsepError: what `build_model` refuses, or a part that exists on the CPU's engine alone.
+        ModelRefused: what `build_model` refuses, or a part that exists on the CPU's engine alone.
     """
     model = find_choir(name, voices, framing)
     pitches = model.card.network(TRACKER, framing.latency_ms)
     if pitches is None or pitches.architecture != "pitch-net":
-        raise RtsepError(
+        raise ModelRefused(
             f"model {name} has no tracker network: only those run as one program", "choose --model choir"
         )
     finder = _replaced(_trained(PitchNet(**pitches.config), model, pitches), model, pitches, replace)
@@ -83,7 +83,7 @@ def _masks(model: Model, voices: int, framing: Framing, replace: Replace | None)
         return TensorLevels(_replaced(levels, model, network, replace), voices, framing)
     if network is None and model.card.comb == "adaptive":
         return TensorAdaptiveComb(voices, framing)
-    raise RtsepError(
+    raise ModelRefused(
         f"model {model.card.name} has levels that do not run as one program", "choose --model choir"
     )
 

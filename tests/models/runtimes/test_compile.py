@@ -8,9 +8,8 @@ import pytest
 import torch
 from helpers.tiny_network import TinyNetwork
 
-from rtsep.kernels.errors import RtsepError
+from rtsep.kernels.errors import GpuMissing, RtsepError
 from rtsep.models import backends
-from rtsep.models.gpu.hop_runner import GpuMissing
 from rtsep.models.networks.export import export_onnx
 from rtsep.models.runtimes.compile import Recorder, compile_networks, engine_key
 from rtsep.models.runtimes.engine_cache import EngineCache, default_folder
