@@ -61,7 +61,7 @@ def trained_network(name: str, content: bytes) -> StepModule:
         content: the network's ONNX file.
 
     Raises:
-        RtsepError: no network of the model, or one of an architecture that is not known here.
+        ModelRefused: no network of the model, or one of an architecture that is not known here.
     """
     model = find_model(name)
     sha256 = hashlib.sha256(content).hexdigest()
@@ -71,7 +71,7 @@ def trained_network(name: str, content: bytes) -> StepModule:
             module = _trained(module, model, network).eval()
             assert isinstance(module, StepModule)
             return module
-    raise RtsepError(
+    raise ModelRefused(
         f"model {name} has no such network of {', '.join(ARCHITECTURES)}", "choose --backend cuda or cpu"
     )
 
