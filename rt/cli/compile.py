@@ -53,7 +53,7 @@ def command(
     the machine any more are built again.
     """
     screen = Console(stderr=True)
-    builder = engine_builder(backend)
+    builder = engine_builder(backend, model, precision)
     samplerate, sound = _sound(audio, voices)
     recorder = Recorder()
     preset = Preset(samplerate, latency_ms)
