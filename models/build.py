@@ -5,7 +5,6 @@ from functools import cached_property
 
 from rtsep.kernels.errors import ModelRefused
 from rtsep.models.band.build import band_stems, build_band
-from rtsep.models.band.singers import VOCALS, SingersModel, with_singers
 from rtsep.models.card import BAND, CHOIR
 from rtsep.models.card_rules import require_offered
 from rtsep.models.choir.build import build_choir
@@ -16,6 +15,7 @@ from rtsep.models.mask_model import RESIDUAL, MaskModel
 from rtsep.models.registry import DEFAULT_MODEL, Model, default_model, find_model, require_voices
 from rtsep.models.runtimes.network_step import MakeStep
 from rtsep.models.runtimes.onnx_step import OnnxStep
+from rtsep.models.singers import VOCALS, SingersModel, with_singers
 
 DEFAULT_VOICES = 4  # of a choir
 
