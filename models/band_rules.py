@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from rtsep.kernels.errors import RtsepError
+from rtsep.kernels.errors import ModelRefused
 
 ENCODER, DECODER = "encoder", "decoder"  # roles of its networks
 
@@ -40,12 +40,12 @@ def require_band(card: Promises, where: str) -> None:
     """Every stem has one decoder at every latency; a whole model has one encoder, an add-on none.
 
     Raises:
-        RtsepError: the first rule that does not hold.
+        ModelRefused: the first rule that does not hold.
     """
     if card.comb is not None:
-        raise RtsepError(f"{where}: comb is {card.comb!r}", "a band has none: give null")
+        raise ModelRefused(f"{where}: comb is {card.comb!r}", "a band has none: give null")
     if (card.base_sha256 is None) != (card.encoder_sha256 is None):
-        raise RtsepError(f"{where} names one of base_sha256 and encoder_sha256", "give both or none")
+        raise ModelRefused(f"{where} names one of base_sha256 and encoder_sha256", "give both or none")
     needed: list[tuple[str, str | None]] = [(DECODER, stem) for stem in card.stems]
     if card.encoder_sha256 is None:
         needed.append((ENCODER, None))
@@ -55,8 +55,8 @@ def require_band(card: Promises, where: str) -> None:
             of_it = [n for n in card.networks if (n.role, n.stem) == (role, stem)]
             count = sum(ms in n.latency_presets_ms for n in of_it)
             if count != 1:
-                raise RtsepError(f"{where} has {count} networks as {what} at {ms} ms", "give one")
+                raise ModelRefused(f"{where} has {count} networks as {what} at {ms} ms", "give one")
     for network in card.networks:
         if (network.role, network.stem) not in needed:
             what = "an encoder" if network.stem is None else f"a decoder of {network.stem}"
-            raise RtsepError(f"{where} has {what}, which belongs to none of its stems", "leave it out")
+            raise ModelRefused(f"{where} has {what}, which belongs to none of its stems", "leave it out")

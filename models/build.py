@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from rtsep.kernels.errors import RtsepError
+from rtsep.kernels.errors import ModelRefused
 from rtsep.models.band.build import band_stems, build_band
-from rtsep.models.band.singers import VOCALS, SingersModel, with_singers
 from rtsep.models.card import BAND, CHOIR
 from rtsep.models.card_rules import require_offered
 from rtsep.models.choir.build import build_choir
@@ -16,6 +15,7 @@ from rtsep.models.mask_model import RESIDUAL, MaskModel
 from rtsep.models.registry import DEFAULT_MODEL, Model, default_model, find_model, require_voices
 from rtsep.models.runtimes.network_step import MakeStep
 from rtsep.models.runtimes.onnx_step import OnnxStep
+from rtsep.models.singers import VOCALS, SingersModel, with_singers
 
 DEFAULT_VOICES = 4  # of a choir
 
@@ -32,7 +32,7 @@ class ModelChoice:
         add_ons: folders of decoders beside a band's own.
 
     Raises:
-        RtsepError: on `names` and on building, for anything that the model's family does not have.
+        ModelRefused: on `names` and on building, for anything that the model's family does not have.
     """
 
     model: str | None = None
@@ -74,13 +74,13 @@ class ModelChoice:
             require_voices(self.voices)
         if card.family == CHOIR:
             if self.stems is not None:
-                raise RtsepError(
+                raise ModelRefused(
                     f"--stems {','.join(self.stems)} is not for model {card.name}, whose family {CHOIR} has "
                     "voices, not named stems",
                     f"use --voices, or a --model of the family {BAND}",
                 )
             if self.add_ons:
-                raise RtsepError(
+                raise ModelRefused(
                     f"--add-on {self.add_ons[0]} is not for model {card.name}, whose family {CHOIR} has no "
                     "decoders to add to",
                     f"leave it out, or use a --model of the family {BAND}",
@@ -88,7 +88,7 @@ class ModelChoice:
             return
         _check_stems(self.stems)
         if self.voices is not None and VOCALS not in band_stems(self.found, self.stems, self.found_add_ons):
-            raise RtsepError(
+            raise ModelRefused(
                 f"--voices {self.voices} is not for these stems of model {card.name}: its family {BAND} has "
                 f"voices in the stem {VOCALS} alone",
                 f"leave it out, or add {VOCALS} to --stems",
@@ -99,12 +99,12 @@ def _check_stems(stems: tuple[str, ...] | None) -> None:
     if stems is None:
         return
     if not stems or not all(stems):
-        raise RtsepError("--stems has an empty name", "separate the names by single commas")
+        raise ModelRefused("--stems has an empty name", "separate the names by single commas")
     if RESIDUAL in stems:
-        raise RtsepError(f"--stems names the {RESIDUAL}, which is always there", "leave it out")
+        raise ModelRefused(f"--stems names the {RESIDUAL}, which is always there", "leave it out")
     for stem in stems:
         if stems.count(stem) > 1:
-            raise RtsepError(f"--stems names {stem!r} {stems.count(stem)} times", "name each stem once")
+            raise ModelRefused(f"--stems names {stem!r} {stems.count(stem)} times", "name each stem once")
 
 
 def build_model(
@@ -128,7 +128,7 @@ def build_model(
         make_step: what runs the networks, see `backends.step_maker`.
 
     Raises:
-        RtsepError: an unknown name, a damaged file, something that the model's family does not have, a
+        ModelRefused: an unknown name, a damaged file, something that the model's family does not have, a
             sample rate or latency that its card does not offer, or another number of given pitches than of
             voices.
     """
@@ -139,7 +139,7 @@ def build_model(
             choice.name, voices=choice.voice_count, framing=framing, f0=f0, make_step=make_step
         )
     if f0 is not None and not voices:
-        raise RtsepError(
+        raise ModelRefused(
             f"the stems of model {choice.found.card.name} have no pitch to be given",
             "leave --f0 out, or say how many singers it is for with --voices",
         )
@@ -155,13 +155,13 @@ def build_model(
 
 
 def require_gpu_family(choice: ModelChoice, backend: str) -> None:
-    """Raises RtsepError for a model whose hop does not run on a GPU.
+    """Raises ModelRefused for a model whose hop does not run on a GPU.
 
     Raises:
-        RtsepError: a band.
+        ModelRefused: a band.
     """
     if choice.found.card.family != CHOIR:
-        raise RtsepError(
+        raise ModelRefused(
             f"--backend {backend} does not run model {choice.found.card.name}: its family "
             f"{choice.found.card.family} runs on the processor",
             "use --backend cpu or openvino",

@@ -5,7 +5,7 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from rtsep.kernels.errors import RtsepError
+from rtsep.kernels.errors import ModelRefused
 from rtsep.models.band_rules import DECODER, ENCODER, require_band
 from rtsep.models.card_rules import (
     is_count,
@@ -119,14 +119,15 @@ def network_from_json(data: object, where: str) -> NetworkCard:
     """One network of a card.
 
     Raises:
-        RtsepError: fields that are missing, unknown, of the wrong kind or out of bounds; `where` says whose.
+        ModelRefused: fields that are missing, unknown, of the wrong kind or out of bounds; `where` says
+            whose.
     """
     network = _made(NetworkCard, data, where)
     _one_of(network.role, tuple(role for roles in ROLES.values() for role in roles), f"{where}: role")
     require_presets(network.latency_presets_ms, where)
     require_config(network.architecture, network.config, where)
     if (network.role == DECODER) != (network.stem is not None):
-        raise RtsepError(
+        raise ModelRefused(
             f"{where}: stem is {shown(network.stem)}", "name the stem of a decoder, and of no other role"
         )
     return network
@@ -136,7 +137,7 @@ def read_card(path: Path) -> ModelCard:
     """Reads one card, and refuses one that cannot be kept to.
 
     Raises:
-        RtsepError: no JSON; fields that are missing, unknown or of the wrong kind; or promises (family,
+        ModelRefused: no JSON; fields that are missing, unknown or of the wrong kind; or promises (family,
             rates, presets, stems, files) that contradict each other.
     """
     data = read_json(path)
@@ -158,11 +159,11 @@ def read_card(path: Path) -> ModelCard:
         return card
     require_choir(card, where)
     if (card.base_sha256, card.encoder_sha256) != (None, None):
-        raise RtsepError(f"{where}: a choir is no add-on", "leave out base_sha256 and encoder_sha256")
+        raise ModelRefused(f"{where}: a choir is no add-on", "leave out base_sha256 and encoder_sha256")
     served = {ms for network in card.networks if network.role == LEVELS for ms in network.latency_presets_ms}
     bare = set(card.latency_presets_ms) - served
     if (card.comb is None) == bool(bare):
-        raise RtsepError(
+        raise ModelRefused(
             f"{where} must name a comb where a latency has no levels network, and only there",
             "give one of the two for every latency",
         )
@@ -171,7 +172,7 @@ def read_card(path: Path) -> ModelCard:
 
 def _one_of(value: str, allowed: tuple[str, ...], what: str) -> None:
     if value not in allowed:
-        raise RtsepError(f"{what} {shown(value)} is not one of {', '.join(allowed)}", "see ModelCard")
+        raise ModelRefused(f"{what} {shown(value)} is not one of {', '.join(allowed)}", "see ModelCard")
 
 
 def _is_sha256(value: object) -> bool:
@@ -220,15 +221,15 @@ T = TypeVar("T", NetworkCard, ModelCard)
 def _made(kind: type[T], data: object, where: str) -> T:
     """`kind` from JSON, every field there (those with a default may be left out) and of its kind."""
     if not isinstance(data, dict):
-        raise RtsepError(f"{where} is no JSON object", f"see {kind.__name__}")
+        raise ModelRefused(f"{where} is no JSON object", f"see {kind.__name__}")
     names = {field.name for field in fields(kind)}
     needed = {field.name for field in fields(kind) if field.default is MISSING}
     if not needed <= data.keys() <= names:
         odd = ", ".join(shown(name) for name in sorted((needed - data.keys()) | (data.keys() - names))[:8])
-        raise RtsepError(f"{where} has missing or unknown fields: {odd}", f"see {kind.__name__}")
+        raise ModelRefused(f"{where} has missing or unknown fields: {odd}", f"see {kind.__name__}")
     for key, value in data.items():
         test, words = _KINDS.get(key, _TEXT)
         if not test(value):
-            raise RtsepError(f"{where}: {key} is {shown(value)}, not {words}", f"see {kind.__name__}")
+            raise ModelRefused(f"{where}: {key} is {shown(value)}, not {words}", f"see {kind.__name__}")
     made: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
     return kind(**made)

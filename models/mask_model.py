@@ -1,5 +1,6 @@
 """What the engine asks of a model: a mask per stem and hop."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -9,6 +10,10 @@ from rtsep.models.voice_report import VoiceReport
 
 RESIDUAL = "residual"  # the output after all stems: what they leave of the input
 State = dict[str, NDArray[np.generic]]
+# The last word of states that hold log scores: a hypothesis that does not exist has -inf.
+SCORES = "score"
+# Before the memories of a program on a GPU, scores among them: they have numbers for names.
+PROGRAM_PREFIX = "program."
 
 
 class MaskModel(Protocol):
@@ -58,3 +63,66 @@ class MaskModel(Protocol):
     def load_state_dict(self, state: State) -> None:
         """Continues from `state_dict()` of a model of the same kind and sizes, sample-exactly."""
         ...
+
+
+class Stateful(Protocol):
+    """Anything whose memory can be taken out and put back."""
+
+    def state_dict(self) -> State:
+        """Copies of all arrays that later output depends on."""
+        ...
+
+    def load_state_dict(self, state: State) -> None:
+        """Continues from `state_dict()`, or raises and leaves everything as it was."""
+        ...
+
+
+def load_all(parts: Sequence[tuple[Stateful, State]]) -> None:
+    """Loads a state into each part, or into none: one that refuses leaves all as they were.
+
+    Raises:
+        ValueError: what the refusing part says.
+    """
+    before = [part.state_dict() for part, _ in parts]
+    try:
+        for part, state in parts:
+            part.load_state_dict(state)
+    except BaseException:
+        for (part, _), state in zip(parts, before, strict=True):
+            part.load_state_dict(state)
+        raise
+
+
+def require_like(own: State, state: State, owner: str) -> None:
+    """Compares names, shapes and types of two `state_dict()`, and takes finite numbers only.
+
+    An infinite number would pass through every later hop, or stop one of them with an error.
+
+    Args:
+        own: of the part that is to go on.
+        state: the one to go on from.
+        owner: what the part is called in messages.
+
+    Raises:
+        ValueError: the first name that differs, what it is, and what it should be.
+    """
+    for name in sorted(own.keys() | state.keys(), key=str):
+        have, got = (_described(each.get(name)) for each in (own, state))
+        if have != got:
+            raise ValueError(f"state {name!r} is {got}; this {owner} needs {have}")
+        value = state[name]
+        if not np.issubdtype(value.dtype, np.floating):
+            continue
+        finite = np.isfinite(value)
+        if (name.rpartition(".")[2] == SCORES or name.startswith(PROGRAM_PREFIX)) and finite.any():
+            finite |= value == -np.inf
+        if not finite.all():
+            raise ValueError(f"state {name!r} holds NaN or Inf")
+
+
+def _described(array: object) -> str:
+    if array is None:
+        return "nothing"
+    if not isinstance(array, np.ndarray):
+        return f"a {type(array).__name__}"
+    return f"{array.dtype} of shape {array.shape}"

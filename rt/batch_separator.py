@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.backends import GPU_BACKENDS, gpu_hop, step_maker
 from rtsep.models.build import ModelChoice, build_model, require_gpu_family
-from rtsep.models.mask_model import RESIDUAL, State
+from rtsep.models.mask_model import RESIDUAL, State, load_all
 from rtsep.models.voice_report import VoiceReport
 from rtsep.rt.gpu.many_streams import GraphedStreams
 from rtsep.rt.hop.channels import require_channels
 from rtsep.rt.hop.engine_per_stream import EnginePerStream, Streams
+from rtsep.rt.hop.one_owner import OneOwner
 from rtsep.rt.hop.pipeline import HopPipeline
 from rtsep.rt.hop.presets import Preset
 from rtsep.rt.hop.state_check import require_same_kind
@@ -21,7 +22,7 @@ F32 = NDArray[np.float32]
 MAX_STREAMS = 4096  # eight times what was ever tried; a bound on memory, not a property of the method
 
 
-class BatchSeparator:
+class BatchSeparator(OneOwner):
     """Separates S independent streams, one hop of each per call: what S `Separator.process_hop` would give.
 
     A stream has its own memory and its own reset, and nothing in one is heard in another. All have the same
@@ -33,15 +34,27 @@ class BatchSeparator:
 
     On the processor the streams run one after the other on this thread. To use more cores, share the streams
     out to one instance per process.
+
+    Example:
+        >>> import numpy as np
+        >>> from rtsep import BatchSeparator
+        >>> batch = BatchSeparator.load("choir-comb", streams=3, voices=2, samplerate=48000, latency_ms=11)
+        >>> hops = np.zeros((3, batch.hop, 1), np.float32)
+        >>> out = np.empty((3, len(batch.stems), batch.hop, 1), np.float32)
+        >>> batch.process_hop(hops, out)
+        >>> batch.voices.f0_hz.shape
+        (3, 2)
     """
 
     def __init__(self, streams: Streams, preset: Preset, channels: int) -> None:
+        super().__init__()
         self._streams, self._preset = streams, preset
         self._stems = (*streams.stems, RESIDUAL)
         count = len(streams.nonfinite_samples)
         self._hops_shape = (count, preset.hop, channels)
         self._out_shape = (count, len(self._stems), preset.hop, channels)
         self._no_reset = np.zeros(count, np.bool_)
+        self._held = np.zeros(self._hops_shape, np.float32)
 
     @classmethod
     def load(
@@ -166,12 +179,15 @@ class BatchSeparator:
         Args:
             hops: C-contiguous float32 [S, H, C], full scale = 1.
             out: C-contiguous float32 [S, V + 1, H, C], written, delayed by `hop_latency_samples`; its last
-                stem is the residual.
+                stem is the residual. It may overlap `hops`.
             reset: bool [S], streams that begin anew with this hop; None for none.
 
         Raises:
-            ValueError: wrong shapes; TypeError: another type or memory layout. Nothing has changed then.
+            ValueError: wrong shapes; TypeError: another type or layout; RuntimeError: another thread is
+                using this instance. Nothing has changed then.
         """
+        if not (isinstance(hops, np.ndarray) and isinstance(out, np.ndarray)):
+            raise TypeError("hops and out must be NumPy arrays of float32")
         if hops.shape != self._hops_shape or out.shape != self._out_shape:
             raise ValueError(
                 f"hops has shape {hops.shape} and out {out.shape}; "
@@ -179,20 +195,31 @@ class BatchSeparator:
             )
         if not (hops.dtype == out.dtype == np.float32 and hops.flags.c_contiguous and out.flags.c_contiguous):
             raise TypeError("hops and out must be C-contiguous float32 arrays")
+        if not out.flags.writeable:
+            raise ValueError("out is read-only; give an array that can be written")
         if reset is None:
             reset = self._no_reset
         elif reset.shape != self._no_reset.shape:
             raise ValueError(f"reset has shape {reset.shape}; expected ({self.streams},), a flag each")
         elif reset.dtype != np.bool_:
             raise TypeError(f"reset has type {reset.dtype}; expected bool, not numbers of streams")
-        self._streams.step(hops, out, reset)
+        with self._alone():
+            if np.may_share_memory(hops, out):  # stems of one stream would lie over the hop of the next
+                self._held[...] = hops
+                hops = self._held
+            self._streams.step(hops, out, reset)
 
     def reset(self) -> None:
         """All streams back to the state after `load`; a lost GPU stays lost."""
-        self._streams.reset()
+        with self._alone():
+            self._streams.reset()
 
     def state_dict(self) -> State:
         """Everything later output of all streams depends on: a flat dict of copied arrays."""
+        with self._alone():
+            return self._state()
+
+    def _state(self) -> State:
         return {"samplerate": np.array(self.samplerate, np.int64), **self._streams.state_dict()}
 
     def load_state_dict(self, state: State) -> None:
@@ -204,5 +231,6 @@ class BatchSeparator:
             ValueError: names, shapes, types or values that are not those of such a state. Nothing has changed
                 then.
         """
-        require_same_kind(self.state_dict(), state, "batch")
-        self._streams.load_state_dict(state)
+        with self._alone():
+            require_same_kind(self._state(), state, "batch")
+            load_all([(self._streams, {k: v for k, v in state.items() if k != "samplerate"})])

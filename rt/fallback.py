@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rtsep.models.gpu.hop_runner import GpuMissing
+from rtsep.kernels.errors import GpuMissing
 from rtsep.models.mask_model import State
 from rtsep.rt.separator import Separator
 

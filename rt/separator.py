@@ -5,13 +5,15 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from rtsep.kernels.errors import GpuMissing
 from rtsep.models.backends import GPU_BACKENDS, gpu_hop, step_maker
 from rtsep.models.build import ModelChoice, build_model, require_gpu_family
-from rtsep.models.gpu.hop_runner import GpuMissing, HopRunner
-from rtsep.models.mask_model import RESIDUAL, MaskModel, State
+from rtsep.models.gpu.hop_runner import HopRunner
+from rtsep.models.mask_model import RESIDUAL, MaskModel, State, load_all
 from rtsep.models.voice_report import VoiceReport
 from rtsep.rt.gpu.one_stream import GraphedPipeline, Pipeline
 from rtsep.rt.hop.channels import require_channels
+from rtsep.rt.hop.one_owner import OneOwner
 from rtsep.rt.hop.pipeline import HopPipeline
 from rtsep.rt.hop.presets import Preset
 from rtsep.rt.hop.state_check import require_same_kind
@@ -20,17 +22,28 @@ if TYPE_CHECKING:
     from rtsep.models.choir.given_pitches import F0Track
 
 
-class Separator:
+class Separator(OneOwner):
     """Separates a stream block by block, with an exact and constant latency.
 
     One instance serves one stream and one thread. `process` gives the same samples for any cutting of the
     same input into blocks; the sum over stems (the residual included) is the input delayed by
     `latency_samples`, to rounding.
+
+    Example:
+        >>> import numpy as np
+        >>> from rtsep import Separator
+        >>> separator = Separator.load("choir", voices=2, samplerate=48000, latency_ms=11)
+        >>> separator.stems, separator.latency_samples
+        (('voice-1', 'voice-2', 'residual'), 512)
+        >>> stems = separator.process(np.zeros(1000, np.float32))
+        >>> stems.shape
+        (3, 1000, 1)
     """
 
     def __init__(
         self, model: MaskModel, preset: Preset, channels: int = 1, runner: HopRunner | None = None
     ) -> None:
+        super().__init__()
         require_channels(channels)
         self._preset = preset
         self._channels = channels
@@ -78,10 +91,10 @@ class Separator:
         """
         preset = Preset(samplerate, latency_ms)
         if backend in GPU_BACKENDS:
-            if f0 is not None:
-                raise GpuMissing(f"--backend {backend} does not take given pitches", "use --backend cpu")
             choice = ModelChoice(model, voices, stems, add_ons)
             require_gpu_family(choice, backend)
+            if f0 is not None:
+                raise GpuMissing(f"--backend {backend} does not take given pitches", "use --backend cpu")
             count = len(choice.names())
             runner = gpu_hop(backend, choice.name, voices=count, framing=preset.framing, channels=channels)
             standby = build_model(choice.name, voices=count, framing=preset.framing)
@@ -162,13 +175,15 @@ class Separator:
 
         Raises:
             ValueError: another shape or type.
+            RuntimeError: another thread is using this separator.
         """
         if heard.shape != (len(self._stems),) or heard.dtype != np.bool_:
             raise ValueError(
                 f"heard is {heard.dtype} of shape {heard.shape}; "
                 f"expected bool of shape ({len(self._stems)},), a flag for each of `stems`"
             )
-        self._pipeline.model.listen_to(heard)
+        with self._alone():
+            self._pipeline.model.listen_to(heard)
 
     def process(
         self, block: NDArray[np.float32], out: NDArray[np.float32] | None = None
@@ -176,15 +191,16 @@ class Separator:
         """Separates a block of any length, including 0 and 1.
 
         Shape:
-            block: float32 [frames, channels], or [frames] for one channel; strided views and other floating
-                types are taken too, rounded to float32.
-            returns float32 [stems, frames, channels], delayed by `latency_samples`; `out` itself if given.
+            block: float32 [frames, channels], or [frames] for one channel; strided views, other floating
+                types, lists and torch tensors on the processor are taken too, rounded to float32.
+            returns float32 [stems, frames, channels], delayed by `latency_samples`; `out` itself if given,
+                which may lie over `block`.
 
         Raises:
             ValueError: wrong shapes, or samples that are not floating-point numbers in -1..1 full scale.
+            RuntimeError: another thread is using this separator.
         """
-        if not np.issubdtype(block.dtype, np.floating):
-            raise ValueError(f"block has type {block.dtype}; scale samples to float32, full scale = 1")
+        block = _samples(block)
         if block.ndim == 1 and self._channels == 1:
             block = block[:, None]
         if block.ndim != 2 or block.shape[1] != self._channels:
@@ -193,9 +209,16 @@ class Separator:
         shape = (len(self._stems), frames, self._channels)
         if out is None:
             out = np.empty(shape, np.float32)
-        elif out.shape != shape or out.dtype != np.float32:
-            raise ValueError(f"out has shape {out.shape} and type {out.dtype}; expected {shape} of float32")
-        done = 0
+        elif not isinstance(out, np.ndarray) or out.shape != shape or out.dtype != np.float32:
+            raise ValueError(f"out is {_described(out)}; expected a NumPy array of float32 of shape {shape}")
+        elif np.may_share_memory(block, out):
+            block = block.copy()  # stems come out before all of the block has gone in
+        with self._alone():
+            self._process(block, out)
+        return out
+
+    def _process(self, block: NDArray[np.floating], out: NDArray[np.float32]) -> None:
+        frames, done = block.shape[0], 0
         while done < frames:
             start = self._position
             count = min(self.hop - start, frames - done)
@@ -206,7 +229,6 @@ class Separator:
             if self._position == self.hop:
                 self._pipeline.step(self._pending, self._ready)
                 self._position = 0
-        return out
 
     def process_hop(self, hop: NDArray[np.float32], out: NDArray[np.float32]) -> None:
         """Separates exactly one hop with one hop less latency: for hosts that can wait for whole hops.
@@ -215,13 +237,15 @@ class Separator:
 
         Shape:
             hop: C-contiguous float32 [H, channels]; out: C-contiguous float32 [stems, H, channels], written,
-            delayed by `hop_latency_samples`.
+            delayed by `hop_latency_samples`; the two may overlap.
 
         Raises:
-            ValueError: wrong shapes; TypeError: another type or memory layout. Nothing has changed then.
+            ValueError: wrong shapes; TypeError: another type or layout; RuntimeError: another thread is
+                using this separator. Nothing has changed then.
         """
         self._check_hop(hop, out)
-        self._pipeline.step(hop, out)
+        with self._alone():
+            self._pipeline.step(hop, out)
 
     def skip_hop(self, hop: NDArray[np.float32], out: NDArray[np.float32]) -> None:
         """In place of `process_hop` where there is no time for it: positions and the sum of stems stay right.
@@ -233,10 +257,15 @@ class Separator:
             as `process_hop`.
         """
         self._check_hop(hop, out)
-        self._pipeline.skip(hop, out)
+        with self._alone():
+            self._pipeline.skip(hop, out)
 
     def _check_hop(self, hop: NDArray[np.float32], out: NDArray[np.float32]) -> None:
         """Before anything changes: the kernels would refuse too, but halfway through a hop."""
+        if not (isinstance(hop, np.ndarray) and isinstance(out, np.ndarray)):
+            raise TypeError(
+                f"hop is {_described(hop)} and out {_described(out)}; expected NumPy arrays of float32"
+            )
         if hop.shape != self._pending.shape or out.shape != self._ready.shape:
             raise ValueError(
                 f"hop has shape {hop.shape} and out {out.shape}; "
@@ -244,6 +273,8 @@ class Separator:
             )
         if not (hop.dtype == out.dtype == np.float32 and hop.flags.c_contiguous and out.flags.c_contiguous):
             raise TypeError("hop and out must be C-contiguous float32 arrays")
+        if not out.flags.writeable:
+            raise ValueError("out is read-only; give an array that can be written")
 
     def flush(self) -> NDArray[np.float32]:
         """The last `latency_samples` frames still inside (the stream then continues as after silence).
@@ -255,13 +286,18 @@ class Separator:
 
     def reset(self) -> None:
         """Back to the state after `load`."""
-        self._pipeline.reset()
-        self._pending[...] = 0
-        self._ready[...] = 0
-        self._position = 0
+        with self._alone():
+            self._pipeline.reset()
+            self._pending[...] = 0
+            self._ready[...] = 0
+            self._position = 0
 
     def state_dict(self) -> State:
         """Everything later output depends on: a flat dict of copied arrays."""
+        with self._alone():
+            return self._state()
+
+    def _state(self) -> State:
         return {
             "pending": self._pending.copy(),
             "ready": self._ready.copy(),
@@ -277,10 +313,39 @@ class Separator:
             ValueError: names, shapes, types or values that are not those of this separator's states. Nothing
                 has changed then.
         """
-        require_same_kind(self.state_dict(), state, "separator")
+        with self._alone():
+            self._load_state(state)
+
+    def _load_state(self, state: State) -> None:
+        require_same_kind(self._state(), state, "separator")
         if not 0 <= state["position"] < self.hop:  # type: ignore[operator]
             raise ValueError(f"state 'position' is {state['position']}, outside 0..{self.hop - 1}")
-        self._pipeline.load_state_dict(state)
+        own = ("pending", "ready", "position", "samplerate")
+        load_all([(self._pipeline, {name: array for name, array in state.items() if name not in own})])
         self._pending[...] = state["pending"]
         self._ready[...] = state["ready"]
         self._position = int(state["position"])
+
+
+def _samples(block: object) -> NDArray[np.floating]:
+    """An array of what a host calls a block.
+
+    Raises:
+        ValueError: no array of floating-point numbers.
+    """
+    remedy = "give a NumPy array of float32, full scale = 1; of a torch tensor, tensor.detach().cpu().numpy()"
+    if not isinstance(block, np.ndarray):
+        try:
+            block = np.asarray(block)
+        except Exception as error:  # whatever the foreign type's own conversion raises
+            reason = " ".join(str(error).split())[:80]
+            raise ValueError(f"block is {_described(block)}, no array ({reason}); {remedy}") from None
+    if not np.issubdtype(block.dtype, np.floating):
+        raise ValueError(f"block has type {block.dtype}; scale samples to float32, full scale = 1")
+    return block
+
+
+def _described(value: object) -> str:
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} of shape {value.shape}"
+    return f"a {type(value).__module__}.{type(value).__name__}"

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from rtsep.kernels import _core
-from rtsep.kernels.errors import RtsepError
+from rtsep.kernels.errors import DeviceRefused, RtsepError, of_kind
 from rtsep.models.choir.given_pitches import F0Track
 from rtsep.rt.control.commands import BLOCK_BYTES, Control, lay_out
 from rtsep.rt.live.devices import DEFAULT_INPUT, DeviceSpec
@@ -49,6 +49,15 @@ class Session:
 
     Raises:
         RtsepError: on `start`, for anything that cannot be had.
+
+    Example:
+        Needs an audio device, or a JACK server.
+
+        >>> from rtsep import Session
+        >>> with Session(voices=2, latency_ms=11) as session:
+        ...     session.control.set("voice-1.gain", -6.0)
+        ...     session.status().stems
+        ('voice-1', 'voice-2', 'residual')
     """
 
     def __init__(
@@ -167,7 +176,7 @@ class Session:
             ended = self._engine.poll() is not None  # before reading: its last words are then there
             values = self._status_block.read()
             if "error" in values:
-                raise RtsepError(*values["error"])
+                raise of_kind(*values["error"])
             if values.get("state") in ("running", "device-lost"):
                 return
             if ended:
@@ -175,7 +184,7 @@ class Session:
                     f"the engine ended with code {self._engine.returncode}:\n{self._log_tail()}"
                 )
             if time.monotonic() > deadline:
-                raise RtsepError(
+                raise DeviceRefused(
                     f"the engine did not start within {START_TIMEOUT_S:.0f} s", "try another device"
                 )
             time.sleep(POLL_S)

@@ -1,6 +1,6 @@
 """From a band model's folder, the stems asked for and add-ons to a model ready to step."""
 
-from rtsep.kernels.errors import RtsepError
+from rtsep.kernels.errors import ModelRefused
 from rtsep.models.band.features import BANDS, BANDS_INPUT, GAIN_OUTPUT, PRESET_INPUT
 from rtsep.models.band.model import BandModel
 from rtsep.models.band_rules import DECODER, ENCODER
@@ -30,7 +30,7 @@ def build_band(
         make_step: what runs the networks.
 
     Raises:
-        RtsepError: a stem that nobody has, an add-on of another encoder, a damaged file, or a network that
+        ModelRefused: a stem that nobody has, an add-on of another encoder, a damaged file, or a network that
             does not fit.
     """
     encoder_card = _network(model, ENCODER, None, framing)
@@ -49,12 +49,12 @@ def band_stems(model: Model, stems: tuple[str, ...] | None, add_ons: tuple[Model
     """Names of the stems asked for, in order; all of the model and of its add-ons for None.
 
     Raises:
-        RtsepError: a stem that nobody has, or that two have.
+        ModelRefused: a stem that nobody has, or that two have.
     """
     owners = _owners(model, add_ons)
     for stem in stems or ():
         if stem not in owners:
-            raise RtsepError(
+            raise ModelRefused(
                 f"stem {stem!r} is not one of {', '.join(owners)}, the stems of model {model.card.name}",
                 "choose among these, or name the add-on that has it with --add-on FOLDER",
             )
@@ -64,20 +64,20 @@ def band_stems(model: Model, stems: tuple[str, ...] | None, add_ons: tuple[Model
 def _owners(model: Model, add_ons: tuple[Model, ...]) -> dict[str, Model]:
     """Which model or add-on has each stem."""
     if model.card.encoder_sha256 is not None:
-        raise RtsepError(
+        raise ModelRefused(
             f"{model.card.name} is an add-on: a decoder without an encoder",
             f"name the model it belongs to with --model, and {model.folder} with --add-on",
         )
     owners = dict.fromkeys(model.card.stems, model)
     for add_on in add_ons:
         if add_on.card.encoder_sha256 is None:
-            raise RtsepError(
+            raise ModelRefused(
                 f"{add_on.card.name} is no add-on: its card names no encoder that its decoder belongs to",
                 "use it as --model, or give the folder that `rtsep-train add-stem` wrote",
             )
         for stem in add_on.card.stems:
             if stem in owners:
-                raise RtsepError(
+                raise ModelRefused(
                     f"stem {stem!r} is in {owners[stem].card.name} and in {add_on.card.name}",
                     "leave one of them out",
                 )
@@ -88,7 +88,7 @@ def _owners(model: Model, add_ons: tuple[Model, ...]) -> dict[str, Model]:
 def _require_fit(add_on: Model, model: Model, encoder: NetworkCard) -> None:
     card = add_on.card
     if card.encoder_sha256 != encoder.onnx_sha256:
-        raise RtsepError(
+        raise ModelRefused(
             f"add-on {card.name} belongs to the encoder {card.encoder_sha256 or '':.12}... of the model with "
             f"SHA-256 {card.base_sha256 or '':.12}...; {model.card.name} ({model.sha256():.12}...) has the "
             f"encoder {encoder.onnx_sha256:.12}...",
@@ -100,12 +100,12 @@ def _network(model: Model, role: str, stem: str | None, framing: Framing) -> Net
     network = model.card.network(role, framing.latency_ms, stem)
     if network is None:
         what = role if stem is None else f"{role} of {stem}"
-        raise RtsepError(
+        raise ModelRefused(
             f"model {model.card.name} has no {what} for {framing.latency_ms:.0f} ms",
             f"choose --latency {', '.join(map(str, model.card.latency_presets_ms))}",
         )
     if network.architecture != ARCHITECTURE:
-        raise RtsepError(
+        raise ModelRefused(
             f"model {model.card.name} has a {role} network of architecture {network.architecture!r}; "
             f"this rtsep runs {ARCHITECTURE}",
             "install a newer rtsep",

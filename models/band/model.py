@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from rtsep.models.band.features import BANDS_INPUT, PRESET_INPUT, BandFeatures, BandMasks
 from rtsep.models.band.stem_decoder import StemDecoder
 from rtsep.models.framing import Framing
-from rtsep.models.mask_model import State
+from rtsep.models.mask_model import State, Stateful, load_all
 from rtsep.models.runtimes.network_step import NetworkStep
 from rtsep.models.voice_report import VoiceReport
 
@@ -94,16 +94,11 @@ class BandModel:
         Raises:
             ValueError: values that a network refuses; nothing has changed then.
         """
-        before = self.state_dict()
-        try:
-            self._load(state)
-        except ValueError:
-            self._load(before)
-            raise
-
-    def _load(self, state: State) -> None:
         names = self._encoder.state_dict()
-        self._encoder.load_state_dict({name: state[ENCODER_PREFIX + name] for name in names})
+        parts: list[tuple[Stateful, State]] = [
+            (self._encoder, {name: state[ENCODER_PREFIX + name] for name in names})
+        ]
         for stem, decoder in zip(self._stems, self._decoders, strict=True):
             prefix = f"{DECODER_PREFIX}{stem}."
-            decoder.load_state_dict({name: state[prefix + name] for name in decoder.state_dict()})
+            parts.append((decoder, {name: state[prefix + name] for name in decoder.state_dict()}))
+        load_all(parts)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TypeVar
 
-from rtsep.kernels.errors import RtsepError
+from rtsep.kernels.errors import ModelRefused
 from rtsep.models.card import LEVELS, TRACKER, NetworkCard
 from rtsep.models.choir.comb_masks import AdaptiveCombMasks, CombMasks, FixedCombMasks
 from rtsep.models.choir.given_pitches import F0Track
@@ -53,7 +53,7 @@ def build_choir(
     """A choir model for `voices` voices, highest first; arguments and errors as of `build_model`."""
     model = find_choir(name, voices, framing)
     if f0 is not None and f0.voices != voices:
-        raise RtsepError(f"{f0.voices} contours of F0 for {voices} voices", "give one contour per voice")
+        raise ModelRefused(f"{f0.voices} contours of F0 for {voices} voices", "give one contour per voice")
     pitches = _tracker(model, voices, framing, make_step) if f0 is None else f0
     return ChoirModel(voices, framing, _masks(model, voices, framing, make_step), pitches)
 
@@ -90,7 +90,7 @@ def _adapted(
     """What runs a network, with the network in it: its file is compared with the card before it is loaded."""
     content = model.read(network.onnx)
     if network.architecture not in known:
-        raise RtsepError(
+        raise ModelRefused(
             f"model {model.card.name} has a {network.role} network of architecture "
             f"{network.architecture!r}; this rtsep runs {', '.join(known) or 'none'}",
             "install a newer rtsep",
@@ -99,7 +99,7 @@ def _adapted(
     if network.architecture in PORTS:
         step.require(*PORTS[network.architecture])
     if "f0_hz" in step.inputs and step.inputs["f0_hz"].shape[1] < voices:
-        raise RtsepError(
+        raise ModelRefused(
             f"{model.card.name}'s {network.onnx} is for {step.inputs['f0_hz'].shape[1]} voices, not {voices}",
             "ask for fewer --voices",
         )

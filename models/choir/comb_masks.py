@@ -10,7 +10,7 @@ from rtsep.kernels import _core
 from rtsep.kernels.lobe import window_lobe, window_response
 from rtsep.kernels.windows import analysis_window
 from rtsep.models.framing import Framing
-from rtsep.models.mask_model import State
+from rtsep.models.mask_model import State, require_like
 from rtsep.models.voice_report import SILENCE_DB
 
 F32 = NDArray[np.float32]
@@ -57,7 +57,7 @@ class CombMasks(Protocol):
         ...
 
     def load_state_dict(self, state: State) -> None:
-        """Continues from `state_dict()`."""
+        """Continues from `state_dict()`; ValueError for what cannot be, and nothing has changed then."""
         ...
 
 
@@ -100,7 +100,12 @@ class AdaptiveCombMasks:
         }
 
     def load_state_dict(self, state: State) -> None:
-        """Continues from `state_dict()`."""
+        """Continues from `state_dict()`.
+
+        Raises:
+            ValueError: another kind of state, or NaN or Inf in it; nothing has changed then.
+        """
+        require_like(self.state_dict(), state, "comb")
         self._envelope[...] = state["envelope"]
         self._active[...] = state["active"]
         self._before_hz[...] = state["before_hz"]
@@ -140,4 +145,5 @@ class FixedCombMasks:
         return {}
 
     def load_state_dict(self, state: State) -> None:
-        """Nothing to restore."""
+        """Nothing to restore; ValueError for a state with anything in it."""
+        require_like({}, state, "comb")

@@ -11,7 +11,7 @@ from rtsep.models.choir.comb_masks import CombMasks
 from rtsep.models.choir.given_pitches import F0Track
 from rtsep.models.choir.peak_tracker import PitchTracker
 from rtsep.models.framing import Framing
-from rtsep.models.mask_model import State
+from rtsep.models.mask_model import State, Stateful, load_all, require_like
 from rtsep.models.voice_report import VoiceReport
 
 # Within 35 cents of a unison or octave all partials of the higher voice fall into the lobes of the lower one.
@@ -140,12 +140,19 @@ class ChoirModel:
         """Continues from `state_dict()`.
 
         Raises:
-            ValueError: pitches outside the tracker's grid; nothing has changed then.
+            ValueError: another kind of state, NaN or Inf, or pitches outside the tracker's grid; nothing has
+                changed then.
         """
+        require_like(self.state_dict(), state, "model")
+        parts: list[tuple[Stateful, State]] = [(self._comb, _of(state, "comb."))]
         if self._tracker is not None:
-            self._tracker.load_state_dict({n: state[f"tracker.{n}"] for n in self._tracker.state_dict()})
+            parts.append((self._tracker, _of(state, "tracker.")))
+        load_all(parts)
         self._hops = int(state["hops"])
         self._report.f0_hz[...] = state["f0_hz"]
         self._report.level_db[...] = state["level_db"]
         self._report.merged[...] = state["merged"]
-        self._comb.load_state_dict({n: state[f"comb.{n}"] for n in self._comb.state_dict()})
+
+
+def _of(state: State, prefix: str) -> State:
+    return {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}

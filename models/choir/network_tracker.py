@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rtsep.kernels import _core
 from rtsep.models.choir.pitch_grid import CANDIDATE_CENTS, CANDIDATES, LOWEST_CANDIDATE_HZ, pitch_filterbank
 from rtsep.models.framing import Framing
-from rtsep.models.mask_model import State
+from rtsep.models.mask_model import State, require_like
 from rtsep.models.runtimes.network_step import NetworkStep
 
 F32 = NDArray[np.float32]
@@ -31,6 +31,8 @@ NETWORK_PREFIX = "network."
 PRESETS_MS = (5.33, 10.67, 21.33, 42.67)  # of the network's training, as `pitch_data.LATENCIES_MS` calls them
 # At 5 ms the network looks at every other hop, as in training: nothing sung changes in 2.7 ms.
 STRIDES = (2, 1, 1, 1)
+# Of pitches in Hz and times in s that a state may hold: beyond, logarithms and sums lose their meaning.
+HIGHEST_STATE = 1e5
 STATES = ("sung", "home", "heard_s", "score", "own_hz", "silent_s", "f0_hz", "sure")
 
 
@@ -163,6 +165,10 @@ class NetworkTracker:
         Raises:
             ValueError: places outside the candidates, or another network's memory; nothing has changed then.
         """
+        require_like(self.state_dict(), state, "tracker")
+        for name in ("own_hz", "f0_hz", "silent_s"):
+            if (state[name] < 0).any() or (state[name] > HIGHEST_STATE).any():  # type: ignore[operator]
+                raise ValueError(f"state 'tracker.{name}' holds values outside 0..{HIGHEST_STATE:g}")
         for name in ("sung", "home", "heard_s"):
             if not np.all((state[name] >= -1) & (state[name] < CANDIDATES)):  # type: ignore[operator]
                 raise ValueError(f"state 'tracker.{name}' holds values outside -1..{CANDIDATES}")

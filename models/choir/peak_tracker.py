@@ -13,7 +13,7 @@ from rtsep.kernels import _core
 from rtsep.kernels.lobe import window_leakage
 from rtsep.kernels.windows import analysis_window
 from rtsep.models.framing import Framing
-from rtsep.models.mask_model import State
+from rtsep.models.mask_model import State, require_like
 
 LOWEST_F0_HZ = 65.406  # C2
 HIGHEST_F0_HZ = 1046.5  # C6
@@ -126,6 +126,7 @@ class MultiF0Tracker:
         Raises:
             ValueError: pitches outside the grid; nothing has changed then.
         """
+        require_like(self.state_dict(), state, "tracker")
         check_candidates(state, self._grid.size)
         self._pitch[...] = state["pitch"]
         self._last[...] = state["last"]

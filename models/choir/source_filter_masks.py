@@ -6,7 +6,7 @@ from rtsep.kernels import _core
 from rtsep.models.choir.comb_masks import F32
 from rtsep.models.choir.source_filter_input import guided_comb, mixture_bands
 from rtsep.models.framing import Framing
-from rtsep.models.mask_model import State
+from rtsep.models.mask_model import State, require_like
 from rtsep.models.runtimes.network_step import NetworkStep
 
 COMB_STATE = ("envelope", "before_hz")
@@ -62,7 +62,12 @@ class SourceFilterMasks:
         return own | {f"network.{name}": value for name, value in self._network.state_dict().items()}
 
     def load_state_dict(self, state: State) -> None:
-        """Continues from `state_dict()`."""
+        """Continues from `state_dict()`.
+
+        Raises:
+            ValueError: another kind of state, or NaN or Inf in it; nothing has changed then.
+        """
+        require_like(self.state_dict(), state, "comb")
         network = {name: state[f"network.{name}"] for name in self._network.state_dict()}
         self._network.load_state_dict(network)
         self._envelope[...] = state["envelope"]

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, load_file, save_file
 from torch import nn
 
 from rtsep.kernels.errors import RtsepError
@@ -123,14 +123,20 @@ def save_weights(module: nn.Module, path: Path) -> None:
     save_file({name: value.contiguous() for name, value in module.state_dict().items()}, path)
 
 
-def load_weights(module: nn.Module, path: Path) -> None:
+def load_weights(module: nn.Module, path: Path, content: bytes | None = None) -> None:
     """Fills `module` from `save_weights` of one of the same sizes.
+
+    Args:
+        module: the network to fill.
+        path: of the safetensors file; only a name for messages where the content is given.
+        content: of the file where it has been read and compared with a card already: the file might be
+            another one by now.
 
     Raises:
         RtsepError: no safetensors file, or one of another network; `module` is unchanged then.
     """
     try:
-        found = load_file(path)
+        found = load_file(path) if content is None else load(content)
     except (OSError, SafetensorError) as error:
         raise RtsepError(f"weights {path} cannot be read ({error})", "check the path") from None
     own = module.state_dict()

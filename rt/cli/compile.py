@@ -56,11 +56,11 @@ def command(
     the machine any more are built again.
     """
     screen = Console(stderr=True)
-    builder = engine_builder(backend)
     choice = ModelChoice(model, voices, stems, add_ons)
     choice.names()
     if backend != "openvino":
         require_gpu_family(choice, backend)
+    builder = engine_builder(backend, choice.name, precision)
     samplerate, sound = _sound(audio, choice.voice_count or DEFAULT_VOICES)
     recorder = Recorder()
     preset = Preset(samplerate, latency_ms)

@@ -137,6 +137,8 @@ def _run_offline(source: Source, options: RunOptions) -> int:
                 refuse_terminal(reading=False)
             with signals.interruptible():
                 f0 = given_pitches(options)
+            if f0 is not None and isinstance(reader, FileSource) and reader.frames is not None:
+                f0.require_within(reader.frames / reader.samplerate)
             separator, notes = load_or_fall_back(
                 options.model,
                 voices=options.voices,

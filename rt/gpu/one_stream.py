@@ -99,7 +99,7 @@ class GraphedPipeline:
         report = self.model.report
         report.f0_hz[...], report.level_db[...] = result.f0_hz[0], result.level_db[0]
         report.merged[...] = result.merged[0]
-        self._standby.follow(hop, result.tail[0])
+        self._standby.follow(self._hop[0], result.tail[0])  # `out` may lie over `hop`
 
     def skip(self, hop: F32, out: F32) -> None:
         """See `HopPipeline.skip`."""
@@ -127,7 +127,7 @@ class GraphedPipeline:
         Raises:
             ValueError: values that the model refuses; nothing has changed then.
         """
-        self._standby.load_state_dict(state)
+        self._standby.load_state_dict({name: state[name] for name in self._standby.state_dict()})
         if state["gpu_lost"] and not self.lost:
             self.lost = "the GPU was lost before"
         if not self.lost:

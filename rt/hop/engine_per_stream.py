@@ -5,7 +5,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from rtsep.models.mask_model import State
+from rtsep.models.mask_model import State, load_all, require_like
 from rtsep.models.voice_report import VoiceReport
 from rtsep.rt.hop.pipeline import HopPipeline
 
@@ -90,18 +90,11 @@ class EnginePerStream:
         Raises:
             ValueError: values that a model refuses; nothing has changed then.
         """
-        before = self.state_dict()
+        require_like(self.state_dict(), state, "batch")
         try:
-            self._load(state)
-        except ValueError:
-            self._load(before)
-            raise
+            load_all([(engine, _of(state, f"{i}.")) for i, engine in enumerate(self._engines)])
         finally:
             self._tell()
-
-    def _load(self, state: State) -> None:
-        for stream, engine in enumerate(self._engines):
-            engine.load_state_dict({name: state[f"{stream}.{name}"] for name in engine.state_dict()})
 
     def _tell(self) -> None:
         for stream, engine in enumerate(self._engines):
@@ -110,3 +103,7 @@ class EnginePerStream:
             self.voices.level_db[stream] = report.level_db
             self.voices.merged[stream] = report.merged
             self.nonfinite_samples[stream] = engine.nonfinite_samples
+
+
+def _of(state: State, prefix: str) -> State:
+    return {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}

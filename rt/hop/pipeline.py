@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from rtsep.kernels import _core
 from rtsep.kernels.windows import analysis_window, synthesis_window
-from rtsep.models.mask_model import MaskModel, State
+from rtsep.models.mask_model import MaskModel, State, require_like
 from rtsep.rt.hop.presets import Preset
 
 MODEL_PREFIX = "model."
@@ -88,8 +88,10 @@ class HopPipeline:
         """Continues sample-exactly from `state_dict()`.
 
         Raises:
-            ValueError: values that the model refuses; nothing has changed then.
+            ValueError: another kind of state, NaN or Inf, or values that the model refuses; nothing has
+                changed then.
         """
+        require_like(self.state_dict(), state, "pipeline")
         start = len(MODEL_PREFIX)
         self.model.load_state_dict(
             {name[start:]: value for name, value in state.items() if name.startswith(MODEL_PREFIX)}

@@ -95,8 +95,7 @@ class LiveEngine:
             routes.bypass,
             round(RAMP_S * fmt.samplerate),
         )
-        played = routes.gains.reshape(-1, stems, channels).any(axis=(0, 2))
-        self._kept = played if record is None else np.ones(stems, np.bool_)  # a take has every stem
+        self._played = np.any(routes.gains.reshape(-1, stems, channels), axis=(0, 2))
         self._mixer = Mixer(separator.stems)
         self._commands = CommandReader(commands, self._mixer.parameters)
         self._hop_index = self._skipped_hops = self._record_lost_frames = 0
@@ -215,9 +214,9 @@ class LiveEngine:
             self._listen()
 
     def _listen(self) -> None:
-        """The model may rest where nobody hears or keeps what it does."""
-        heard = self._kept if self._record is not None else self._kept & (self._mixer.gains > 0)
-        self._separator.listen_to(heard)
+        """The model may rest where nobody hears what it does; a take has every stem."""
+        if self._record is None:
+            self._separator.listen_to(np.logical_and(self._played, self._mixer.gains > 0))
 
     def run_hop(self) -> None:
         """Separates the next hop, or lets it pass where its stems could not be played any more."""

@@ -40,9 +40,8 @@ def levels_network(model: Model) -> tuple[NetworkCard, SourceFilterNet]:
             "choose a model with one levels network, such as choir: see rtsep models",
         )
     (card,) = found
-    model.read(card.weights)
     net = SourceFilterNet(**card.config)
-    load_weights(net, model.folder / card.weights)
+    load_weights(net, model.folder / card.weights, model.read(card.weights))
     return card, net
 
 

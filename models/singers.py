@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from rtsep.kernels import _core
 from rtsep.models.band.model import BandModel
 from rtsep.models.choir.model import ChoirModel, voice_names
-from rtsep.models.mask_model import State
+from rtsep.models.mask_model import State, load_all
 from rtsep.models.voice_report import VoiceReport
 
 F32 = NDArray[np.float32]
@@ -108,10 +108,9 @@ class SingersModel:
         Raises:
             ValueError: values that a model refuses; nothing has changed then.
         """
-        before = self._band.state_dict()
-        self._band.load_state_dict({name: state[BAND_PREFIX + name] for name in before})
-        try:
-            self._choir.load_state_dict({n: state[CHOIR_PREFIX + n] for n in self._choir.state_dict()})
-        except ValueError:
-            self._band.load_state_dict(before)
-            raise
+        load_all(
+            [
+                (self._band, {n: state[BAND_PREFIX + n] for n in self._band.state_dict()}),
+                (self._choir, {n: state[CHOIR_PREFIX + n] for n in self._choir.state_dict()}),
+            ]
+        )
