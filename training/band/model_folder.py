@@ -102,7 +102,7 @@ def _network(module: StepModule, part: Path, role: str, stem: str | None, origin
     return write_network(
         module,
         part,
-        role if stem is None else f"{role}-{stem}",
+        "-".join(word for word in (part.name, role, stem) if word),
         role=role,
         stem=stem,
         architecture=ARCHITECTURE,
