@@ -17,6 +17,7 @@ from pathlib import Path
 
 import click
 import numpy as np
+from numpy.typing import NDArray
 
 from rtsep.bench.demo_choir import Choir, render_choir
 from rtsep.kernels.errors import RtsepError
@@ -35,7 +36,9 @@ SI_SDR_TOLERANCE_DB = 0.05
 # Looks at a pitch, one about every 10 ms: another processor may round a decision to the other side.
 COUNT_TOLERANCE = 2
 
-TRACKED, GIVEN = "tracked", "given"
+TRACKED, GIVEN, NONE = "tracked", "given", "none"
+
+F32 = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -103,8 +106,40 @@ def choir_rows(model: Model, latency_ms: int) -> Iterator[Row]:
             )
 
 
+@cache
+def band_clip() -> dict[str, F32]:
+    """The choir's highest voice over hits, a low saw and held chords: float32 [samples] by stem."""
+    clip = choir_clip()
+    vocals = clip.voices[0]
+    t = np.arange(vocals.size) / SAMPLERATE
+    beat, rng = t % 0.5, np.random.default_rng(0)
+    kick = np.sin(2 * np.pi * (50.0 * beat - 12.0 * np.exp(-30.0 * beat)))
+    hiss = rng.normal(size=t.size) * np.exp(-40.0 * (t % 0.25))
+    drums = 0.15 * kick * np.exp(-12.0 * beat) + 0.03 * hiss
+    bass = sum(np.sin(2 * np.pi * 73.4 * k * t) / k for k in range(1, 9)) * 0.06
+    chord = (146.8, 185.0, 220.0, 293.7)
+    other = sum(np.sin(2 * np.pi * hz * k * t) / k**1.5 for hz in chord for k in range(1, 12)) * 0.06
+    stems = {"vocals": vocals, "drums": drums, "bass": bass, "other": other}
+    return {stem: np.asarray(sound, np.float32) for stem, sound in stems.items()}
+
+
+def band_rows(model: Model, latency_ms: int) -> Iterator[Row]:
+    """A model of the band's family: all its stems, which have no pitch."""
+    clip = band_clip()
+    stems = [stem for stem in model.card.stems if stem in clip]
+    separator = Separator.load(model.card.name, samplerate=SAMPLERATE, latency_ms=latency_ms, backend="cpu")
+    estimates, _ = stream(separator, np.sum(list(clip.values()), axis=0, dtype=np.float32))
+    places = [separator.stems.index(stem) for stem in stems]
+    scores_db = si_sdr_db(np.stack([clip[stem] for stem in stems]), estimates[places])
+    for stem, score_db in zip(stems, scores_db, strict=True):
+        yield Row(model.card.name, latency_ms, NONE, stem, round(float(score_db), 3), 0, 0)
+
+
 # How a family's models are run: a family without an entry is an error, so that none is left out in silence.
-FAMILY_ROWS: dict[str, Callable[[Model, int], Iterator[Row]]] = {"choir": choir_rows}
+FAMILY_ROWS: dict[str, Callable[[Model, int], Iterator[Row]]] = {
+    "choir": choir_rows,
+    "band": band_rows,
+}
 
 
 def measure() -> list[Row]:

@@ -94,6 +94,11 @@ def shipped_models() -> dict[str, Model]:
     return {model.card.name: model for model in found}
 
 
+def shipped_of(family: str) -> list[str]:
+    """Names of the shipped models of a family."""
+    return [name for name, model in shipped_models().items() if model.card.family == family]
+
+
 def default_model(named_stems: bool) -> str:
     """The shipped model to use where none is named.
 

@@ -12,15 +12,17 @@ from helpers.model_folder import network_entry, write_model
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.build import build_model
-from rtsep.models.card import read_card
+from rtsep.models.card import BAND, CHOIR, read_card
 from rtsep.models.choir import build
 from rtsep.models.mask_model import RESIDUAL
 from rtsep.models.registry import (
     CARD_FILE,
     DEFAULT_MODEL,
     WEIGHTS_FOLDER,
+    default_model,
     find_model,
     shipped_models,
+    shipped_of,
 )
 from rtsep.rt.hop.presets import MAX_SAMPLERATE, MIN_SAMPLERATE, OVERLAP_AT_48K, Preset
 from rtsep.rt.separator import Separator
@@ -35,13 +37,15 @@ def test_a_card_says_what_the_model_does(name: str) -> None:
     model.verify()
     card = model.card
     assert model.card_file.stem == card.name == name
-    assert Separator.load(name, voices=4).stems == (*card.stems, RESIDUAL)
+    voices = 4 if card.family == CHOIR else None
+    assert Separator.load(name, voices=voices).stems == (*card.stems, RESIDUAL)
     assert set(card.latency_presets_ms) == set(OVERLAP_AT_48K)
     assert card.samplerate_hz == (MIN_SAMPLERATE, MAX_SAMPLERATE)
 
 
 def test_the_default_model_is_there() -> None:
-    assert DEFAULT_MODEL in shipped_models()
+    assert DEFAULT_MODEL in shipped_of(CHOIR)
+    assert default_model(named_stems=True) in shipped_of(BAND)
 
 
 def test_no_weights_without_a_card_and_none_too_large() -> None:
@@ -98,7 +102,7 @@ def test_no_card_is_refused(tmp_path: Path, text: str) -> None:
 
 
 def test_a_name_that_is_neither_model_nor_folder() -> None:
-    with pytest.raises(RtsepError, match=r"'chior' is not one of choir, .*nor a folder with a card\.json"):
+    with pytest.raises(RtsepError, match=r"'chior' is not one of band, choir, .*nor a folder with a card\.json"):
         find_model("chior")
 
 

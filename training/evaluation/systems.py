@@ -21,7 +21,7 @@ import numpy as np
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.choir.given_pitches import F0Track
-from rtsep.models.registry import find_model, shipped_models
+from rtsep.models.registry import find_model, shipped_of
 from rtsep.rt.hop.presets import Preset
 from rtsep.rt.separator import Separator
 from rtsep.training.baselines.nmf import nmf_separate
@@ -108,7 +108,7 @@ BASELINES = {
 
 def known_systems() -> tuple[str, ...]:
     """Baselines and every choir model with a card, in the order of the table: from weak to ideal."""
-    models = [name for name, model in shipped_models().items() if model.card.family == "choir"]
+    models = shipped_of("choir")
     rows = [f"{model}-{f0}" for f0 in F0_SOURCES for model in models]
     weak = [name for name in BASELINES if not name.startswith("ideal") and (name != "unet" or has_unet())]
     return (*weak, *rows, *(name for name in BASELINES if name.startswith("ideal")))

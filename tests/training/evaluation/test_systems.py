@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtsep.kernels.errors import RtsepError
-from rtsep.models.registry import CARD_FILE, CARD_FOLDER, shipped_models
+from rtsep.models.registry import CARD_FILE, CARD_FOLDER, shipped_of
 from rtsep.rt.hop.presets import OVERLAP_AT_48K, Preset
 from rtsep.rt.separator import Separator
 from rtsep.training.baselines.oracle import IdealMasks, centred_ideal_masks
@@ -85,7 +85,7 @@ def test_systems_rank_as_they_must() -> None:
 
 
 def test_every_model_is_a_system_twice(tmp_path: Path) -> None:
-    for model in shipped_models():
+    for model in shipped_of("choir"):
         for f0 in ("given", "tracked"):
             assert f"{model}-{f0}" in known_systems()
             assert find_system(f"{model}-{f0}").f0 == f0
