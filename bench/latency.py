@@ -37,7 +37,7 @@ class OpenMasks:
     stems = ("voice-1",)
 
     def __init__(self) -> None:
-        self.report = VoiceReport.empty(1)
+        self.report = VoiceReport.silent(())
 
     def step(self, spectrum: NDArray[np.complex64], masks: NDArray[np.float32]) -> None:
         masks[...] = 1.0

@@ -68,7 +68,7 @@ class EnginePerStream:
     def __init__(self, engines: list[HopPipeline]) -> None:
         self._engines = engines
         self.stems = engines[0].model.stems
-        self.voices = VoiceReport.empty(len(engines), len(self.stems))
+        self.voices = VoiceReport.silent(engines[0].model.report.stems, len(engines))
         self.nonfinite_samples = np.zeros(len(engines), np.int64)
         self.lost = ""
 

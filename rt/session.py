@@ -16,7 +16,7 @@ from rtsep.kernels.errors import RtsepError
 from rtsep.models.choir.given_pitches import F0Track
 from rtsep.rt.control.commands import BLOCK_BYTES, Control, lay_out
 from rtsep.rt.live.devices import DEFAULT_INPUT, DeviceSpec
-from rtsep.rt.live.recorder_process import RecordPlan, prepare_folder
+from rtsep.rt.live.recorder_process import TAKE_INPUT, RecordPlan, prepare_folder
 from rtsep.rt.live.settings import LiveSettings
 from rtsep.rt.live.shared_memory import SharedMemory
 from rtsep.rt.live.status import Block, Status
@@ -43,7 +43,7 @@ class Session:
         samplerate: Hz; the input device's own where left out.
         blocksize: frames of a device block; the largest power of two up to 128 that divides the hop where
             left out.
-        record: folder for a take (`input.wav`, `voice-1.wav`, ..., `residual.wav`).
+        record: folder for a take: `input.wav`, and a file for each stem, `residual.wav` last.
         f0: pitches to follow instead of tracking them.
         backend: "auto", "cpu", "openvino" or "cuda" (the processor where there is no GPU; the
             status says so in `notes`).
@@ -81,8 +81,10 @@ class Session:
             backend=backend,
             f0_times_s=None if f0 is None else f0.times_s.tolist(),
             f0_hz=None if f0 is None else f0.f0_hz.tolist(),
+            record=None if record is None else str(Path(record).absolute()),
         )
         self._folder = None if record is None else Path(record)
+        self._folder_is_new = False
         self._status_block: Block | None = None
         self._record_block: Block | None = None
         self._commands: SharedMemory | None = None
@@ -101,7 +103,7 @@ class Session:
         if self._engine is not None:
             raise RtsepError("this session has been started already", "make a new Session")
         if self._folder is not None:
-            prepare_folder(self._folder)
+            self._folder_is_new = prepare_folder(self._folder)
         self._status_block = Block.create()
         self._commands = SharedMemory.create(BLOCK_BYTES)
         lay_out(self._commands.memory)
@@ -126,6 +128,9 @@ class Session:
                 self._start_recorder(ring, self._folder)
         except BaseException:
             self.stop()
+            if self._folder_is_new and self._folder is not None:
+                with contextlib.suppress(OSError):  # it holds something after all
+                    self._folder.rmdir()
             raise
         finally:
             if ring is not None:
@@ -177,7 +182,7 @@ class Session:
         self._record_block = Block.create()
         plan = RecordPlan(
             folder=str(folder.resolve()),
-            names=["input", *status.stems],
+            names=[TAKE_INPUT, *status.stems],
             samplerate=status.samplerate,
             skip_frames=status.algorithmic_samples - status.hop,
         )

@@ -30,7 +30,7 @@ class StopSignals:
 
     def __init__(self) -> None:
         self.signum = 0
-        self._interruptible = False
+        self._interruptible = self._held = False
         self._previous: dict[int, object] = {}
 
     def __enter__(self) -> Self:
@@ -52,6 +52,10 @@ class StopSignals:
         finally:
             self._interruptible = False
 
+    def hold(self) -> None:
+        """From here on a signal is only remembered: files are being completed, which takes a moment."""
+        self._held = True
+
     def check(self) -> None:
         """Raises `Stopped` if a signal came."""
         if self.signum:
@@ -60,5 +64,5 @@ class StopSignals:
     def _handle(self, signum: int, frame: FrameType | None) -> None:
         again = self.signum != 0
         self.signum = signum
-        if self._interruptible or again:
+        if not self._held and (self._interruptible or again):
             raise Stopped(signum)

@@ -14,15 +14,19 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 if TYPE_CHECKING:
     from rtsep.kernels.errors import RtsepError as RtsepError
     from rtsep.rt.batch_separator import BatchSeparator as BatchSeparator
+    from rtsep.rt.control.commands import Control as Control
+    from rtsep.rt.control.parameters import Parameter as Parameter
     from rtsep.rt.separator import Separator as Separator
     from rtsep.rt.session import Session as Session
 
     __version__: str
 
-__all__ = ["BatchSeparator", "RtsepError", "Separator", "Session", "__version__"]
+__all__ = ["BatchSeparator", "Control", "Parameter", "RtsepError", "Separator", "Session", "__version__"]
 
 _HOMES = {
     "BatchSeparator": "rtsep.rt.batch_separator",
+    "Control": "rtsep.rt.control.commands",
+    "Parameter": "rtsep.rt.control.parameters",
     "RtsepError": "rtsep.kernels.errors",
     "Separator": "rtsep.rt.separator",
     "Session": "rtsep.rt.session",

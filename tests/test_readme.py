@@ -2,10 +2,14 @@
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 from rtsep.rt.cli.main import root
+from rtsep.rt.control.commands import BLOCK_BYTES, Control, lay_out
 from rtsep.rt.hop.channels import MAX_CHANNELS
 from rtsep.rt.hop.presets import OVERLAP_AT_48K, Preset
+from rtsep.rt.live.shared_memory import SharedMemory
+from rtsep.rt.separator import Separator
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 
@@ -36,12 +40,18 @@ def test_channel_bound() -> None:
 def test_embedding_examples_run() -> None:
     import numpy as np
 
-    one, many = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    one, live, many = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     names: dict[str, object] = {"block": np.zeros(100, np.float32)}
     exec(one, names)
     stems = names["stems"]
     assert isinstance(stems, np.ndarray)
     assert stems.shape == (5, 100, 1)
+    shared = SharedMemory.create(BLOCK_BYTES)
+    lay_out(shared.memory)
+    control = Control(shared.memory, Separator.load().stems)
+    exec(live, {"session": SimpleNamespace(control=control)})
+    moved = {parameter.name: control.get(parameter.name) for parameter in control.parameters}
+    assert {name for name, value in moved.items() if value} == {"voice-1.gain", "voice-2.mute", "bypass"}
     hops, out = np.zeros((8, 256, 1), np.float32), np.full((8, 5, 256, 1), np.nan, np.float32)
     exec(many, {"hops": hops, "out": out, "joined": np.zeros(8, np.bool_)})
     assert not out.any()

@@ -10,8 +10,7 @@ if __name__ == "__main__":
 
 import click
 
-from rtsep.kernels.errors import RtsepError
-from rtsep.rt.stop import Stopped
+from rtsep.rt.cli.main import run_group
 from rtsep.training.commands.assemble import command as assemble
 from rtsep.training.commands.band import command as band
 from rtsep.training.commands.choir import command as choir
@@ -43,21 +42,7 @@ group.add_command(evaluate_pitch)
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Entry point: a user's mistake is one line on standard error and exit code 2."""
-    try:
-        code = group.main(arguments, prog_name="rtsep-train", standalone_mode=False)
-        sys.exit(code if isinstance(code, int) else 0)
-    except RtsepError as error:
-        message = str(error)
-    except click.UsageError as error:
-        message = f"{error.format_message().rstrip('.')}; see rtsep-train --help"
-    except click.ClickException as error:
-        message = error.format_message()
-    except click.Abort:
-        sys.exit(130)
-    except Stopped as stopped:
-        sys.exit(stopped.exit_code)
-    print(f"rtsep: error: {' '.join(message.split())}", file=sys.stderr)
-    sys.exit(2)
+    sys.exit(run_group(group, "rtsep-train", arguments))
 
 
 if __name__ == "__main__":

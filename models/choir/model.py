@@ -50,7 +50,7 @@ class ChoirModel:
         self._comb = comb
         self._f0 = pitches if isinstance(pitches, F0Track) else None
         self._tracker = None if isinstance(pitches, F0Track) else pitches
-        self._report = VoiceReport.empty(voices)
+        self._report = VoiceReport.silent(self._stems)
         window = analysis_window(framing.window_samples, framing.half_overlap)
         self._power_scale = np.float32(amplitude_scale(window) ** 2)
         self._power = np.zeros(framing.bins, np.float32)

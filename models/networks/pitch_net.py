@@ -126,7 +126,8 @@ class PitchNet(nn.Module):
 
     def initial_state(self, batch: int) -> tuple[Tensor, ...]:
         """Zeros: nothing heard yet."""
-        return torch.zeros(batch, CANDIDATES, CHANNELS), torch.zeros(batch, CONTEXT)
+        like = self.heads.weight
+        return like.new_zeros(batch, CANDIDATES, CHANNELS), like.new_zeros(batch, CONTEXT)
 
     def example_inputs(self, batch: int) -> tuple[Tensor, ...]:
         """Silence at 11 ms."""

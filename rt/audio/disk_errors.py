@@ -12,6 +12,7 @@ _REMEDIES = {
     errno.EACCES: "choose a folder you may write to",
     errno.EPERM: "choose a folder you may write to",
     errno.ENOENT: "it cannot be made there or was removed meanwhile: choose a folder you may write to",
+    errno.EEXIST: "choose another folder or move its files away",
     errno.ENAMETOOLONG: "choose a shorter name",
     errno.ENOTDIR: "a part of the path is a file: choose a folder you may write to",
     errno.ELOOP: "its links lead in a circle: choose another path",

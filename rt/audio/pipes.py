@@ -1,6 +1,5 @@
-"""Raw samples on standard input, stems on standard output, each block passed on as soon as it is there."""
+"""Formats of raw samples, and stems on standard output, each block passed on as soon as it is there."""
 
-import os
 import re
 import sys
 from dataclasses import dataclass
@@ -10,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsep.kernels.errors import RtsepError
-from rtsep.rt.audio.files import check_format, pick_channels
+from rtsep.rt.audio.descriptors import write_whole
+from rtsep.rt.audio.disk_errors import reason, remedy
+from rtsep.rt.audio.files import check_format
 from rtsep.rt.hop.channels import MAX_CHANNELS
 
 # bytes per sample; names as in ffmpeg -f
 SAMPLE_BYTES = {"s16le": 2, "s24le": 3, "s32le": 4, "f32le": 4, "f64le": 8}
 EXAMPLE = "write FORMAT:RATE:CHANNELS, such as --raw f32le:48000:1"
-STDIN, STDOUT = 0, 1
-# What a Linux pipe holds at most; a read returns less where less is there.
-READ_BYTES = 65536
+STDOUT = 1
 
 
 @dataclass(frozen=True)
@@ -80,47 +79,8 @@ class RawFormat:
         return samples.reshape(-1, self.channels)
 
 
-class RawSource:
-    """Raw samples from a file descriptor; a read gives what is there and does not wait for a full block.
-
-    Raises:
-        RtsepError: standard input is a terminal, or `input_channels` are not in the stream.
-    """
-
-    frames: int | None = None
-    name = "standard input"
-
-    def __init__(self, raw: RawFormat, input_channels: list[int] | None = None, fd: int = STDIN) -> None:
-        self.samplerate = raw.samplerate
-        self.notes: list[str] = []
-        self._pick = pick_channels(self.name, raw.channels, input_channels)
-        self.channels = len(self._pick)
-        self._raw = raw
-        self._fd = fd
-        self._rest = b""
-
-    def read(self) -> NDArray[np.float32]:
-        """Next frames float32 [frames, channels]; none at the end.
-
-        Raises:
-            RtsepError: the stream ends inside a frame.
-        """
-        width = self._raw.frame_bytes
-        while True:
-            data = os.read(self._fd, READ_BYTES)
-            if not data and self._rest:
-                raise RtsepError(
-                    f"standard input ended inside a frame: {len(self._rest)} of {width} bytes are left over",
-                    "check --raw against what is sent; all whole frames are kept",
-                )
-            whole = self._rest + data
-            used = len(whole) - len(whole) % width
-            self._rest = whole[used:]
-            if used or not data:
-                return self._raw.decode(whole[:used])[:, self._pick]
-
-    def close(self) -> None:
-        """Standard input stays open: it is not ours."""
+class ReaderLeftError(Exception):
+    """Nobody reads standard output any more."""
 
 
 class StdoutSink:
@@ -132,15 +92,22 @@ class StdoutSink:
         self._fd = fd
 
     def write(self, stems: NDArray[np.float32]) -> None:
-        """Passes float32 [stems, frames, channels] on, whole.
+        """Passes float32 [stems, frames, channels] on, whole, also where the reader's pipe is non-blocking.
 
         Raises:
-            BrokenPipeError: nobody reads any more.
+            ReaderLeftError: nobody reads any more.
+            RtsepError: standard output is a file on a full disk, among others.
         """
         frames_first = np.ascontiguousarray(stems.transpose(1, 0, 2), "<f4")
         data = frames_first.reshape(-1).view(np.uint8).data
-        while data:
-            data = data[os.write(self._fd, data) :]
+        try:
+            write_whole(self._fd, data)
+        except BrokenPipeError:
+            raise ReaderLeftError from None
+        except OSError as error:
+            raise RtsepError(
+                f"writing the stems to standard output failed: {reason(error)}", remedy(error)
+            ) from error
 
     def __enter__(self) -> Self:
         return self
@@ -150,9 +117,12 @@ class StdoutSink:
 
 
 def refuse_terminal(reading: bool) -> None:
-    """Raises RtsepError where `-` stands for a keyboard or a screen."""
+    """Raises RtsepError where `-` stands for a keyboard or a screen, or for a stream that is closed."""
     stream = sys.stdin if reading else sys.stdout
-    if stream is not None and stream.isatty():
+    if stream is None:
+        name = "--input - reads standard input" if reading else "--output - writes to standard output"
+        raise RtsepError(f"{name}, which is closed", "give a pipe, or name a file or folder")
+    if stream.isatty():
         if reading:
             raise RtsepError(
                 "--input - reads standard input, which is a terminal", "pipe audio in: ... | rtsep --input -"

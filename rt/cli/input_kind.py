@@ -1,7 +1,9 @@
 """What `--input X` means: a pipe, a device or a file, decided by the text and the disk alone."""
 
+import contextlib
 import difflib
 import os
+import stat
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -56,16 +58,25 @@ def classify(text: str) -> Source:
         return Source(Kind.PIPE, text)
     if text == MIC or text.isdecimal():
         return Source(Kind.DEVICE, text)
-    path = Path(text).expanduser()
-    if path.is_dir():
+    # as the shell does it: the home of a user whom nobody knows stays the name that it is
+    path = Path(os.path.expanduser(text))
+    looks_like_a_file = os.sep in text or path.suffix.lower() in AUDIO_SUFFIXES
+    try:
+        mode = os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        if looks_like_a_file:
+            raise RtsepError(f"input file {text} does not exist", _closest(path)) from None
+        return Source(Kind.DEVICE, text)
+    except (OSError, ValueError) as error:  # ValueError: a NUL character
+        if looks_like_a_file:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise RtsepError(f"cannot read {text}: {reason}", "check the path and its permissions") from error
+        return Source(Kind.DEVICE, text)
+    if stat.S_ISDIR(mode):
         raise RtsepError(
             f"input {text} is a folder, one audio file is needed", f"name a file in it{_some(path)}"
         )
-    if path.exists():
-        return Source(Kind.FILE, str(path))
-    if os.sep in text or path.suffix.lower() in AUDIO_SUFFIXES:
-        raise RtsepError(f"input file {text} does not exist", _closest(path))
-    return Source(Kind.DEVICE, text)
+    return Source(Kind.FILE, str(path))
 
 
 def file_hint(text: str) -> str:
@@ -95,4 +106,6 @@ def _closest(path: Path) -> str:
     near = difflib.get_close_matches(path.stem, by_stem, n=1)
     if near:
         return f"did you mean {folder / by_stem[near[0]]}?"
-    return f"check the name; {folder.resolve()} has no such file"
+    with contextlib.suppress(OSError):  # the folder that rtsep was started in may be gone
+        folder = folder.absolute()
+    return f"check the name; {folder} has no such file"

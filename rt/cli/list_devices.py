@@ -3,6 +3,7 @@
 import json
 
 from rtsep.rt.live.devices import list_devices
+from rtsep.rt.live.driver_calls import call_driver
 
 
 def device_lines(as_json: bool) -> list[str]:
@@ -11,7 +12,7 @@ def device_lines(as_json: bool) -> list[str]:
     Raises:
         RtsepError: PortAudio is not installed.
     """
-    devices = list_devices()
+    devices = call_driver(list_devices, give_up=lambda: False)  # Ctrl-C ends it, also where the driver hangs
     if as_json:
         return [json.dumps([device.as_dict() for device in devices])]
     if not devices:

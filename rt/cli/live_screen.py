@@ -49,13 +49,17 @@ def latency_text(status: Status) -> str:
     if not status.samplerate:
         return "latency: not known yet"
     ms = 1000.0 / status.samplerate
-    device = status.device_input_samples + status.device_output_samples
-    total = status.live_latency_samples + device
-    return (
-        f"latency {total * ms:.1f} ms = algorithmic {status.algorithmic_samples * ms:.2f} "
-        f"+ buffering {status.buffering_samples * ms:.2f} + device {device * ms:.1f}\n"
-        f"rtsep's part: {status.live_latency_samples} samples, exact; the device's: as its driver says"
+    own = status.live_latency_samples
+    parts = (
+        f"algorithmic {status.algorithmic_samples * ms:.2f} + buffering {status.buffering_samples * ms:.2f}"
     )
+    exact = f"rtsep's part: {own} samples, exact; the device's:"
+    before, after = status.device_input_samples, status.device_output_samples
+    if before is None or after is None:
+        return f"latency {own * ms:.1f} ms = {parts}, and the device's\n{exact} its driver does not say"
+    device = before + after
+    total = f"latency {(own + device) * ms:.1f} ms = {parts} + device {device * ms:.1f}"
+    return f"{total}\n{exact} as its driver says"
 
 
 def counters_text(status: Status) -> str:
@@ -91,10 +95,12 @@ def plain_line(status: Status) -> str:
 
 
 def _pitch(status: Status, index: int) -> str:
-    if index >= len(status.f0_hz):
+    """Of one stem; empty where the model gives it no pitch."""
+    f0_hz = status.f0_hz[index] if index < len(status.f0_hz) else None
+    if f0_hz is None:
         return ""
     merged = index < len(status.merged) and status.merged[index]
-    return f" ({note_name(status.f0_hz[index])}{' merged' if merged else ''})"
+    return f" ({note_name(f0_hz)}{' merged' if merged else ''})"
 
 
 def render(status: Status) -> "RenderableType":

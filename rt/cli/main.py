@@ -8,11 +8,22 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from rtsep.kernels.errors import RtsepError
+from rtsep.rt.audio.disk_errors import reason, remedy
 from rtsep.rt.cli.command_group import RootGroup, SectionOption
+from rtsep.rt.cli.messages import (
+    EXIT_BROKEN_PIPE,
+    Messages,
+    StdoutError,
+    marked_stdout,
+    one_line,
+    prepare_streams,
+)
 from rtsep.rt.cli.option_types import CHANNEL_LIST, LATENCY_MS, POSITIVE, VOICES
 from rtsep.rt.python_process import ONE_THREAD
+from rtsep.rt.stop import Stopped
 
 EXIT_USER = 2
+EXIT_CTRL_C = 130
 
 EPILOG = """\b
 Examples:
@@ -158,20 +169,37 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 def run(arguments: list[str] | None = None) -> int:
     """Runs the command and returns its exit code."""
+    return run_group(root, "rtsep", arguments)
+
+
+def run_group(group: click.Group, name: str, arguments: list[str] | None) -> int:
+    """Runs a group of commands as `name` and returns the exit code: what every entry point does."""
+    prepare_streams()
     try:
-        code = root.main(arguments, prog_name="rtsep", standalone_mode=False)
+        with marked_stdout():
+            code = group.main(arguments, prog_name=name, standalone_mode=False)
         return code if isinstance(code, int) else 0
     except RtsepError as error:
         return _fail(str(error))
     except click.UsageError as error:
-        return _fail(f"{error.format_message().rstrip('.')}; see rtsep --help")
+        return _fail(f"{error.format_message().rstrip('.')}; see {name} --help")
     except click.ClickException as error:
         return _fail(error.format_message())
     except click.Abort:  # Ctrl-C before or after a run
-        return 130
+        return EXIT_CTRL_C
+    except Stopped as stopped:
+        return stopped.exit_code
+    except BrokenPipeError:  # whoever read the answer has seen enough
+        return EXIT_BROKEN_PIPE
+    except StdoutError as error:
+        return _fail(f"standard output cannot be written: {reason(error)}; {remedy(error)}")
+    except OSError as error:
+        if not isinstance(error.filename, str | bytes):
+            raise
+        # a path that nobody looked at more closely
+        return _fail(f"{os.fsdecode(error.filename)}: {reason(error)}; {remedy(error)}")
 
 
 def _fail(message: str) -> int:
-    line = " ".join(message.split())
-    print(f"rtsep: error: {line}", file=sys.stderr)
+    Messages(sys.stderr).line(f"rtsep: error: {one_line(message)}")
     return EXIT_USER

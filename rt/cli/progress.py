@@ -1,30 +1,37 @@
 """How far a file is, and what came of it: a bar on a terminal, plain lines elsewhere."""
 
 import time
+from collections.abc import Callable
 from typing import Self, TextIO
 
+from rtsep.rt.cli.messages import Messages, has_room
 from rtsep.rt.offline import Report
 
 # Logs of long jobs stay short.
 PLAIN_PERIOD_S = 10.0
+BAR_PERIOD_S = 0.1  # what an eye takes for steady
 
 
 class Progress:
-    """Counts frames of a run.
+    """Counts frames of a run. What becomes of the bar or the lines is nothing that the run depends on.
 
     Args:
         frames: expected, None where unknown.
         samplerate: Hz.
-        messages: stream for lines or the bar; None shows nothing.
+        stream: where the bar is drawn if it is a terminal; None shows nothing.
+        messages: takes the lines elsewhere.
     """
 
-    def __init__(self, frames: int | None, samplerate: int, messages: TextIO | None) -> None:
+    def __init__(
+        self, frames: int | None, samplerate: int, stream: TextIO | None, messages: Messages
+    ) -> None:
         self._frames = frames
         self._samplerate = samplerate
+        self._stream = stream
         self._messages = messages
         self._next_line = time.monotonic() + PLAIN_PERIOD_S
         self._bar = None
-        if messages is not None and messages.isatty():
+        if stream is not None and stream.isatty():
             from rich.console import Console
             from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
             from rich.progress import Progress as Bar
@@ -36,32 +43,44 @@ class Progress:
                     "{task.fields[done_s]:.1f} of " + total + " s  {task.fields[speed]:.1f} x real time"
                 ),
                 TimeRemainingColumn(),
-                console=Console(file=messages),
+                console=Console(file=stream),
                 transient=True,
+                auto_refresh=False,  # drawn here, where an error of the terminal can be met
             )
             self._task = self._bar.add_task("", total=frames, done_s=0.0, speed=0.0)
             self._started = time.monotonic()
+            self._next_draw = self._started
 
     def update(self, frames: int) -> None:
         """Shows that `frames` frames are done."""
         done_s = frames / self._samplerate
         now = time.monotonic()
-        if self._bar is not None:
-            speed = done_s / max(1e-9, now - self._started)
-            self._bar.update(self._task, completed=frames, done_s=done_s, speed=speed)
-        elif self._messages is not None and now >= self._next_line:
+        if self._bar is not None and self._stream is not None:
+            # a terminal that is held (Ctrl-S) has no room: the bar stands still, the run goes on
+            if now >= self._next_draw and has_room(self._stream):
+                self._next_draw = now + BAR_PERIOD_S
+                speed = done_s / max(1e-9, now - self._started)
+                self._bar.update(self._task, completed=frames, done_s=done_s, speed=speed)
+                self._draw(self._bar.refresh)
+        elif self._stream is not None and now >= self._next_line:
             self._next_line = now + PLAIN_PERIOD_S
             share = f"{100 * frames / self._frames:3.0f} %  " if self._frames else ""
-            print(f"{share}{done_s:.1f} s done", file=self._messages, flush=True)
+            self._messages.offer(f"{share}{done_s:.1f} s done")
+
+    def _draw(self, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except (OSError, ValueError):  # the terminal is gone
+            self._bar = None
 
     def __enter__(self) -> Self:
         if self._bar is not None:
-            self._bar.start()
+            self._draw(self._bar.start)
         return self
 
     def __exit__(self, *exc: object) -> None:
         if self._bar is not None:
-            self._bar.stop()
+            self._draw(self._bar.stop)
 
 
 def summary_lines(report: Report, output: str | None) -> list[str]:

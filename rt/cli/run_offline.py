@@ -4,21 +4,27 @@ import json
 import os
 import sys
 from dataclasses import dataclass
-from typing import TextIO
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.choir.given_pitches import F0Track
-from rtsep.rt.audio.files import FileSource
-from rtsep.rt.audio.pipes import STDIN, STDOUT, RawFormat, RawSource, StdoutSink, refuse_terminal
+from rtsep.rt.audio.disk_errors import reason, remedy
+from rtsep.rt.audio.files import STDIN, FileSource
+from rtsep.rt.audio.piped_sound import PipedFile, RawSource, open_sound
+from rtsep.rt.audio.pipes import (
+    STDOUT,
+    RawFormat,
+    ReaderLeftError,
+    StdoutSink,
+    refuse_terminal,
+)
 from rtsep.rt.audio.stem_folder import FolderSink
 from rtsep.rt.cli.input_kind import PIPE, Kind, Source
+from rtsep.rt.cli.messages import EXIT_BROKEN_PIPE, Messages
 from rtsep.rt.cli.progress import Progress, summary_lines
 from rtsep.rt.fallback import load_or_fall_back
-from rtsep.rt.offline import Report, separate
+from rtsep.rt.offline import Report, Sink, separate
 from rtsep.rt.separator import Separator
 from rtsep.rt.stop import Stopped, StopSignals
-
-EXIT_BROKEN_PIPE = 141  # as a shell reports a command that SIGPIPE ended
 
 
 @dataclass(frozen=True)
@@ -93,18 +99,23 @@ def run_offline(source: Source, options: RunOptions) -> int:
         return _run_offline(source, options)
     except Stopped as stopped:  # before the first block, or by a second signal
         return stopped.exit_code
-    except BrokenPipeError:  # whoever read standard output has left: nothing to complain about
+    except ReaderLeftError:  # whoever read the stems has enough: nothing to complain about
         os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)  # nor for Python's own flush at exit
         return EXIT_BROKEN_PIPE
 
 
 def _run_offline(source: Source, options: RunOptions) -> int:
     to_pipe = options.output == PIPE
+    stream = sys.stderr if to_pipe else sys.stdout
+    messages = Messages(stream)
     with StopSignals() as signals:
-        reader = _open(source, options)
+        with signals.interruptible():  # a pipe may have no writer yet
+            reader = _open(source, options)
         try:
             if to_pipe:
                 refuse_terminal(reading=False)
+            with signals.interruptible():
+                f0 = F0Track.load(options.f0, options.voices) if options.f0 else None
             separator, notes = load_or_fall_back(
                 options.model,
                 voices=options.voices,
@@ -112,10 +123,11 @@ def _run_offline(source: Source, options: RunOptions) -> int:
                 latency_ms=options.latency_ms,
                 channels=reader.channels,
                 backend=options.backend,
-                f0=F0Track.load(options.f0, options.voices) if options.f0 else None,
+                f0=f0,
             )
-            messages = sys.stderr if to_pipe else sys.stdout
-            report, early = _run(source, options, reader, separator, signals, messages)
+            shown = stream if not options.quiet and not options.as_json else None
+            with Progress(reader.frames, reader.samplerate, shown, messages) as progress:
+                report, early = _run(source, options, reader, separator, signals, progress)
         finally:
             reader.close()
     if not report.frames and early is None:
@@ -123,62 +135,66 @@ def _run_offline(source: Source, options: RunOptions) -> int:
     _tell(report, [*reader.notes, *notes], options, messages, early)
     if isinstance(early, RtsepError):
         raise early
+    if options.as_json and (failure := messages.failure) is not None:
+        if isinstance(failure, BrokenPipeError):
+            return EXIT_BROKEN_PIPE
+        raise RtsepError(
+            f"the JSON report cannot be written: {reason(failure)}",
+            f"the stems are complete; {remedy(failure)}",
+        )
     return early.exit_code if early else 0
 
 
-def _open(source: Source, options: RunOptions) -> FileSource | RawSource:
+def _open(source: Source, options: RunOptions) -> FileSource | PipedFile | RawSource:
     if source.kind is Kind.FILE:
-        return FileSource(source.text, options.input_channels)
+        return open_sound(source.text, options.input_channels)
     refuse_terminal(reading=True)
     if options.raw is not None:
         return RawSource(RawFormat.parse(options.raw), options.input_channels)
-    return FileSource(0, options.input_channels)
+    return open_sound(STDIN, options.input_channels)
 
 
 def _run(
     source: Source,
     options: RunOptions,
-    reader: FileSource | RawSource,
+    reader: FileSource | PipedFile | RawSource,
     separator: Separator,
     signals: StopSignals,
-    messages: TextIO,
+    progress: Progress,
 ) -> tuple[Report, Stopped | RtsepError | None]:
-    shown = not options.quiet and not options.as_json
-    with Progress(reader.frames, reader.samplerate, messages if shown else None) as progress:
-        if options.output == PIPE:
-            return separate(
-                reader,
-                StdoutSink(),
-                separator,
-                signals=signals,
-                keep_latency=options.keep_latency,
-                on_progress=progress.update,
-            )
-        extra = separator.latency_samples if options.keep_latency else 0
-        sink = FolderSink(
-            str(options.output),
-            separator.stems,
-            separator.samplerate,
-            separator.channels,
-            None if reader.frames is None else reader.frames + extra,
-            source.text if source.kind is Kind.FILE else STDIN,
+    def run(sink: Sink) -> tuple[Report, Stopped | RtsepError | None]:
+        return separate(
+            reader,
+            sink,
+            separator,
+            signals=signals,
+            keep_latency=options.keep_latency,
+            on_progress=progress.update,
         )
-        with sink:
-            return separate(
-                reader,
-                sink,
-                separator,
-                signals=signals,
-                keep_latency=options.keep_latency,
-                on_progress=progress.update,
-            )
+
+    if options.output == PIPE:
+        return run(StdoutSink())
+    extra = separator.latency_samples if options.keep_latency else 0
+    sink = FolderSink(
+        str(options.output),
+        separator.stems,
+        separator.samplerate,
+        separator.channels,
+        None if reader.frames is None else reader.frames + extra,
+        source.text if source.kind is Kind.FILE else STDIN,
+    )
+    with sink:
+        try:
+            return run(sink)
+        finally:
+            signals.hold()
 
 
 def _tell(
     report: Report,
     notes: list[str],
     options: RunOptions,
-    messages: TextIO,
+    messages: Messages,
     early: Stopped | RtsepError | None,
 ) -> None:
     """The summary to `messages`, what the user should know to standard error."""
@@ -191,12 +207,14 @@ def _tell(
         notes.append(f"stopped by {early}; the output holds the first {report.duration_s:.2f} s")
     if options.as_json:
         stopped = str(early) if early else None
-        print(json.dumps({**report.as_dict(), "notes": notes, "stopped": stopped}), file=messages, flush=True)
+        messages.line(json.dumps({**report.as_dict(), "notes": notes, "stopped": stopped}))
         return
     if options.quiet:
         return
     for line in summary_lines(report, options.output):
-        print(line, file=messages)
-    messages.flush()
+        messages.line(line)
+    if messages.failure is not None and not isinstance(messages.failure, BrokenPipeError):
+        notes.append(f"messages ended early: {reason(messages.failure)}; the stems are complete")
+    told = Messages(sys.stderr)
     for note in notes:
-        print(f"rtsep: note: {note}", file=sys.stderr)
+        told.line(f"rtsep: note: {note}")

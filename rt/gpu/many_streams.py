@@ -35,7 +35,7 @@ class GraphedStreams:
         self.lost = ""
         preset, channels = standby.preset, standby.audio_state[0].shape[0]
         span, voices = preset.latency_samples, len(self.stems)
-        self.voices = VoiceReport.empty(streams, voices)
+        self.voices = VoiceReport.silent(self.stems, streams)
         self.nonfinite_samples = np.zeros(streams, np.int64)
         self._nothing_given = np.zeros((streams, voices), np.float32)
         # What the mixture needs of the hops before it, and cannot be asked of a lost GPU: input not yet heard

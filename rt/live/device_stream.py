@@ -1,5 +1,6 @@
 """A PortAudio stream whose callback is the C++ one: opened, watched, closed."""
 
+import contextlib
 import math
 import time
 from dataclasses import dataclass
@@ -8,10 +9,15 @@ import numpy as np
 
 from rtsep.kernels import _core
 from rtsep.kernels.errors import RtsepError
-from rtsep.rt.live.devices import Device, portaudio
+from rtsep.rt.live.devices import Device, known_latency_s, portaudio
+from rtsep.rt.live.driver_calls import GaveUp, after, call_driver
 
+LEAVE_S = 0.5  # a driver that has not let go by then hangs; Ctrl-C ends a run within a second
 PROBE_CALLBACKS = 4
-PROBE_TIMEOUT_S = 3.0
+PROBE_TIMEOUT_S = 3.0  # and the time of the blocks waited for, which may be the longest there are
+DEVICE_TIMEOUT_S = 1.0  # ten times the longest block of most devices
+TIMEOUT_BLOCKS = 4  # a block may be late by more than itself: by what else the machine does
+MAX_BLOCK = 8192
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,15 @@ class StreamFormat:
     def is_jack(self) -> bool:
         """JACK alone decides the block size."""
         return "jack" in self.input.host_api.lower()
+
+
+def device_timeout_s(blocksize: int, samplerate: int) -> float:
+    """A device that has not called for so long is lost.
+
+    >>> device_timeout_s(128, 48000), device_timeout_s(8192, 8000)
+    (1.0, 4.096)
+    """
+    return max(DEVICE_TIMEOUT_S, TIMEOUT_BLOCKS * blocksize / samplerate)
 
 
 class DeviceStream:
@@ -85,20 +100,36 @@ class DeviceStream:
         return now - self._moved_at if active else math.inf
 
     @property
-    def latency_s(self) -> tuple[float, float]:
-        """What the driver says it adds before and after us."""
-        before, after = self._stream.latency
-        return float(before), float(after)
+    def latency_s(self) -> tuple[float | None, float | None]:
+        """What the driver says it adds before and after us; None where that cannot be."""
+        before, behind = self._stream.latency
+        return known_latency_s(before), known_latency_s(behind)
 
     @property
     def load(self) -> float:
         """Share of a block's time the callback takes."""
         return float(self._stream.cpu_load)
 
-    def close(self) -> None:
-        """Stops at once."""
-        self._stream.abort(ignore_errors=True)
-        self._stream.close(ignore_errors=True)
+    def close(self) -> bool:
+        """Stops at once. False when the driver hangs: PortAudio must then be left alone until this process
+        ends or is replaced.
+        """
+
+        def leave() -> None:
+            self._stream.abort(ignore_errors=True)
+            self._stream.close(ignore_errors=True)
+
+        try:
+            call_driver(leave, after(LEAVE_S))
+        except GaveUp:
+            return False
+        return True
+
+
+def leave_portaudio() -> None:
+    """Before the process ends: JACK's server drops a client that says goodbye at once, others later."""
+    with contextlib.suppress(GaveUp):
+        call_driver(portaudio()._terminate, after(LEAVE_S))
 
 
 def _refusal(error: Exception, fmt: StreamFormat) -> RtsepError:
@@ -131,7 +162,7 @@ def jack_period(fmt: StreamFormat) -> int:
     stream = DeviceStream(fmt, silent)
     stream.start()
     try:
-        deadline = time.monotonic() + PROBE_TIMEOUT_S
+        deadline = time.monotonic() + PROBE_TIMEOUT_S + PROBE_CALLBACKS * MAX_BLOCK / fmt.samplerate
         while silent.callbacks < PROBE_CALLBACKS:
             if time.monotonic() > deadline:
                 raise RtsepError(

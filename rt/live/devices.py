@@ -1,6 +1,7 @@
 """Which audio devices there are, and which one "USB", 3 or "mic" means."""
 
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import asdict, dataclass, replace
 from types import ModuleType
 from typing import Any, Literal
 
@@ -9,6 +10,8 @@ from rtsep.kernels.errors import RtsepError
 Kind = Literal["input", "output"]
 DeviceSpec = int | str | None
 DEFAULT_INPUT = "mic"
+# More than any driver buffers. JACK's ports have reported 2^33 samples: a difference that had wrapped around.
+LONGEST_LATENCY_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -20,8 +23,10 @@ class Device:
         host_api: the driver system ("ALSA", "JACK Audio Connection Kit", "Core Audio", ...).
         inputs, outputs: channels.
         samplerate: default, Hz.
-        input_latency_ms, output_latency_ms: lowest the driver offers, 0 without such channels.
+        input_latency_ms, output_latency_ms: lowest the driver offers, 0 without such channels, None where
+            what it says cannot be.
         default_input, default_output: used where no device is named.
+        twin: which it is, in PortAudio's order, of the `twins` devices that share driver, name and channels.
     """
 
     index: int
@@ -30,10 +35,12 @@ class Device:
     inputs: int
     outputs: int
     samplerate: float
-    input_latency_ms: float
-    output_latency_ms: float
+    input_latency_ms: float | None
+    output_latency_ms: float | None
     default_input: bool
     default_output: bool
+    twin: int = 0
+    twins: int = 1
 
     def channels(self, kind: Kind) -> int:
         """Input or output channels."""
@@ -51,7 +58,7 @@ def portaudio() -> ModuleType:
     """python-sounddevice, loaded when a device is first needed.
 
     Raises:
-        RtsepError: the PortAudio library is missing.
+        RtsepError: the PortAudio library is missing, or an audio server keeps it from starting.
     """
     try:
         import sounddevice
@@ -59,15 +66,30 @@ def portaudio() -> ModuleType:
         raise RtsepError(
             f"the PortAudio library cannot be loaded ({error})", "install it: apt install libportaudio2"
         ) from None
+    except Exception as error:  # its own class, which an import that fails does not give away
+        raise RtsepError(
+            f"PortAudio does not start ({error})", "look whether the audio server works, or start it again"
+        ) from None
     return sounddevice  # type: ignore[no-any-return]
 
 
 def list_devices() -> list[Device]:
-    """All devices, in PortAudio's order."""
+    """All devices, in PortAudio's order.
+
+    Raises:
+        RtsepError: PortAudio is missing, or its list is broken, as when a server goes away meanwhile.
+    """
     sd = portaudio()
+    try:
+        return _listed(sd)
+    except sd.PortAudioError as error:
+        raise RtsepError(f"PortAudio does not list its devices ({error})", "try again") from None
+
+
+def _listed(sd: ModuleType) -> list[Device]:
     apis = sd.query_hostapis()
     default_input, default_output = _defaults(sd)
-    return [
+    listed = [
         Device(
             index=d["index"],
             name=d["name"],
@@ -75,13 +97,64 @@ def list_devices() -> list[Device]:
             inputs=d["max_input_channels"],
             outputs=d["max_output_channels"],
             samplerate=d["default_samplerate"],
-            input_latency_ms=1e3 * d["default_low_input_latency"] if d["max_input_channels"] else 0.0,
-            output_latency_ms=1e3 * d["default_low_output_latency"] if d["max_output_channels"] else 0.0,
+            input_latency_ms=_latency_ms(d, "input"),
+            output_latency_ms=_latency_ms(d, "output"),
             default_input=d["index"] == default_input,
             default_output=d["index"] == default_output,
         )
         for d in sd.query_devices()
     ]
+    return number_twins(listed)
+
+
+def _latency_ms(device: dict[str, Any], kind: Kind) -> float | None:
+    if not device[f"max_{kind}_channels"]:
+        return 0.0
+    latency_s = known_latency_s(device[f"default_low_{kind}_latency"])
+    return None if latency_s is None else 1e3 * latency_s
+
+
+def known_latency_s(reported_s: float) -> float | None:
+    """What a driver says about its latency in seconds; None where that cannot be: negative, NaN, or longer
+    than 10 s.
+    """
+    reported_s = float(reported_s)
+    return reported_s if math.isfinite(reported_s) and 0 <= reported_s <= LONGEST_LATENCY_S else None
+
+
+def number_twins(devices: list[Device]) -> list[Device]:
+    """The same devices with `twin` and `twins` filled in: two interfaces of one make have one name."""
+    looks = [_look(device) for device in devices]
+    return [
+        replace(device, twin=looks[:i].count(looks[i]), twins=looks.count(looks[i]))
+        for i, device in enumerate(devices)
+    ]
+
+
+def _look(device: Device) -> tuple[str, str, int, int]:
+    return device.host_api, device.name, device.inputs, device.outputs
+
+
+def find_same(lost: Device, kind: Kind, devices: list[Device]) -> Device:
+    """The device that was `lost`, wherever `devices` has it now. Its name is taken as it is: never as a part
+    of a name, or as an index where it is a number.
+
+    Raises:
+        RtsepError: it is not there, or only some of several that look alike are: which one cannot be told.
+    """
+    twins = [device for device in devices if _look(device) == _look(lost)]
+    if len(twins) >= lost.twins:
+        return twins[lost.twin]
+    if twins:
+        raise RtsepError(
+            f"{len(twins)} of {lost.twins} devices named {lost.name!r} are there, which ones cannot be told",
+            "connect them all",
+        )
+    # an audio server may come back with another number of ports
+    named = [d for d in devices if (d.host_api, d.name) == (lost.host_api, lost.name) and d.channels(kind)]
+    if len(named) != 1 or lost.twins > 1:
+        raise RtsepError(f"{lost.name!r} is not there", "connect it")
+    return named[0]
 
 
 def _defaults(sd: ModuleType) -> tuple[int, int]:

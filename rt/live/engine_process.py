@@ -5,9 +5,12 @@ It ends when stdin closes (its parent asks, or is gone) and on SIGTERM; SIGINT i
 
 A lost device: PortAudio lists devices only when it starts, and its JACK part aborts the process when it is
 terminated after the server died. So the process replaces itself (exec: same pid, same shared memory) and
-takes its state along.
+takes its state along. It waits before it looks: every look opens a client of the JACK server, which costs all
+other clients a part of a cycle, and a descriptor of the old client that stayed open across exec would make
+the server wait for it for ever.
 """
 
+import contextlib
 import io
 import json
 import os
@@ -15,7 +18,8 @@ import select
 import signal
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import NoReturn, Self
 
 import numpy as np
@@ -23,8 +27,10 @@ import numpy as np
 from rtsep.kernels import _core
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.mask_model import State
-from rtsep.rt.live.devices import portaudio
+from rtsep.rt.live.device_stream import leave_portaudio
+from rtsep.rt.live.driver_calls import GaveUp, after, call_driver
 from rtsep.rt.live.hop_loop import LiveEngine
+from rtsep.rt.live.recorder_process import TAKE_INPUT, refuse_earlier_files
 from rtsep.rt.live.scheduling import raise_priority
 from rtsep.rt.live.settings import LiveSettings
 from rtsep.rt.live.shared_memory import SharedMemory
@@ -32,21 +38,30 @@ from rtsep.rt.live.status import Block, Status
 from rtsep.rt.live.stream_choice import StreamChoice, choose_stream, find_again
 from rtsep.rt.python_process import environment, module_command
 
-RETRY_S = 0.5  # between looks for a lost device
+# Before each look for a lost device, the last for all further ones: a cable that is put back is found soon, a
+# server that stays away or has changed is disturbed little.
+PAUSES_S = (0.5, 1.0, 2.0, 4.0)
+OPEN_DESCRIPTORS = "/dev/fd"  # of this process, one name each (Linux, macOS)
+STANDARD_DESCRIPTORS = (0, 1, 2)
 
 
 @dataclass
 class Carried:
-    """What an engine hands to its successor: settings, stream, and everything later output depends on."""
+    """What an engine hands to its successor: settings, stream, everything later output depends on, and how
+    often the device has been looked for.
+    """
 
     settings: LiveSettings
     choice: StreamChoice
     state: State
+    looks: int = 0
 
     def save(self) -> SharedMemory:
         """Into memory that outlives exec."""
         file = io.BytesIO()
-        text = json.dumps({"settings": self.settings.to_json(), "choice": self.choice.as_dict()})
+        text = json.dumps(
+            {"settings": self.settings.to_json(), "choice": self.choice.as_dict(), "looks": self.looks}
+        )
         arrays: dict[str, np.ndarray] = {f"state/{name}": value for name, value in self.state.items()}
         np.savez(file, allow_pickle=False, text=np.array(text), **arrays)
         shared = SharedMemory.create(file.tell())
@@ -59,7 +74,8 @@ class Carried:
         with np.load(io.BytesIO(shared.memory[:]), allow_pickle=False) as arrays:
             text = json.loads(str(arrays["text"]))
             state = {name[6:]: arrays[name] for name in arrays.files if name.startswith("state/")}
-        return cls(LiveSettings.from_json(text["settings"]), StreamChoice.from_dict(text["choice"]), state)
+        settings = LiveSettings.from_json(text["settings"])
+        return cls(settings, StreamChoice.from_dict(text["choice"]), state, text["looks"])
 
 
 class ParentWatch:
@@ -83,10 +99,19 @@ class ParentWatch:
 def replace_self(status_fd: int, command_fd: int, record_fd: int, carried: Carried) -> NoReturn:
     """The same process from its beginning, with `carried`."""
     shared = carried.save()
-    os.set_inheritable(shared.fd, True)
+    keep_open(status_fd, command_fd, record_fd, shared.fd)
     fds = [str(fd) for fd in (status_fd, command_fd, record_fd, shared.fd)]
     command = module_command("rtsep.rt.live.engine_process", *fds)
     os.execve(command[0], command, environment())
+
+
+def keep_open(*passed: int) -> None:
+    """Across exec these descriptors and standard input, output and error stay open, all others close:
+    libraries leave theirs open (JACK's sockets).
+    """
+    for descriptor in map(int, os.listdir(OPEN_DESCRIPTORS)):
+        with contextlib.suppress(OSError):  # the one that listed them is gone
+            os.set_inheritable(descriptor, descriptor in (*STANDARD_DESCRIPTORS, *passed))
 
 
 def main() -> int:
@@ -110,16 +135,21 @@ def main() -> int:
             settings, choice = carried.settings, carried.choice
         else:
             settings = LiveSettings.from_json(sys.stdin.readline())
-            choice = choose_stream(settings)
+            choice = call_driver(lambda: choose_stream(settings), watch)
             engine = LiveEngine(settings, choice, block, commands.memory, record, scheduling)
-            engine.open()
+            if settings.record is not None:
+                refuse_earlier_files(Path(settings.record), [TAKE_INPUT, *engine.stems])
+            call_driver(engine.open, watch)
         if not engine.loop(watch):
             pair = f"{choice.format.input.name!r} -> {choice.format.output.name!r}"
             engine.publish("device-lost", f"{pair} went away; waiting for it to come back", device_losses=1)
+            engine.leave_device()
             carried = Carried(settings, choice, engine.state_dict())
             replace_self(status_fd, command_fd, record_fd, carried)
-        engine.close()
-        portaudio()._terminate()
+        if engine.close():
+            leave_portaudio()
+    except GaveUp:  # told to stop while the driver hangs
+        block.write(block.peek() | {"state": "stopped"})
     except RtsepError as error:
         failed = Status(state="failed", last_error=str(error)).as_dict()
         block.write({**failed, "error": [error.problem, error.remedy]})
@@ -140,30 +170,25 @@ def _resume(
     watch: ParentWatch,
 ) -> LiveEngine | None:
     """The engine on its old device; None when told to stop before that is back."""
+    values = block.peek()
+    pause_over = after(PAUSES_S[min(carried.looks, len(PAUSES_S) - 1)])
+    while not pause_over():
+        if watch():
+            block.write(values | {"state": "stopped"})
+            return None
+        time.sleep(0.02)
     try:
-        engine = LiveEngine(
-            carried.settings,
-            find_again(carried.choice),
-            block,
-            commands.memory,
-            record,
-            scheduling,
-            dict(carried.state),
-        )
-        engine.open()
+        choice = call_driver(lambda: find_again(carried.choice), watch)
+        state = dict(carried.state)
+        engine = LiveEngine(carried.settings, choice, block, commands.memory, record, scheduling, state)
+        call_driver(engine.open, watch)
         return engine
     except RtsepError as error:
-        values = block.peek()
         if "came back" in error.problem:
             values["last_error"] = str(error)
-        deadline = time.monotonic() + RETRY_S
-        while time.monotonic() < deadline:
-            if watch():
-                block.write(values | {"state": "stopped"})
-                return None
-            time.sleep(0.02)
         block.write(values)
-        replace_self(block.shared.fd, commands.fd, record_fd, carried)
+        again = replace(carried, looks=carried.looks + 1)
+        replace_self(block.shared.fd, commands.fd, record_fd, again)
 
 
 if __name__ == "__main__":

@@ -15,17 +15,16 @@ from rtsep.rt.control.commands import CommandReader
 from rtsep.rt.control.mixer import Mixer
 from rtsep.rt.control.parameters import RAMP_S
 from rtsep.rt.fallback import load_or_fall_back, take_over
-from rtsep.rt.live.device_stream import DeviceStream
+from rtsep.rt.live.device_stream import DeviceStream, device_timeout_s
 from rtsep.rt.live.meters import HopTimes, LevelMeters
 from rtsep.rt.live.routing import routing
 from rtsep.rt.live.scheduling import lock_memory, stop_collecting
 from rtsep.rt.live.settings import LiveSettings
-from rtsep.rt.live.status import Block, rounded
+from rtsep.rt.live.status import Block, of_each, rounded
 from rtsep.rt.live.stream_choice import StreamChoice, buffering_samples
 
 HOUSEKEEPING_S = 0.05  # a screen refreshes 20 times a second at most
-DEVICE_TIMEOUT_S = 1.0  # ten times the longest block of any device
-INPUT_RING_S = 2.0  # stalls shorter than this lose no input
+INPUT_RING_S, INPUT_RING_BLOCKS = 2.0, 4  # stalls shorter than the longer of the two lose no input
 # Waiting for input: each sleep takes up to its own length from the hop's time, and each waking costs CPU.
 SLEEPS_PER_HOP, LONGEST_SLEEP_S = 20, 5e-4
 WARM_UP_HOPS = 24  # past every first call: FFT plans, page faults, branch predictors
@@ -90,13 +89,12 @@ class LiveEngine:
             hop,
             latency,
             separator.hop_latency_samples,
-            round(INPUT_RING_S * fmt.samplerate),
+            max(round(INPUT_RING_S * fmt.samplerate), INPUT_RING_BLOCKS * fmt.blocksize),
             routes.bypass,
             round(RAMP_S * fmt.samplerate),
         )
         self._mixer = Mixer(separator.stems)
         self._commands = CommandReader(commands, self._mixer.parameters)
-        self._obey()  # what was set for the engine before this one is in force from the first frame on
         self._hop_index = self._skipped_hops = self._record_lost_frames = 0
         self._hop = np.zeros((hop, channels), np.float32)
         self._stems = np.zeros((stems, hop, channels), np.float32)
@@ -115,6 +113,7 @@ class LiveEngine:
         if state is not None:
             self._aligned[...] = state.pop("aligned")
             take_over(separator, state)
+        self._obey()  # what was set for the engine before this one is in force from the first frame on
         self._fixed: dict[str, Any] = {
             "samplerate": fmt.samplerate,
             "hop": hop,
@@ -142,6 +141,11 @@ class LiveEngine:
         """What the device runs."""
         return self._callback
 
+    @property
+    def stems(self) -> tuple[str, ...]:
+        """Names in order, the residual last."""
+        return self._separator.stems
+
     def state_dict(self) -> State:
         """What a later engine needs to go on where this one stopped."""
         return {"aligned": self._aligned.copy(), **self._separator.state_dict()}
@@ -155,8 +159,9 @@ class LiveEngine:
         fmt = self._choice.format
         stream = DeviceStream(fmt, self._callback)
         before, after = stream.latency_s
-        self._fixed["device_input_samples"] = round(before * fmt.samplerate)
-        self._fixed["device_output_samples"] = round(after * fmt.samplerate)
+        for side, latency_s in (("input", before), ("output", after)):
+            samples = None if latency_s is None else round(latency_s * fmt.samplerate)
+            self._fixed[f"device_{side}_samples"] = samples
         stream.start()
         self._stream = stream
         self.publish("running")
@@ -166,6 +171,8 @@ class LiveEngine:
         lost.
         """
         next_housekeeping = time.monotonic()
+        fmt = self._choice.format
+        timeout_s = device_timeout_s(fmt.blocksize, fmt.samplerate)
         while True:
             if self._callback.wait_input(self._hop_index, HOUSEKEEPING_S, self._grain_s):
                 self.run_hop()
@@ -175,13 +182,17 @@ class LiveEngine:
             next_housekeeping = now + HOUSEKEEPING_S
             if should_stop():
                 return True
-            if self._stream.stalled_s() > DEVICE_TIMEOUT_S:
+            if self._stream.stalled_s() > timeout_s:
                 return False
             self.publish("running")
 
-    def close(self) -> None:
-        """Silence. What is still inside the separator goes to the take."""
-        self._stream.close()
+    def leave_device(self) -> bool:
+        """Silence; an audio server no longer counts on this process. False when the driver hangs."""
+        return self._stream.close()
+
+    def close(self) -> bool:
+        """Leaves the device, as `leave_device`. What is still inside the separator goes to the take."""
+        left = self.leave_device()
         if self._record is not None:
             self._hop[...] = 0
             for _ in range(-(-self._separator.hop_latency_samples // self._separator.hop)):
@@ -189,6 +200,7 @@ class LiveEngine:
                 self._record_hop(self._record)
             self._record.close()
         self.publish("stopped")
+        return left
 
     def _obey(self) -> None:
         """Takes what has been set since the last time, if anything."""
@@ -231,7 +243,8 @@ class LiveEngine:
 
     def publish(self, state: str, last_error: str | None = None, device_losses: int = 0) -> None:
         """A snapshot for everyone who watches."""
-        callback, report, before = self._callback, self._separator.voices, self._before
+        callback, before = self._callback, self._before
+        stems, report = self._separator.stems, self._separator.voices
         now, cpu = time.monotonic(), time.process_time()
         if now - self._load_at[0] >= 1.0:
             self._load = (cpu - self._load_at[1]) / (now - self._load_at[0])
@@ -262,9 +275,9 @@ class LiveEngine:
                 **{name: before[name] + value for name, value in counted.items()},
                 "state": state,
                 "input_peak_db": rounded(to_db(self._input_peak)),
-                "f0_hz": rounded(report.f0_hz),
-                "level_db": rounded(report.level_db),
-                "merged": [bool(m) for m in report.merged],
+                "f0_hz": of_each(stems, report.stems, rounded(report.f0_hz)),
+                "level_db": of_each(stems, report.stems, rounded(report.level_db)),
+                "merged": of_each(stems, report.stems, report.merged.tolist()),
                 "cpu_load": round(self._load, 3),
                 "device_load": round(self._stream.load, 3) if state == "running" else 0.0,
                 "last_error": self._last_error if last_error is None else last_error,

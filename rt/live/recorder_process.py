@@ -1,5 +1,5 @@
-"""The process that writes a take to disk while the show goes on: `input.wav`, `voice-1.wav`, ...,
-`residual.wav`.
+"""The process that writes a take to disk while the show goes on: `input.wav`, and a file for each stem that
+the model has, such as `voice-1.wav`, with `residual.wav` last.
 
 Started by `rtsep.rt.session` as `python -m rtsep.rt.live.recorder_process`. It takes frames of
 [input, stem 1, ..., residual] from a ring in shared memory, where the input is as old as the stems, so all
@@ -24,10 +24,13 @@ from numpy.typing import NDArray
 
 from rtsep.kernels import _core
 from rtsep.kernels.errors import RtsepError
+from rtsep.rt.audio.disk_errors import reason, remedy
 from rtsep.rt.audio.wav_writer import WavWriter
 from rtsep.rt.live.shared_memory import SharedMemory
 from rtsep.rt.live.status import Block
 
+SUFFIX = ".wav"
+TAKE_INPUT = "input"  # the file beside those of the stems
 CHUNK_S = 0.25  # what a crash may lose, and the longest stretch written at once
 POLL_S = 0.05
 # After the parent is gone the engine ends within its housekeeping interval; a ring silent for so long is
@@ -56,12 +59,13 @@ class RecordPlan:
         return cls(**json.loads(line))
 
 
-def prepare_folder(folder: Path) -> None:
-    """Makes the folder of a take.
+def prepare_folder(folder: Path) -> bool:
+    """Makes the folder of a take; whether it is new.
 
     Raises:
-        RtsepError: it cannot be made or written, or already holds a take.
+        RtsepError: it cannot be made or written.
     """
+    new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -72,10 +76,26 @@ def prepare_folder(folder: Path) -> None:
         raise RtsepError(
             f"the folder {folder} cannot be written", "choose another one or change its permissions"
         )
-    if (folder / "input.wav").exists():
-        raise RtsepError(
-            f"the folder {folder} already holds a take", "choose another folder or move the take away"
-        )
+    return new
+
+
+def refuse_earlier_files(folder: Path, names: list[str]) -> None:
+    """Before sound starts: a take never stands among files of another one, or of a separated file.
+
+    Args:
+        folder: of the take, as `prepare_folder` has left it.
+        names: of the files to come, without suffix.
+
+    Raises:
+        RtsepError: the folder holds a file of one of these names.
+    """
+    for name in names:
+        path = folder / f"{name}{SUFFIX}"
+        if os.path.lexists(path):  # a link that leads nowhere is somebody's too
+            raise RtsepError(
+                f"the folder {folder} already holds {path.name}",
+                "choose another folder or move its files away",
+            )
 
 
 class TakeWriter:
@@ -85,9 +105,14 @@ class TakeWriter:
         self._channels = channels
         self.frames = 0
         self._files: list[WavWriter] = []
-        for name in plan.names:
-            path = Path(plan.folder) / f"{name}.wav"
-            self._files.append(WavWriter(path, plan.samplerate, channels, growing=True))
+        try:
+            for name in plan.names:
+                path = Path(plan.folder) / f"{name}{SUFFIX}"
+                self._files.append(WavWriter(path, plan.samplerate, channels, growing=True))
+        except OSError:  # no take has begun: the files made for it go again, and no other's
+            for file in self._files:
+                file.discard()
+            raise
 
     def write(self, frames: NDArray[np.float32]) -> None:
         """float32 [frames, names * channels].
@@ -172,11 +197,8 @@ class Recorder:
             if writer is not None:
                 writer.close()
             self._frames_at_failure = writer.frames if writer is not None else 0
-            free = os.statvfs(self._plan.folder).f_bavail if os.path.isdir(self._plan.folder) else 0
-            reason = "the disk is full" if free < len(self._plan.names) else f"writing failed ({error})"
             self._publish(
-                "failed",
-                f"recording to {self._plan.folder} stopped: {reason}; free some space and start a new take",
+                "failed", f"recording to {self._plan.folder} stopped: {reason(error)}; {remedy(error)}"
             )
 
     def _publish(self, state: str, error: str) -> None:

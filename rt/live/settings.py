@@ -26,6 +26,7 @@ class LiveSettings:
     backend: str
     f0_times_s: list[float] | None = None
     f0_hz: list[list[float]] | None = None
+    record: str | None = None
 
     @property
     def f0(self) -> F0Track | None:

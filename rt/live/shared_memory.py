@@ -1,8 +1,11 @@
 """Memory shared between rtsep's processes, without a name: nothing is left behind however a process ends."""
 
+import fcntl
 import mmap
 import os
 import tempfile
+
+LAST_STANDARD_FD = 2  # standard error
 
 
 class SharedMemory:
@@ -25,6 +28,9 @@ class SharedMemory:
         else:  # outside Linux: a file that has no name any more
             with tempfile.TemporaryFile() as file:
                 fd = os.dup(file.fileno())
+        if fd <= LAST_STANDARD_FD:  # one of them was closed: a child's own would take its place
+            low, fd = fd, fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, LAST_STANDARD_FD + 1)
+            os.close(low)
         os.ftruncate(fd, size)
         return cls(fd)
 

@@ -6,9 +6,9 @@ import json
 import math
 import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from rtsep.rt.audio.levels import FLOOR_DB
 from rtsep.rt.live.shared_memory import SharedMemory
@@ -21,6 +21,8 @@ BLOCK_BYTES = 16384
 READ_ATTEMPTS = (
     1000  # a writer is done in microseconds, so this many torn reads mean that it died while writing
 )
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -42,13 +44,14 @@ class Status:
         device_losses: times the device went away.
         input_peak_db: peak of each input channel since the last read, dBFS.
         peak_db, rms_db, clip: of each stem since the last read, before routing; clip is peak >= 0 dBFS.
-        f0_hz, level_db, merged: of each voice (0 Hz = unvoiced).
+        f0_hz, level_db, merged: of each stem, None where it has no pitch: F0 (0 Hz = unvoiced),
+            level of its partials, and whether it shares them with another stem.
         hop_time_p50, hop_time_p99, hop_time_max: of the last seconds, as share of a hop's time.
         cpu_load: of the engine process, 1 = one core.
         device_load: of the device callback, as PortAudio measures it.
         algorithmic_samples, buffering_samples: their sum is `live_latency_samples`, exact.
         live_latency_samples: from device input buffer to device output buffer.
-        device_input_samples, device_output_samples: what the driver says it adds.
+        device_input_samples, device_output_samples: what the driver says it adds; None where that cannot be.
         blocksize: frames of a device block; input_device, output_device: names.
         scheduling: what the operating system granted ("SCHED_FIFO 5", "nice -10" or "normal").
         notes: what the user should know about routing and the like.
@@ -72,9 +75,9 @@ class Status:
     peak_db: tuple[float, ...] = ()
     rms_db: tuple[float, ...] = ()
     clip: tuple[bool, ...] = ()
-    f0_hz: tuple[float, ...] = ()
-    level_db: tuple[float, ...] = ()
-    merged: tuple[bool, ...] = ()
+    f0_hz: tuple[float | None, ...] = ()
+    level_db: tuple[float | None, ...] = ()
+    merged: tuple[bool | None, ...] = ()
     hop_time_p50: float = 0.0
     hop_time_p99: float = 0.0
     hop_time_max: float = 0.0
@@ -83,8 +86,8 @@ class Status:
     algorithmic_samples: int = 0
     buffering_samples: int = 0
     live_latency_samples: int = 0
-    device_input_samples: int = 0
-    device_output_samples: int = 0
+    device_input_samples: int | None = 0
+    device_output_samples: int | None = 0
     blocksize: int = 0
     input_device: str = ""
     output_device: str = ""
@@ -162,6 +165,21 @@ class Block:
     def sequence(self) -> int:
         """Sequence number of the last snapshot written by this object."""
         return self._sequence
+
+
+def of_each(stems: Sequence[str], pitched: Sequence[str], values: Iterable[T]) -> list[T | None]:
+    """Values of the stems that have a pitch as one entry for each stem, None for those that have none.
+
+    >>> of_each(("vocals", "drums", "residual"), ("vocals",), [220.0])
+    [220.0, None, None]
+
+    Raises:
+        ValueError: another number of values, or a name that is no stem.
+    """
+    found = dict(zip(pitched, values, strict=True))
+    for name in found.keys() - set(stems):
+        raise ValueError(f"{name!r} is none of the stems {', '.join(stems)}")
+    return [found.get(stem) for stem in stems]
 
 
 def rounded(values: Iterable[Any], digits: int = 2) -> list[float]:

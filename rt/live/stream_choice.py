@@ -8,14 +8,13 @@ from typing import Any, Self
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.hop.presets import Preset
-from rtsep.rt.live.device_stream import StreamFormat, jack_period
-from rtsep.rt.live.devices import Device, find_device, list_devices, pick_channels
+from rtsep.rt.live.device_stream import MAX_BLOCK, StreamFormat, jack_period
+from rtsep.rt.live.devices import Device, find_device, find_same, list_devices, pick_channels
 from rtsep.rt.live.settings import LiveSettings
 
 # Longer blocks leave less of the device's own latency to win, shorter ones cost CPU: 2.7 ms at 48 kHz.
 LARGEST_DEFAULT_BLOCK = 128
 SMALLEST_DEFAULT_BLOCK = 16  # 3000 callbacks a second at 48 kHz
-MAX_BLOCK = 8192
 
 
 def default_blocksize(hop: int) -> int:
@@ -82,16 +81,30 @@ def choose_stream(settings: LiveSettings) -> StreamChoice:
 
 
 def find_again(choice: StreamChoice) -> StreamChoice:
-    """The same stream on the devices of the same names, wherever PortAudio lists them now.
+    """The same stream on the same devices, wherever PortAudio lists them now.
 
     Raises:
         RtsepError: they are not there, or run with other blocks, so that the latency would move.
     """
     old = choice.format
     devices = list_devices()
-    source = find_device(old.input.name, "input", devices, host_api=old.input.host_api)
-    target = find_device(old.output.name, "output", devices, host_api=old.output.host_api)
+    source = find_same(old.input, "input", devices)
+    target = find_same(old.output, "output", devices)
+    for kind, there, used in (
+        ("input", source.inputs, old.inputs),
+        ("output", target.outputs, old.outputs),
+    ):
+        if there < used:
+            raise RtsepError(
+                f"the device came back with {there} {kind} channels, {used} are in use",
+                "give it as many as before, or start rtsep again",
+            )
     fmt = replace(old, input=source, output=target)
+    if fmt.is_jack and round(source.samplerate) != old.samplerate:
+        raise RtsepError(
+            f"the JACK server came back with {source.samplerate:.0f} Hz instead of {old.samplerate}",
+            f"start it with -r {old.samplerate}, or start rtsep again",
+        )
     if fmt.is_jack and (period := jack_period(fmt)) != old.blocksize:
         raise RtsepError(
             f"the JACK server came back with a period of {period} instead of {old.blocksize}",

@@ -10,6 +10,7 @@ from helpers.cli_helpers import write_audio
 from helpers.model_folder import write_model
 
 Make = Callable[[Path], list[object]]
+LONG = "n" * 300  # file systems take 255 bytes
 
 
 def wav_header(channels: int = 1, rate: int = 48000, bits: int = 16, data_bytes: int = 8) -> bytes:
@@ -17,7 +18,7 @@ def wav_header(channels: int = 1, rate: int = 48000, bits: int = 16, data_bytes:
     width = channels * bits // 8
     fmt = struct.pack("<HHIIHH", 1, channels, rate, (rate * width) % 2**32, width % 65536, bits)
     return (
-        b"RIFF" + struct.pack("<I", 36 + data_bytes) + b"WAVEfmt " + struct.pack("<I", 16) + fmt
+        b"RIFF" + struct.pack("<I", (36 + data_bytes) % 2**32) + b"WAVEfmt " + struct.pack("<I", 16) + fmt
         + b"data" + struct.pack("<I", data_bytes)
     )  # fmt: skip
 
@@ -63,6 +64,11 @@ def rate_of(rate: int) -> Make:
         return ["--input", "rate.wav", "--output", "stems"]
 
     return make
+
+
+def links_in_a_circle(folder: Path) -> list[object]:
+    (folder / "loop.wav").symlink_to("loop.wav")
+    return ["--input", "loop.wav", "--output", "stems"]
 
 
 def many_channels(folder: Path) -> list[object]:
@@ -111,6 +117,28 @@ CASES: list[tuple[str, Make, tuple[str, ...]]] = [
         plain("--input", "stems", "--output", "s"),
         ("stems is a folder", "one audio file", "voice-1.wav"),
     ),
+    (
+        "home of nobody",
+        plain("--input", "~nosuch/x.wav", "--output", "s"),
+        ("~nosuch/x.wav does not exist", "no folder ~nosuch"),
+    ),
+    (
+        "input name too long",
+        plain("--input", f"{LONG}.wav", "--output", "s"),
+        (f"{LONG}.wav", "File name too long", "check the path"),
+    ),
+    (
+        "input path too long",
+        plain("--input", "x/" * 2100, "--output", "s"),
+        ("File name too long", "check the path"),
+    ),
+    ("device name too long", plain("--input", LONG), ("input device",)),
+    (
+        "input name that would clear the screen",
+        plain("--input", "a\x1b[2Jb\nc\x9b.wav", "--output", "s"),
+        ("a\\x1b[2Jb", "\\x9b.wav does not exist"),
+    ),
+    ("links in a circle", links_in_a_circle, ("loop.wav", "symbolic links", "check the path")),
     ("empty file", file_of(b""), ("bad.wav is empty", "0 bytes", "give a file")),
     ("cut header", file_of(wav_header()[:20]), ("bad.wav", "libsndfile", "ffmpeg")),
     (
@@ -199,6 +227,8 @@ CASES: list[tuple[str, Make, tuple[str, ...]]] = [
     ),
     # pitches
     ("missing F0 file", good("--f0", "none.csv"), ("none.csv", "--f0")),
+    ("F0 name too long", good("--f0", f"{LONG}.csv"), ("File name too long", "--f0")),
+    ("model name too long", good("--model", LONG), (LONG, "File name too long")),
     ("F0 file is a folder", good("--f0", "stems"), ("stems", "--f0")),
     ("F0 file is audio", good("--f0", "good.wav"), ("good.wav", "not text", "CSV")),
     ("F0 file empty", f0_of(""), ("f0.csv", "no rows", "at least 1", "write lines")),
@@ -212,6 +242,12 @@ CASES: list[tuple[str, Make, tuple[str, ...]]] = [
     ("F0 negative", f0_of("0,220,-330\n"), ("line 1", "-330 Hz", "32..2100 Hz", "0 for unvoiced")),
     ("F0 endless", f0_of("0,220,inf\n"), ("line 1", "inf Hz", "32..2100 Hz")),
     # output
+    ("empty output", plain("--input", "good.wav", "--output", ""), ("--output is empty", "stems/")),
+    (
+        "output name too long",
+        plain("--input", "good.wav", "--output", LONG),
+        (LONG, "File name too long", "choose a shorter name"),
+    ),
     ("no output", plain("--input", "good.wav"), ("good.wav needs --output", "--output FOLDER")),
     (
         "output is a file",

@@ -66,7 +66,8 @@ def write_audio(
 
 def read_stems(folder: Path) -> dict[str, np.ndarray]:
     """Every WAV file of a folder by stem name, float32 [frames, channels]."""
-    return {
-        path.stem: soundfile.read(path, dtype="float32", always_2d=True)[0]
-        for path in sorted(folder.glob("*.wav"))
-    }
+    stems = {}
+    for path in sorted(folder.glob("*.wav")):
+        with path.open("rb") as file:  # by Python: the folder's name need not be UTF-8
+            stems[path.stem] = soundfile.read(file, dtype="float32", always_2d=True)[0]
+    return stems

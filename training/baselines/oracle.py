@@ -43,7 +43,7 @@ class IdealMasks:
             [np.zeros((voices, n - hop), np.float32), stems, np.zeros((voices, n), np.float32)], axis=1
         )
         self._hops = 0
-        self._report = VoiceReport.empty(voices)
+        self._report = VoiceReport.silent(self._names)
 
     @property
     def stems(self) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from rtsep.models.networks.unet import COMPRESSION, HOP, WINDOW_SAMPLES, Conditi
 from rtsep.training.baselines.centred_stft import centred_stft
 from rtsep.training.choir.render.dataset import ChoirFolder
 from rtsep.training.choir.render.item import ChoirItem
+from rtsep.training.loop.processes import beside
 from rtsep.training.loop.task import Carried, Draw, Loss
 from rtsep.training.measures.contours import Contours
 from rtsep.training.measures.protocol import EXCERPT_SAMPLES, SAMPLERATE, Audio
@@ -88,8 +89,7 @@ class UNetTask:
                 [random_patch(item, rng) for _ in range(VALIDATION_PATCHES)]
             )
             before += float((mixture - target).square().sum())
-            device = next(module.parameters()).device
-            estimate = module(mixture.to(device), condition.to(device)).cpu()
+            estimate = module(*beside(module, (mixture, condition))).cpu()
             after += float((estimate - target).square().sum())
         return {"score": 10.0 * float(np.log10(before / max(after, 1e-12)))}
 

@@ -47,7 +47,7 @@ class TorchFrontend:
         held = torch.nn.functional.pad(held, (max(-start, 0), missing))
         framed = held.unfold(-1, size, self.hop)
         scaled = torch.from_numpy(window * np.float32(amplitude_scale(window)))
-        spectra: Tensor = torch.fft.rfft(framed * scaled)
+        spectra: Tensor = torch.fft.rfft(framed * scaled.to(signals.device))
         return spectra
 
     def pitch_times_s(self, first: int, frames: int) -> NDArray[np.float64]:

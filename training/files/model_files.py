@@ -27,7 +27,7 @@ def write_network(
     """Writes `name`.onnx and `name`.safetensors into `folder`; returns what the card says of them.
 
     Args:
-        module: the trained network; the exported hop is run against it before it counts.
+        module: the trained network, moved to the CPU; the exported hop is run against it before it counts.
         folder: exists.
         name: of the files, without suffix.
         role, architecture, config, latency_presets_ms, seed, recipe: see `NetworkCard`.
@@ -37,6 +37,7 @@ def write_network(
         OSError: the folder cannot be written.
     """
     assert isinstance(module, nn.Module)
+    module.cpu()  # where ONNX Runtime, which it is compared with, computes
     onnx, weights = folder / f"{name}.onnx", folder / f"{name}.safetensors"
     export_onnx(module, onnx)
     save_weights(module, weights)

@@ -2,16 +2,18 @@
 
 import atexit
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.training.loop.settings import FitSettings
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+
+T = TypeVar("T")
 
 
 def start(settings: FitSettings) -> "Fabric":
@@ -56,6 +58,17 @@ def _leave() -> None:
     """Fabric does so for NCCL alone: a process that ends with gloo's threads alive aborts now and then."""
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
+
+
+def beside(module: nn.Module, what: T) -> T:
+    """Tensors, or tuples, lists, dicts and dataclasses of them, on the device of the module's weights.
+
+    The loop moves what a step learns from; what a task makes for its own measures it moves itself.
+    """
+    from lightning_fabric.utilities import move_data_to_device
+
+    moved: T = move_data_to_device(what, next(module.parameters()).device)
+    return moved
 
 
 def largest(fabric: "Fabric", *values: float) -> tuple[float, ...]:

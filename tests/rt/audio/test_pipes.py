@@ -11,7 +11,8 @@ from helpers.cli_helpers import read_stems, run_command, two_tones, write_audio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtsep.rt.audio.pipes import SAMPLE_BYTES, RawFormat, RawSource
+from rtsep.rt.audio.piped_sound import RawSource
+from rtsep.rt.audio.pipes import SAMPLE_BYTES, RawFormat
 
 COMMAND = [sys.executable, "-m", "rtsep"]
 

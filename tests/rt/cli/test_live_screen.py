@@ -33,8 +33,8 @@ RUNNING = Status(
     peak_db=(-3.0, 0.5, -50.0),
     rms_db=(-12.0, -6.0, -60.0),
     clip=(False, True, False),
-    f0_hz=(443.06, 0.0),
-    merged=(False, False),
+    f0_hz=(443.06, 0.0, None),
+    merged=(False, False, None),
     hop_time_p99=0.21,
     cpu_load=0.25,
     algorithmic_samples=512,
@@ -93,6 +93,12 @@ def test_latency_is_split_and_adds_up() -> None:
     assert "576 samples, exact" in text
 
 
+def test_a_latency_that_the_driver_does_not_know_is_not_shown() -> None:
+    text = latency_text(replace(RUNNING, device_input_samples=None))
+    assert "latency 12.0 ms = algorithmic 10.67 + buffering 1.33, and the device's" in text
+    assert "its driver does not say" in text
+
+
 def rendered(status: Status) -> str:
     console = Console(file=io.StringIO(), width=120, force_terminal=False)
     console.print(render(status))
@@ -101,10 +107,34 @@ def rendered(status: Status) -> str:
 
 @pytest.mark.parametrize("show", [rendered, plain_line])
 def test_everything_a_stage_needs_is_shown(show) -> None:
-    text = show(replace(RUNNING, last_error="device lost; plug it in", merged=(True, False)))
+    text = show(replace(RUNNING, last_error="device lost; plug it in", merged=(True, False, None)))
     words = ["voice-1", "voice-2", "residual", "A4 +12 merged", "CLIP", "xruns 1", "late hops 2"]
     for word in [*words, "fallback samples 300", "CPU 25 %", "p99 21 %", "576 samples", "device lost"]:
         assert word in text
+
+
+@pytest.mark.parametrize("show", [rendered, plain_line])
+def test_a_stem_without_a_pitch_has_a_meter_without_one(show) -> None:
+    """Whichever stems of a model have one."""
+    band = replace(
+        RUNNING,
+        stems=("drums", "vocals", "bass", "residual"),
+        peak_db=(-3.0, -3.0, -3.0, -50.0),
+        rms_db=(-12.0, -13.0, -14.0, -60.0),
+        clip=(False, False, False, False),
+        f0_hz=(None, 443.06, None, None),
+        merged=(None, False, None, None),
+    )
+    text = show(band)
+    assert text.count("A4 +12") == 1
+    assert all(stem in text for stem in band.stems)
+    assert "None" not in text
+    after_drums, after_vocals = text[text.index("drums") :], text[text.index("vocals") :]
+    assert after_drums.index("vocals") < after_drums.index("A4 +12")
+    assert after_vocals.index("A4 +12") < after_vocals.index("bass")
+    drums_alone = replace(band, f0_hz=(None,) * 4, merged=(None,) * 4)
+    assert "A4" not in show(drums_alone)
+    assert " - " not in show(drums_alone).replace(" -> ", "").replace("| ", "")
 
 
 @pytest.mark.parametrize("show", [rendered, plain_line])

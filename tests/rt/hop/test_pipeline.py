@@ -17,7 +17,7 @@ class StillMasks:
 
     def __init__(self, masks: F32) -> None:
         self.stems = tuple(f"stem-{i}" for i in range(masks.shape[0]))
-        self.report = VoiceReport.empty(masks.shape[0])
+        self.report = VoiceReport.silent(())
         self.masks = masks
 
     def step(self, spectrum: NDArray[np.complex64], masks: F32) -> None:

@@ -1,10 +1,16 @@
 """Names, numbers and channels of devices; routing; block sizes."""
 
+import math
+import sys
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from rtsep.kernels.errors import RtsepError
-from rtsep.rt.live.devices import Device, find_device, pick_channels
+from rtsep.rt.live.device_stream import device_timeout_s
+from rtsep.rt.live.devices import Device, find_device, find_same, known_latency_s, number_twins, pick_channels
 from rtsep.rt.live.routing import routing
 from rtsep.rt.live.stream_choice import buffering_samples, default_blocksize
 
@@ -67,6 +73,60 @@ def test_not_found_lists_the_choices(spec: int | str, kind: str, words: list[str
 def test_no_devices_at_all() -> None:
     with pytest.raises(RtsepError, match="no audio input device found; connect one"):
         find_device("mic", "input", [])
+
+
+def test_a_portaudio_that_does_not_start_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it is while a JACK server is in trouble; an engine that waits for a device then goes on waiting."""
+    broken = "class PortAudioError(Exception): pass\nraise PortAudioError('Unanticipated host error')\n"
+    (tmp_path / "sounddevice.py").write_text(broken)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "sounddevice", raising=False)
+    with pytest.raises(RtsepError, match=r"PortAudio does not start .* look whether the audio server"):
+        find_device("mic", "input")
+
+
+def test_a_lost_device_is_told_from_others_of_its_name() -> None:
+    alike = [device(i, "USB Audio", "Core Audio", 2, 2) for i in range(3)]
+    other_api = device(3, "USB Audio", "JACK Audio Connection Kit", 2, 2)
+    playback = device(4, "USB Audio", "Core Audio", 0, 2)
+    before = number_twins([*alike, other_api, playback])
+    assert [(d.twin, d.twins) for d in before] == [(0, 3), (1, 3), (2, 3), (0, 1), (0, 1)]
+    now = [replace(d, index=d.index + 7) for d in before]
+    for lost in before:
+        assert find_same(lost, "output", now).index == lost.index + 7
+    with pytest.raises(RtsepError, match="2 of 3 devices named 'USB Audio' are there, which ones cannot"):
+        find_same(before[1], "input", now[1:])
+    with pytest.raises(RtsepError, match="'USB Audio' is not there; connect it"):
+        find_same(before[1], "input", now[3:4])
+
+
+@pytest.mark.parametrize("name", ["1", "0", "99", "USB"])
+def test_a_name_is_no_index_and_no_part_of_a_name(name: str) -> None:
+    lost = device(3, name, "ALSA", 2, 2)
+    with pytest.raises(RtsepError, match="is not there"):
+        find_same(lost, "input", DEVICES)
+    assert find_same(lost, "input", [*DEVICES, replace(lost, index=5)]).index == 5
+
+
+def test_an_audio_server_may_come_back_with_other_ports() -> None:
+    assert find_same(replace(DEVICES[4], outputs=2), "output", DEVICES) == DEVICES[4]
+
+
+@pytest.mark.parametrize(
+    ("reported_s", "known_s"),
+    [(0.0, 0.0), (0.01, 0.01), (178956.9707, None), (2**33 / 48000, None), (-1.0, None), (math.nan, None)],
+)
+def test_a_latency_that_cannot_be_is_unknown(reported_s: float, known_s: float | None) -> None:
+    assert known_latency_s(reported_s) == known_s
+
+
+@pytest.mark.parametrize(
+    ("samplerate", "blocksize"), [(48000, 128), (8000, 8192), (8000, 4096), (192000, 8192)]
+)
+def test_no_block_is_a_lost_device(samplerate: int, blocksize: int) -> None:
+    """Two blocks in a row may be missing before anyone speaks of a loss."""
+    assert device_timeout_s(blocksize, samplerate) >= max(1.0, 3 * blocksize / samplerate)
+    assert device_timeout_s(blocksize, samplerate) <= 5.0
 
 
 def test_channels_count_from_one() -> None:

@@ -7,14 +7,17 @@ import pytest
 
 from rtsep.kernels import _core
 from rtsep.models.choir.given_pitches import F0Track
+from rtsep.models.voice_report import VoiceReport
 from rtsep.rt.control.commands import BLOCK_BYTES, Control, lay_out
 from rtsep.rt.control.parameters import RAMP_S
+from rtsep.rt.hop.presets import Preset
+from rtsep.rt.live import hop_loop
 from rtsep.rt.live.device_stream import StreamFormat
 from rtsep.rt.live.devices import Device
 from rtsep.rt.live.hop_loop import LiveEngine
 from rtsep.rt.live.settings import LiveSettings
 from rtsep.rt.live.shared_memory import SharedMemory
-from rtsep.rt.live.status import Block
+from rtsep.rt.live.status import Block, Status
 from rtsep.rt.live.stream_choice import StreamChoice
 from rtsep.rt.separator import Separator
 
@@ -207,3 +210,62 @@ def test_the_take_and_the_meters_are_from_before_the_gains() -> None:
     np.testing.assert_array_equal(takes[0], takes[1])
     muted.publish("running-out")
     assert max(block.read()["rms_db"]) > -40
+
+
+class Drums:
+    """A `MaskModel` of stems without a pitch, one for low and one for high bins."""
+
+    stems = ("kick", "cymbals")
+
+    def __init__(self) -> None:
+        self.report = VoiceReport.silent(())
+
+    def step(self, spectrum: np.ndarray, masks: np.ndarray) -> None:
+        masks[...] = 0
+        masks[0, :40] = masks[1, 40:] = 1
+
+    def skip(self) -> None: ...
+
+    def reset(self) -> None: ...
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        return {}
+
+    def load_state_dict(self, state: dict[str, np.ndarray]) -> None: ...
+
+
+def test_stems_and_their_names_are_the_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever `voices` says: names, meters, parameters, take; and none has a pitch here."""
+    separator = Separator(Drums(), Preset(RATE, 11))
+    monkeypatch.setattr(hop_loop, "load_or_fall_back", lambda *args, **kwargs: (separator, []))
+    block, commands, ring = Block.create(), command_block(), _core.SampleRing(1 << 16, 4)
+    engine = build(block, ring, dataclasses.replace(SETTINGS, voices=4), commands)
+    engine.publish("starting")
+    status = Status.from_dict(block.read())
+    assert status.stems == ("kick", "cymbals", "residual")
+    Control(commands.memory, status.stems).set("cymbals.mute", True)
+    played = play(engine, mixture := voiced(BLOCK * 60), {})
+    assert not played[256 + round(RAMP_S * RATE) :, 1].any()
+    assert played[:, 1].any()
+    assert np.abs(played[:, 0]).max() > 0.05
+    engine.publish("running-out")
+    status = Status.from_dict(block.read())
+    assert status.f0_hz == status.level_db == status.merged == (None, None, None)
+    assert len(status.peak_db) == len(status.rms_db) == len(status.clip) == 3
+    take = np.zeros((ring.available, 4), np.float32)
+    ring.read(take)
+    np.testing.assert_array_equal(take[256:, 0], mixture[: len(take) - 256, 0])
+
+
+def test_each_voice_of_a_choir_tells_its_pitch_and_the_residual_none() -> None:
+    block = Block.create()
+    held = dataclasses.replace(SETTINGS, f0_times_s=[0.0, 10.0], f0_hz=[[440.0, 220.0]] * 2)
+    engine = build(block, settings=held)
+    play(engine, voiced(BLOCK * 60), {})
+    engine.publish("running-out")
+    status = Status.from_dict(block.read())
+    assert status.f0_hz == (440.0, 220.0, None)
+    assert status.merged == (True, True, None)
+    assert status.level_db[0] is not None
+    assert status.level_db[0] > -40
+    assert status.level_db[2] is None

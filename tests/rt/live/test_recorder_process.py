@@ -14,7 +14,7 @@ import soundfile
 
 from rtsep.kernels import _core
 from rtsep.kernels.errors import RtsepError
-from rtsep.rt.live.recorder_process import RecordPlan, prepare_folder
+from rtsep.rt.live.recorder_process import RecordPlan, prepare_folder, refuse_earlier_files
 from rtsep.rt.live.shared_memory import SharedMemory
 from rtsep.rt.live.status import Block
 
@@ -120,7 +120,7 @@ def test_a_full_disk_is_told_and_what_was_written_stays(tmp_path: Path) -> None:
         take.ring.write(np.ascontiguousarray(frames[start : start + 1000]))
         time.sleep(0.005)
     values = take.until(record_state="failed")
-    assert "writing failed" in str(values["error"])
+    assert "stopped: File too large; this disk or `ulimit -f` allows" in str(values["error"])
     assert str(tmp_path) in str(values["error"])
     assert "\n" not in str(values["error"])
     take.until(record_state="failed")
@@ -135,10 +135,30 @@ def test_a_full_disk_is_told_and_what_was_written_stays(tmp_path: Path) -> None:
         np.testing.assert_array_equal(got[:written, 0], frames[10 : 10 + written, i])
 
 
-def test_a_take_is_never_overwritten(tmp_path: Path) -> None:
-    prepare_folder(tmp_path / "new" / "take")
-    (tmp_path / "input.wav").write_bytes(b"precious")
-    with pytest.raises(RtsepError, match="already holds a take; choose another folder"):
-        prepare_folder(tmp_path)
+def test_a_take_is_never_mixed_with_other_files(tmp_path: Path) -> None:
+    assert prepare_folder(tmp_path / "new" / "take")
+    assert not prepare_folder(tmp_path / "new" / "take")
+    (tmp_path / "notes.wav").write_bytes(b"somebody's")
+    refuse_earlier_files(tmp_path, NAMES)
+    for name in NAMES:
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / f"{name}.wav").symlink_to("nowhere")
+        with pytest.raises(RtsepError, match=rf"already holds {name}\.wav; choose another folder"):
+            refuse_earlier_files(folder, NAMES)
     with pytest.raises(RtsepError, match="cannot make the folder"):
-        prepare_folder(tmp_path / "input.wav" / "take")
+        prepare_folder(tmp_path / "notes.wav" / "take")
+
+
+def test_no_empty_take_is_left_where_a_file_cannot_be_made(tmp_path: Path) -> None:
+    """A file that came after the check at the start: the take fails, and leaves nothing of itself."""
+    (tmp_path / "residual.wav").write_bytes(b"precious")
+    take = Take(tmp_path)
+    values = take.until(record_state="failed")
+    assert values["error"] == (
+        f"recording to {tmp_path} stopped: File exists; choose another folder or move its files away"
+    )
+    take.ring.close()
+    assert take.process.wait(20) == 0
+    assert [file.name for file in tmp_path.iterdir()] == ["residual.wav"]
+    assert (tmp_path / "residual.wav").read_bytes() == b"precious"

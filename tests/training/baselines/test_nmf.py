@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from rtsep.training.baselines.nmf import factorise, nmf_separate
+from rtsep.training.baselines.nmf import BINS, _templates, factorise, nmf_separate
 from rtsep.training.measures.contours import Contours
 from rtsep.training.measures.protocol import SAMPLERATE
 
@@ -52,3 +52,27 @@ def test_a_voice_that_never_sings_gets_next_to_nothing() -> None:
     found = nmf_separate(mixture, f0)
     # its share of what no template explains: the skirts of reflected edges, 27 dB down
     assert np.sum(found[1] ** 2) < 1e-2 * np.sum(found[0] ** 2)
+
+
+def test_templates_reach_a_step_beyond_the_pitch_on_either_side() -> None:
+    """Vibrato and the error of a given F0 stay inside what may sound: 20 cents and no more."""
+    f0_hz = np.array([0.0, 220.0, 220.0])
+    templates, active = _templates(f0_hz)
+    assert templates.shape == (BINS, 3)
+    np.testing.assert_array_equal(active, [[0, 1, 1]] * 3)
+    # near the 20th partial the templates' maxima are 20 cents apart
+    near = slice(277, 287)
+    centre = (np.arange(BINS)[near] @ templates[near]) / templates[near].sum(axis=0)
+    np.testing.assert_allclose(1200 * np.log2(centre / centre[1]), [-20, 0, 20], atol=6)
+
+
+def test_a_given_pitch_that_is_a_little_off_still_separates() -> None:
+    t = np.arange(SAMPLERATE) / SAMPLERATE
+    low, high = (0.1 * sum(np.sin(2 * np.pi * k * f0 * t) / k for k in range(1, 12)) for f0 in (150.0, 401.0))
+    off = 2.0 ** (20.0 / 1200.0)
+    times_s = np.arange(0.0, 1.0, 0.016)
+    f0 = Contours(times_s, np.tile([401.0 * off, 150.0 * off], (len(times_s), 1)))
+    found = nmf_separate((low + high).astype(np.float32), f0)
+    inner = slice(2048, -2048)
+    for voice, stem in zip(found, (high, low), strict=True):
+        assert np.sum((voice - stem)[inner] ** 2) / np.sum(stem[inner] ** 2) < 0.02

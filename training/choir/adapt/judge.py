@@ -20,6 +20,7 @@ from rtsep.training.choir.adapt.remix import LABEL_SAMPLES, remix
 from rtsep.training.choir.levels.mask_loss import MaskLoss
 from rtsep.training.choir.levels.mixtures import F32
 from rtsep.training.choir.levels.stream import LevelStream, excerpts, hop_pitches, level_stream
+from rtsep.training.loop.processes import beside
 from rtsep.training.measures.protocol import EXCERPT_SAMPLES, Scores, pool, score
 from rtsep.training.seeds import generator
 
@@ -82,8 +83,10 @@ class _Part:
         for start in self.starts:
             first = min(start // hop, self.stream.hops - hops)
             batch = excerpts([(self.stream, first)], hops)
+            stems = batch.stems
             whole = slice(0, 2 * EXCERPT_SAMPLES)
-            found.append(score(batch.stems[0, :, whole].numpy(), loss.estimates(batch)[0, :, whole].numpy()))
+            estimates = loss.estimates(beside(loss.net, batch)).cpu()
+            found.append(score(stems[0, :, whole].numpy(), estimates[0, :, whole].numpy()))
         return pool(found)
 
 

@@ -131,7 +131,7 @@ class MaskedVoices:
     def voices(self, spectrum: Tensor, masks: Tensor, streams: int) -> Tensor:
         """[B * T, bins] and [B * T, V, bins] to [B, V, (T - 1) hop]: sample n is that of the mixture."""
         frames: Tensor = torch.fft.irfft(spectrum.unsqueeze(1) * masks, self._samples)[..., -2 * self._half :]
-        parts = (frames * self._window).reshape(streams, -1, *frames.shape[1:])
+        parts = (frames * self._window.to(frames.device)).reshape(streams, -1, *frames.shape[1:])
         whole = parts[:, 1:, :, : self._half] + parts[:, :-1, :, self._half :]
         voices: Tensor = whole.transpose(1, 2).flatten(2)
         return voices

@@ -21,12 +21,12 @@ class MaskLoss:
     """
 
     def __init__(self, net: SourceFilterNet, latencies_ms: tuple[int, ...]) -> None:
-        self._net = net
+        self.net = net
         self._masked = {ms: MaskedVoices(ms) for ms in latencies_ms}
 
     def estimates(self, batch: LevelBatch) -> Tensor:
         """The voices [B, V, (T - 1) hop] that the engine would give."""
-        net, masked = self._net, self._masked[batch.latency_ms]
+        net, masked = self.net, self._masked[batch.latency_ms]
         streams = batch.mixture.shape[0]
         x, h, loudness, _ = net.decode_sequence(*batch.inputs, *net.initial_state(streams))
         _, partials, envelope, f0_hz, _ = (tensor.flatten(0, 1) for tensor in batch.inputs)

@@ -21,6 +21,7 @@ from rtsep.training.choir.levels.synthesis import harmonics, synthesise
 from rtsep.training.choir.render.item import ChoirItem, Items
 from rtsep.training.files.toml_settings import FREE_LENGTH
 from rtsep.training.loop.checkpoint import load_best
+from rtsep.training.loop.processes import beside
 from rtsep.training.loop.settings import FitSettings
 from rtsep.training.loop.task import Carried, Draw, Loss
 from rtsep.training.seeds import generator, torch_seed
@@ -131,7 +132,7 @@ class _LevelTask:
 
     def _held_out(self, latency_ms: int) -> LevelBatch:
         rngs = [generator(0, "excerpt to validate by", latency_ms, n) for n in range(VALIDATION_STREAMS)]
-        return self._validation.at(latency_ms, rngs)
+        return beside(self.net, self._validation.at(latency_ms, rngs))
 
 
 class SynthesisTask(_LevelTask):
@@ -150,8 +151,8 @@ class SynthesisTask(_LevelTask):
         # controls belong to the middles of synthesis windows: samples 0, hop, 2 hop, ...
         amplitude, gain, bands, lsf = (p.transpose(1, 2).flatten(0, 1) for p in parameters)
         f0_hz = batch.inputs[3].transpose(1, 2).flatten(0, 1)[:, : (controls - 1) * stride + 1]
-        excitation = torch.from_numpy(harmonics(f0_hz.numpy(), hop))
-        noise = 2.0 * torch.rand(excitation.shape) - 1.0
+        excitation = torch.from_numpy(harmonics(f0_hz.cpu().numpy(), hop)).to(f0_hz.device)
+        noise = 2.0 * torch.rand_like(excitation) - 1.0
         synthesised = synthesise(excitation, amplitude, gain, bands, lsf, noise)
         voices = synthesised.reshape(streams, -1, synthesised.shape[-1])
         warm = int(WARM_S * SAMPLERATE)

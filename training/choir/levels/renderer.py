@@ -54,22 +54,24 @@ class TorchRenderer:
 
     def lobes(self, f0_hz: Tensor, before_hz: Tensor) -> Lobes:
         """Where the partials of f0_hz [frames, V] lie; before_hz is that of the hop before."""
+        device, lobe = f0_hz.device, self._lobe.to(f0_hz.device)
         f0_hz = torch.where(torch.isfinite(f0_hz) & (f0_hz >= comb.LOWEST_F0_HZ), f0_hz, 0.0)
         top_hz = min(comb.HIGHEST_PARTIAL_HZ, float(np.float32(self.bins - 1) * np.float32(self._bin_hz)))
         count = torch.where(f0_hz > 0, (top_hz / f0_hz.clamp(min=1.0)).floor(), 0.0).clamp(
             max=comb.MAX_PARTIALS
         )
-        frame, voice, partial = (torch.arange(comb.MAX_PARTIALS) < count.unsqueeze(-1)).nonzero(as_tuple=True)
+        below_top = torch.arange(comb.MAX_PARTIALS, device=device) < count.unsqueeze(-1)
+        frame, voice, partial = below_top.nonzero(as_tuple=True)
         number = (partial + 1).float()
         centre = number * f0_hz[frame, voice] / self._bin_hz
         nearest = (centre + 0.5).long()
         moved = torch.where(before_hz > 0, (f0_hz - before_hz).abs() / self._bin_hz, 0.0)[frame, voice]
         stretch = 1.0 / (1.0 + (comb.WIDEN * number * moved).clamp(max=comb.MAX_WIDEN))
-        at = nearest.unsqueeze(1) + torch.arange(-LOBE_BINS, LOBE_BINS + 1)
+        at = nearest.unsqueeze(1) + torch.arange(-LOBE_BINS, LOBE_BINS + 1, device=device)
         x = (at - centre.unsqueeze(1)).abs() * stretch.unsqueeze(1) * LOBE_PHASES
-        lower = x.long().clamp(max=self._lobe.numel() - 2)
-        value = torch.lerp(self._lobe[lower], self._lobe[lower + 1], x - lower)
-        inside = (x < self._lobe.numel() - 1) & (at >= 0) & (at < self.bins)
+        lower = x.long().clamp(max=lobe.numel() - 2)
+        value = torch.lerp(lobe[lower], lobe[lower + 1], x - lower)
+        inside = (x < lobe.numel() - 1) & (at >= 0) & (at < self.bins)
         return Lobes(frame, voice, partial, number, at + LOBE_BINS, torch.where(inside, value, 0.0))
 
     def masks(self, power: Tensor, lobes: Lobes, level: Tensor, trust: Tensor, noise: Tensor) -> Tensor:
@@ -84,7 +86,7 @@ class TorchRenderer:
         frames, voices = noise.shape[:2]
         level = level.clamp(QUIETEST, LOUDEST_LOG)
         observed = torch.nn.functional.pad(power, (LOBE_BINS, LOBE_BINS + 2)).reshape(-1)
-        skirts = torch.exp(noise.clamp(QUIETEST, LOUDEST_LOG)) @ self._skirt
+        skirts = torch.exp(noise.clamp(QUIETEST, LOUDEST_LOG)) @ self._skirt.to(noise.device)
         ground = comb.FLOOR_SHARE * power.mean(dim=-1, keepdim=True) + comb.TINY
         base = torch.nn.functional.pad(skirts.sum(dim=1), (LOBE_BINS, LOBE_BINS + 2)) + ground
         at = lobes.bins + lobes.frame.unsqueeze(1) * self._padded

@@ -72,7 +72,8 @@ def synthesise(
     """
     frames = amplitude.shape[1]
     hop = excitation.shape[1] // (frames - 1)
-    swell = torch.lerp(amplitude[:, :-1, None], amplitude[:, 1:, None], torch.arange(hop) / hop)
+    rise = torch.arange(hop, device=amplitude.device) / hop
+    swell = torch.lerp(amplitude[:, :-1, None], amplitude[:, 1:, None], rise)
     sounded = excitation * swell.reshape(excitation.shape)
 
     def spectra(signal: Tensor) -> Tensor:
@@ -84,5 +85,6 @@ def synthesise(
         noise_bands * noise_gain.unsqueeze(-1), size=FFT // 2 + 1, mode="linear", align_corners=True
     )
     spectrum = (spectra(sounded) + shape * spectra(noise)) / all_pole_response(lsf)
-    frames_of: Tensor = torch.fft.irfft(spectrum)[..., : 2 * hop] * torch.hann_window(2 * hop)
+    window = torch.hann_window(2 * hop, device=amplitude.device)
+    frames_of: Tensor = torch.fft.irfft(spectrum)[..., : 2 * hop] * window
     return (frames_of[:, :-1, hop:] + frames_of[:, 1:, :hop]).flatten(1)

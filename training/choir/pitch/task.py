@@ -13,6 +13,7 @@ from rtsep.models.choir.pitch_grid import CANDIDATE_CENTS
 from rtsep.models.networks.pitch_net import PitchNet
 from rtsep.training.choir.pitch.streams import CHUNKS, Chunk, PitchStreams
 from rtsep.training.choir.render.item import ChoirItem, Items
+from rtsep.training.loop.processes import beside
 from rtsep.training.loop.settings import FitSettings
 from rtsep.training.loop.task import Carried, Draw, Loss
 from rtsep.training.seeds import torch_seed
@@ -134,7 +135,7 @@ class PitchTask:
         sums: dict[str, list[float]] = {}
         errors, found, sung, claimed = [], 0.0, 0.0, 0.0
         for step in range(CHUNKS):
-            batch = self._heard(self._held_out, rows, step)
+            batch = beside(module, self._heard(self._held_out, rows, step))
             salience, offset, *_ = heard = _listen(module, batch, carried)
             result = self._measure(heard, batch)
             carried = result.carried

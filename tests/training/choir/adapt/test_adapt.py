@@ -193,6 +193,28 @@ def test_a_gain_counts_if_both_questions_are_answered_yes(
     assert found.seconds == {AS_SUNG: 8, REMIXED: 8}
 
 
+@pytest.mark.parametrize(
+    ("gains_db", "least_db", "certain"),
+    [
+        ((0.2, 0.1, 0.2, 0.1), (0.1, 0.05), True),
+        ((0.5, -0.1, 0.2, 0.1), (0.1, 0.05), False),  # as sung, one preset pays for the other
+        ((0.2, 0.1, 0.5, -0.1), (0.1, 0.05), False),  # remixed, likewise
+        ((0.2, 0.1, 0.2, 0.1), (-0.01, 0.05), False),  # as sung, by chance
+        ((0.2, 0.1, 0.2, 0.1), (0.1, 0.0), False),
+    ],
+)
+def test_no_preset_pays_for_another(
+    gains_db: tuple[float, ...], least_db: tuple[float, ...], certain: bool
+) -> None:
+    keys = [(question, ms) for question in (AS_SUNG, REMIXED) for ms in (21, 43)]
+    verdict = Verdict(
+        dict(zip(keys, gains_db, strict=True)),
+        dict(zip((AS_SUNG, REMIXED), least_db, strict=True)),
+        {AS_SUNG: 8, REMIXED: 16},
+    )
+    assert verdict.is_certain is certain
+
+
 def test_too_few_seconds_with_singing_are_refused(rehearsal: Rehearsal) -> None:
     scores = {(q, LATENCY_MS): np.full((2, 8), np.nan) for q in (AS_SUNG, REMIXED)}
     with pytest.raises(RtsepError, match="0 of the rehearsal's last 8 seconds"):

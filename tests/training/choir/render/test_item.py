@@ -10,7 +10,7 @@ import pytest
 from rtsep.training.choir.render.dataset import RenderedChoir
 from rtsep.training.choir.render.f0_labels import in_order, merged_voices
 from rtsep.training.choir.render.item import ChoirItem, Materials, load_materials, render_item
-from rtsep.training.choir.render.mix import record
+from rtsep.training.choir.render.mix import _path, record
 from rtsep.training.choir.render.room import draw_response
 from rtsep.training.choir.render.settings import ChoirConfig
 from rtsep.training.choir.render.voicebank import SAMPLERATE
@@ -147,3 +147,22 @@ def test_a_room_only_adds_what_comes_later() -> None:
         assert not room.taps[: round(0.0025 * SAMPLERATE)].any()
         halves = np.array_split(room.taps.astype(np.float64) ** 2, 2)
         assert halves[0].sum() > 3.0 * halves[1].sum()
+
+
+def test_a_voice_leaks_late_and_faint_into_two_other_microphones() -> None:
+    config = ChoirConfig()
+    found = []
+    for seed in range(100):
+        path = _path(None, -10.0, config, np.random.default_rng(seed))
+        assert path[0] == 1.0
+        late = np.flatnonzero(path[1:]) + 1
+        assert 1 <= late.size <= 8  # two copies of four taps each, which may meet
+        level_db = 10 * np.log10(4 * np.sum(path[late].astype(np.float64) ** 2))
+        found.append((late.min(), late.max() - 3, level_db))
+    first, last, level_db = np.array(found).T
+    assert first.min() >= round(0.002 * SAMPLERATE)
+    assert last.max() <= round(0.02 * SAMPLERATE)
+    assert np.ptp(first) > 0.005 * SAMPLERATE
+    # each copy at -40 to -25 dB
+    assert np.median(level_db) == pytest.approx(-29.0, abs=3.0)
+    assert level_db.max() <= -25.0 + 6.1

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rtsep.training.choir.render.arrangement import SungNote
-from rtsep.training.choir.render.performance import SILENT, Performance, Singer, perform
+from rtsep.training.choir.render.performance import SILENT, Performance, Singer, _Pitch, perform
 from rtsep.training.choir.render.settings import ChoirConfig
 from rtsep.training.choir.render.voicebank import FRAME_S, Voicebank, load_voicebank
 
@@ -106,3 +106,24 @@ def test_same_numbers_same_performance(bank: Voicebank) -> None:
     one, same, other = (sing(bank, SCALE, seed=seed) for seed in (3, 3, 4))
     assert np.array_equal(one.f0_hz, same.f0_hz)
     assert not np.array_equal(one.f0_hz, other.f0_hz)
+
+
+def test_a_quarter_of_the_notes_after_a_rest_are_reached_from_below() -> None:
+    """Scoops: 30 to 150 cents low at first, gone after a quarter of a second; slurred notes have none."""
+    still = ChoirConfig(intonation_cents=0.0, drift_cents=0.0, jitter_cents=0.0)
+    note = SungNote(0.0, 1.0, 60.0, last=True)
+
+    def start_and_end(seed: int, after_rest: bool) -> tuple[float, float]:
+        pitch = _Pitch(STRAIGHT, still, 200, np.random.default_rng(seed))
+        pitch.add(note, 0, 200, after_rest)
+        curve = cents(pitch.curve_hz(), 60.0)
+        return float(curve[0]), float(curve[60])
+
+    fresh = np.array([start_and_end(seed, True) for seed in range(200)])
+    scooped = fresh[:, 0] < -1.0
+    assert np.mean(scooped) == pytest.approx(0.25, abs=0.1)
+    assert -150.0 <= fresh[scooped, 0].min() < -120.0
+    assert -60.0 < fresh[scooped, 0].max() <= -30.0
+    assert np.abs(fresh[:, 1]).max() < 5.0
+    slurred = np.array([start_and_end(seed, False) for seed in range(50)])
+    assert np.abs(slurred).max() < 1e-6
