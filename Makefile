@@ -1,6 +1,8 @@
 # make demo    separate a choir clip and compare with the truth
 # make test    run all tests
 # make lint    formatting, types, import rules
+# make sanitize  ring and callback under the thread, address and undefined-behaviour sanitizers
+# make docs    API reference, glossary and formulas as pages in build/docs
 # Each works on a bare machine with Python 3.11 or newer: it makes .venv and installs what is missing.
 
 PYTHON ?= python3
@@ -12,7 +14,7 @@ TORCH := torch==2.13.0
 # the package is built again when any of these changes
 BUILD_INPUTS := pyproject.toml CMakeLists.txt $(wildcard kernels/src/*)
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint sanitize docs clean
 .DELETE_ON_ERROR:
 
 demo: .venv/.installed
@@ -26,6 +28,13 @@ lint: .venv/.installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+sanitize: .venv/.installed-test
+	$(BIN)/python tests/sanitizers/check.py
+
+docs: .venv/.installed-test
+	$(BIN)/python docs/build.py build/docs
+	@echo "open build/docs/index.html"
 
 clean:
 	rm -rf .venv build demo-out

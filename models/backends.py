@@ -4,9 +4,9 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from rtsep.kernels.errors import RtsepError
+from rtsep.kernels.errors import GpuMissing, RtsepError
 from rtsep.models.framing import Framing
-from rtsep.models.gpu.hop_runner import HALF_BOUND, WHOLE_BOUND, GpuMissing, HopRunner
+from rtsep.models.gpu.hop_runner import HALF_BOUND, WHOLE_BOUND, HopRunner
 from rtsep.models.runtimes.compile import EngineBuilder, OpenVinoBuilder, compiled_engine
 from rtsep.models.runtimes.network_step import MakeStep, NetworkStep
 from rtsep.models.runtimes.onnx_step import OnnxStep
@@ -39,13 +39,18 @@ def step_maker(backend: str) -> MakeStep:
     builder = OpenVinoBuilder()
 
     def make(content: bytes, name: str) -> NetworkStep:
-        return builder.load(compiled_engine(builder, content, name, "fp32"), name)
+        return builder.load(compiled_engine([builder], content, name, "fp32"), name)
 
     return make
 
 
-def engine_builder(backend: str) -> EngineBuilder:
-    """What `rtsep compile --backend` builds with.
+def engine_builder(backend: str, model: str, precision: str) -> EngineBuilder:
+    """What `rtsep compile MODEL --backend` builds with.
+
+    Args:
+        backend: of `ENGINES`.
+        model: a shipped model's name, or the path of a model's folder.
+        precision: "fp32" or "fp16".
 
     Raises:
         GpuMissing: the backend needs one.
@@ -71,7 +76,7 @@ def engine_builder(backend: str) -> EngineBuilder:
     if backend == "openvino":
         return OpenVinoBuilder()
     _cuda(backend).require_gpu(backend)
-    builder: EngineBuilder = import_module(TENSORRT_BUILDER).TensorRtBuilder()
+    builder: EngineBuilder = import_module(TENSORRT_BUILDER).best_builder(model, precision)
     builder.describe()  # what is not installed is said here
     return builder
 
@@ -101,7 +106,7 @@ def gpu_hop(
     graph.require_gpu(backend)
     precision = TENSORRT[backend]
     bound = WHOLE_BOUND if precision == "fp32" else HALF_BOUND
-    replace = import_module(TENSORRT_BUILDER).engines_in_place(precision)
+    replace = import_module(TENSORRT_BUILDER).engines_in_place(model, precision)
     runner = graph.graphed_hop(model, **shape, backend=backend, bound=bound, replace=replace)
     return runner
 

@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
-from rtsep.kernels.errors import RtsepError
+from rtsep.kernels.errors import ModelRefused
 from rtsep.models.framing import Framing
 
 MAX_CARD_BYTES = 1 << 20  # shipped cards have 4 kB
@@ -119,7 +119,7 @@ def read_json(path: Path) -> tuple[object, str]:
     """The JSON of a card's file, and the SHA-256 of the very bytes that it was read from.
 
     Raises:
-        RtsepError: no regular file, larger than a card can be, no UTF-8, or no JSON that means the same to
+        ModelRefused: no regular file, larger than a card can be, no UTF-8, or no JSON that means the same to
             every reader.
     """
     try:
@@ -135,7 +135,7 @@ def read_json(path: Path) -> tuple[object, str]:
             reason = "nested too deeply"
         else:
             reason = str(error)
-        raise RtsepError(
+        raise ModelRefused(
             f"model card {path} cannot be read ({reason})", "check the folder, or install rtsep again"
         ) from None
 
@@ -165,7 +165,7 @@ def _no_constant(word: str) -> object:
 def require_model_name(name: str, option: str) -> None:
     """Raises RtsepError for a name that no card could carry, before a model is made under it."""
     if not is_model_name(name):
-        raise RtsepError(
+        raise ModelRefused(
             f"{option} {shown(name)} cannot be a model's name",
             f"use up to {MAX_NAME} printable characters",
         )
@@ -175,7 +175,7 @@ def require_presets(presets_ms: tuple[int, ...], where: str) -> None:
     """Raises RtsepError unless there are presets, each once, in ascending order and below 10 s."""
     ordered = all(a < b for a, b in pairwise(presets_ms))
     if not presets_ms or not ordered or not 1 <= presets_ms[0] <= presets_ms[-1] <= MAX_PRESET_MS:
-        raise RtsepError(
+        raise ModelRefused(
             f"{where}: latency_presets_ms is {shown(list(presets_ms))}, not one or more ascending values of "
             f"1..{MAX_PRESET_MS} ms",
             "name every latency once",
@@ -189,13 +189,13 @@ def require_config(architecture: str, config: Mapping[str, object], where: str) 
         return
     for key, value in config.items():
         if key not in bounds:
-            raise RtsepError(
+            raise ModelRefused(
                 f"{where}: config has {shown(key)}; {architecture} takes {', '.join(bounds) or 'nothing'}",
                 "leave it out, or install a newer rtsep",
             )
         low, high = bounds[key]
         if not is_count(value) or not low <= value <= high:  # type: ignore[operator]  # a whole number then
-            raise RtsepError(
+            raise ModelRefused(
                 f"{where}: config {key} is {shown(value)}, outside {low}..{high}", "give the trained size"
             )
 
@@ -204,11 +204,11 @@ def require_promises(card: Promises, where: str) -> None:
     """What must hold of any family: rates, presets, stems and files that do not contradict each other.
 
     Raises:
-        RtsepError: the first that does not.
+        ModelRefused: the first that does not.
     """
     low, high = card.samplerate_hz
     if not 1 <= low <= high:
-        raise RtsepError(
+        raise ModelRefused(
             f"{where}: samplerate_hz is {shown([low, high])}, not the lowest and the highest rate",
             "give two rates in Hz",
         )
@@ -218,7 +218,7 @@ def require_promises(card: Promises, where: str) -> None:
     for i, network in enumerate(card.networks, start=1):
         extra = set(network.latency_presets_ms) - set(card.latency_presets_ms)
         if extra:
-            raise RtsepError(
+            raise ModelRefused(
                 f"{where}, network {i}: it serves {min(extra)} ms, the model does not",
                 "name that latency for the model too, or leave it out",
             )
@@ -226,7 +226,7 @@ def require_promises(card: Promises, where: str) -> None:
         for name, sha256 in pairs:
             key = name.casefold()  # one file on systems that do not tell cases apart
             if hashes.setdefault(key, sha256) != sha256:
-                raise RtsepError(
+                raise ModelRefused(
                     f"{where}, network {i}: file {shown(name)} has two SHA-256", "give each file its own name"
                 )
 
@@ -234,16 +234,16 @@ def require_promises(card: Promises, where: str) -> None:
 def _require_stems(stems: Iterable[str], where: str) -> None:
     names = list(stems)
     if not 1 <= len(names) <= MAX_STEMS:
-        raise RtsepError(f"{where}: {len(names)} stems is outside 1..{MAX_STEMS}", "name what it gives")
+        raise ModelRefused(f"{where}: {len(names)} stems is outside 1..{MAX_STEMS}", "name what it gives")
     seen: set[str] = set()
     for name in names:
         if not is_stem_name(name):
-            raise RtsepError(
+            raise ModelRefused(
                 f"{where}: stem {shown(name)} cannot be a file's name",
                 f"use up to 40 letters, digits, -, _, + and spaces, and none of {', '.join(RESERVED_STEMS)}",
             )
         if name.casefold() in seen:
-            raise RtsepError(f"{where}: stem {shown(name)} stands there twice", "name every stem once")
+            raise ModelRefused(f"{where}: stem {shown(name)} stands there twice", "name every stem once")
         seen.add(name.casefold())
 
 
@@ -251,11 +251,11 @@ def require_choir(card: Promises, where: str) -> None:
     """What must hold of a choir: voices in order, and for every latency at most one network of a role.
 
     Raises:
-        RtsepError: the first that does not.
+        ModelRefused: the first that does not.
     """
     voices = tuple(f"voice-{i + 1}" for i in range(len(card.stems)))
     if card.stems != voices:
-        raise RtsepError(
+        raise ModelRefused(
             f"{where}: stems of a choir are voice-1, voice-2, ... from the highest down, not "
             f"{shown(list(card.stems))}",
             "name them so",
@@ -264,7 +264,7 @@ def require_choir(card: Promises, where: str) -> None:
     for i, network in enumerate(card.networks, start=1):
         for ms in network.latency_presets_ms:
             if (network.role, ms) in served:
-                raise RtsepError(
+                raise ModelRefused(
                     f"{where}, network {i}: it is the second {network.role} network at {ms} ms",
                     "give one for every latency",
                 )
@@ -276,7 +276,7 @@ def require_offered(card: Promises, framing: Framing) -> None:
     low, high = card.samplerate_hz
     if not low <= framing.samplerate <= high:
         rates = f"{low} Hz" if low == high else f"{low}..{high} Hz"
-        raise RtsepError(
+        raise ModelRefused(
             f"model {card.name} works at {rates}, not at {framing.samplerate} Hz",
             "resample the input, or choose another --model",
         )
@@ -285,7 +285,7 @@ def require_offered(card: Promises, framing: Framing) -> None:
         for ms in card.latency_presets_ms
     ):
         presets = ", ".join(map(str, card.latency_presets_ms))
-        raise RtsepError(
+        raise ModelRefused(
             f"model {card.name} works at {presets} ms, not at {framing.latency_ms:.0f} ms",
             f"use --latency {card.latency_presets_ms[0]}"
             if len(card.latency_presets_ms) == 1

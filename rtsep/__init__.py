@@ -1,6 +1,8 @@
 """Separation of music while it is being played.
 
 Public names load on first use, so that `import rtsep` and `rtsep --version` cost nothing.
+
+.. include:: ../docs/glossary.md
 """
 
 import os
@@ -12,24 +14,59 @@ from typing import TYPE_CHECKING
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
+    from rtsep.kernels.errors import DeviceRefused as DeviceRefused
+    from rtsep.kernels.errors import GpuMissing as GpuMissing
+    from rtsep.kernels.errors import InputRefused as InputRefused
+    from rtsep.kernels.errors import ModelRefused as ModelRefused
     from rtsep.kernels.errors import RtsepError as RtsepError
+    from rtsep.models.choir.given_pitches import F0Track as F0Track
+    from rtsep.models.voice_report import VoiceReport as VoiceReport
     from rtsep.rt.batch_separator import BatchSeparator as BatchSeparator
     from rtsep.rt.control.commands import Control as Control
     from rtsep.rt.control.parameters import Parameter as Parameter
+    from rtsep.rt.hop.presets import Preset as Preset
+    from rtsep.rt.live.status import Status as Status
+    from rtsep.rt.one_call import separate as separate
     from rtsep.rt.separator import Separator as Separator
     from rtsep.rt.session import Session as Session
 
     __version__: str
 
-__all__ = ["BatchSeparator", "Control", "Parameter", "RtsepError", "Separator", "Session", "__version__"]
+__all__ = [
+    "BatchSeparator",
+    "Control",
+    "DeviceRefused",
+    "F0Track",
+    "GpuMissing",
+    "InputRefused",
+    "ModelRefused",
+    "Parameter",
+    "Preset",
+    "RtsepError",
+    "Separator",
+    "Session",
+    "Status",
+    "VoiceReport",
+    "__version__",
+    "separate",
+]
 
 _HOMES = {
     "BatchSeparator": "rtsep.rt.batch_separator",
     "Control": "rtsep.rt.control.commands",
+    "DeviceRefused": "rtsep.kernels.errors",
+    "F0Track": "rtsep.models.choir.given_pitches",
+    "GpuMissing": "rtsep.kernels.errors",
+    "InputRefused": "rtsep.kernels.errors",
+    "ModelRefused": "rtsep.kernels.errors",
     "Parameter": "rtsep.rt.control.parameters",
+    "Preset": "rtsep.rt.hop.presets",
     "RtsepError": "rtsep.kernels.errors",
     "Separator": "rtsep.rt.separator",
     "Session": "rtsep.rt.session",
+    "Status": "rtsep.rt.live.status",
+    "VoiceReport": "rtsep.models.voice_report",
+    "separate": "rtsep.rt.one_call",
 }
 
 

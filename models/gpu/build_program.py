@@ -1,12 +1,13 @@
 """From a model's name to the whole hop as one torch program, with the weights of its networks."""
 
+import hashlib
 from collections.abc import Callable
 from typing import TypeVar
 
 import safetensors.torch
 from torch import nn
 
-from rtsep.kernels.errors import RtsepError
+from rtsep.kernels.errors import ModelRefused
 from rtsep.models.card import LEVELS, TRACKER, NetworkCard
 from rtsep.models.framing import Framing
 from rtsep.models.gpu.comb import TensorAdaptiveComb
@@ -16,9 +17,11 @@ from rtsep.models.gpu.tracker import TensorTracker
 from rtsep.models.networks.pitch_net import PitchNet
 from rtsep.models.networks.source_filter_net import SourceFilterNet
 from rtsep.models.networks.step_module import HopNetwork, StepModule
-from rtsep.models.registry import Model, find_choir
+from rtsep.models.registry import Model, find_choir, find_model
 
 M = TypeVar("M", bound=nn.Module)
+
+ARCHITECTURES: dict[str, type[nn.Module]] = {"pitch-net": PitchNet, "source-filter": SourceFilterNet}
 
 # From a network's module, its ONNX file and a name for messages to what runs in the module's place.
 Replace = Callable[[StepModule, bytes, str], HopNetwork]
@@ -37,17 +40,40 @@ def build_program(
         replace: puts an engine where a network is.
 
     Raises:
-        RtsepError: what `build_model` refuses, or a part that exists on the CPU's engine alone.
+        ModelRefused: what `build_model` refuses, or a part that exists on the CPU's engine alone.
     """
     model = find_choir(name, voices, framing)
     pitches = model.card.network(TRACKER, framing.latency_ms)
     if pitches is None or pitches.architecture != "pitch-net":
-        raise RtsepError(
+        raise ModelRefused(
             f"model {name} has no tracker network: only those run as one program", "choose --model choir"
         )
     finder = _replaced(_trained(PitchNet(**pitches.config), model, pitches), model, pitches, replace)
     tracker = TensorTracker(finder, voices, framing)
     return HopProgram(framing, voices, channels, _masks(model, voices, framing, replace), tracker).eval()
+
+
+def trained_network(name: str, content: bytes) -> StepModule:
+    """The module of a model's network, in `eval` mode on the CPU.
+
+    Args:
+        name: a shipped model's name, or the path of a model's folder.
+        content: the network's ONNX file.
+
+    Raises:
+        ModelRefused: no network of the model, or one of an architecture that is not known here.
+    """
+    model = find_model(name)
+    sha256 = hashlib.sha256(content).hexdigest()
+    for network in model.card.networks:
+        if network.onnx_sha256 == sha256 and network.architecture in ARCHITECTURES:
+            module: nn.Module = ARCHITECTURES[network.architecture](**network.config)
+            module = _trained(module, model, network).eval()
+            assert isinstance(module, StepModule)
+            return module
+    raise ModelRefused(
+        f"model {name} has no such network of {', '.join(ARCHITECTURES)}", "choose --backend cuda or cpu"
+    )
 
 
 def _masks(model: Model, voices: int, framing: Framing, replace: Replace | None) -> TensorMasks:
@@ -57,7 +83,7 @@ def _masks(model: Model, voices: int, framing: Framing, replace: Replace | None)
         return TensorLevels(_replaced(levels, model, network, replace), voices, framing)
     if network is None and model.card.comb == "adaptive":
         return TensorAdaptiveComb(voices, framing)
-    raise RtsepError(
+    raise ModelRefused(
         f"model {model.card.name} has levels that do not run as one program", "choose --model choir"
     )
 

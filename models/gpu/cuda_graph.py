@@ -13,10 +13,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from rtsep.kernels.errors import GpuMissing
 from rtsep.models.framing import Framing
 from rtsep.models.gpu.build_program import Replace, build_program
 from rtsep.models.gpu.hop_program import HopProgram
-from rtsep.models.gpu.hop_runner import F32, WHOLE_BOUND, GpuMissing, HopResult, one_line
+from rtsep.models.gpu.hop_runner import F32, WHOLE_BOUND, HopResult, one_line
 from rtsep.models.mask_model import State
 
 WARM_UP_HOPS = 3  # libraries plan and take memory in their first calls, which a capture must not see

@@ -5,7 +5,6 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from rtsep.kernels.errors import RtsepError
 from rtsep.models.mask_model import State
 
 F32 = NDArray[np.float32]
@@ -13,10 +12,6 @@ F32 = NDArray[np.float32]
 # Largest difference of a sample from the processor's, of full scale: by the same sums in another order, and
 # by products in half precision (50 dB under full scale).
 WHOLE_BOUND, HALF_BOUND = 1e-4, 3e-3
-
-
-class GpuMissing(RtsepError):  # noqa: N818 - a lack, as a user would say it
-    """There is no GPU that can run a hop: the processor can do the same, so this need not be the end."""
 
 
 class HopResult(NamedTuple):

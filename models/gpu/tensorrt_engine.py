@@ -5,13 +5,16 @@ network is known to become one engine. Engines are launched as they are, not wra
 torch-tensorrt: a launch inside a CUDA graph is the least that one can cost.
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
 from rtsep.kernels.errors import RtsepError
 
 MODULES = ("tensorrt", "tensorrt_rtx")
+# In front of a plan whose ports its builder has named by their place: our names, in the plan's order.
+PORTS = b"rtsep-ports/1 "
 INSTALL = "install it (pip install 'rtsep[tensorrt]'), or use --backend cuda"
 
 
@@ -69,11 +72,25 @@ def build_engine(network: bytes, name: str) -> bytes:
     return bytes(engine)
 
 
+def with_ports(plan: bytes, inputs: Sequence[str], outputs: Sequence[str]) -> bytes:
+    """A plan with names for its inputs and outputs, in its own order."""
+    return PORTS + json.dumps([list(inputs), list(outputs)]).encode() + b"\n" + plan
+
+
+def split_ports(content: bytes) -> tuple[list[str], bytes]:
+    """Names of all ports in the plan's order, inputs first, and the plan; none where the plan's own count."""
+    if not content.startswith(PORTS):
+        return [], content
+    line, _, plan = content[len(PORTS) :].partition(b"\n")
+    inputs, outputs = json.loads(line)
+    return [*inputs, *outputs], plan
+
+
 class Engine:
     """An engine on the GPU.
 
     Args:
-        content: from `build_engine`, for this GPU and this version.
+        content: from `build_engine` or `with_ports`, for this GPU and this version.
         name: what to call it in messages.
 
     Attributes:
@@ -87,7 +104,8 @@ class Engine:
         trt = require_tensorrt()
         self._name = name
         self._runtime = trt.Runtime(_logger())  # the engine needs it for as long as it lives
-        self._engine = self._runtime.deserialize_cuda_engine(content)
+        names, plan = split_ports(content)
+        self._engine = self._runtime.deserialize_cuda_engine(plan)
         self._context: Any = self._engine.create_execution_context() if self._engine else None
         if self._context is None:
             raise RtsepError(
@@ -96,14 +114,17 @@ class Engine:
             )
         self.inputs: dict[str, tuple[int, ...]] = {}
         self.outputs: dict[str, tuple[int, ...]] = {}
-        for index in range(self._engine.num_io_tensors):
-            tensor = self._engine.get_tensor_name(index)
+        tensors = [self._engine.get_tensor_name(i) for i in range(self._engine.num_io_tensors)]
+        # inputs come before outputs, both in the order in which the network was defined
+        tensors.sort(key=lambda name: self._engine.get_tensor_mode(name) != trt.TensorIOMode.INPUT)
+        self._tensors = dict(zip(names or tensors, tensors, strict=True))
+        for port, tensor in self._tensors.items():
             ports = (
                 self.inputs
                 if self._engine.get_tensor_mode(tensor) == trt.TensorIOMode.INPUT
                 else self.outputs
             )
-            ports[tensor] = tuple(self._engine.get_tensor_shape(tensor))
+            ports[port] = tuple(self._engine.get_tensor_shape(tensor))
 
     def launch(self, addresses: Mapping[str, int], stream: int) -> None:
         """Queues one hop; returns before it has run.
@@ -115,9 +136,9 @@ class Engine:
         Raises:
             RuntimeError: TensorRT did not take it.
         """
-        for tensor, address in addresses.items():
-            if not self._context.set_tensor_address(tensor, address):
-                raise RuntimeError(f"{self._name}: TensorRT refused the address of {tensor}")
+        for port, address in addresses.items():
+            if not self._context.set_tensor_address(self._tensors[port], address):
+                raise RuntimeError(f"{self._name}: TensorRT refused the address of {port}")
         if not self._context.execute_async_v3(stream):
             raise RuntimeError(f"{self._name}: TensorRT did not run")
 

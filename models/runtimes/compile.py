@@ -4,7 +4,7 @@ kept.
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -29,7 +29,7 @@ class EngineBuilder(Protocol):
     precisions: tuple[str, ...]
 
     def describe(self) -> dict[str, str]:
-        """`device`, `driver` and `runtime` of an `EngineKey`."""
+        """`device`, `driver`, `runtime` and `builder` of an `EngineKey`."""
         ...
 
     def build(self, network: bytes, name: str, precision: str) -> bytes:
@@ -119,22 +119,24 @@ def engine_key(builder: EngineBuilder, network: bytes, precision: str) -> Engine
     return EngineKey(hashlib.sha256(network).hexdigest(), builder.backend, precision=precision, **found)
 
 
-def compiled_engine(builder: EngineBuilder, network: bytes, name: str, precision: str) -> bytes:
-    """The engine that `rtsep compile` has kept for this machine.
+def compiled_engine(builders: Sequence[EngineBuilder], network: bytes, name: str, precision: str) -> bytes:
+    """The engine that `rtsep compile` has kept for this machine, of the first builder that made one.
 
     Raises:
         RtsepError: there is none. Nothing is compiled when a show starts, and nothing runs that was not
             compared.
     """
-    key = engine_key(builder, network, precision)
-    asked = f"--backend {builder.backend}" + ("" if precision == "fp32" else f" --precision {precision}")
-    engine = EngineCache(default_folder()).get(key)
-    if engine is None:
-        raise RtsepError(
-            f"{name} is not compiled for {key.device} and {key.runtime}, {precision}",
-            f"run `rtsep compile MODEL {asked}` first, or use --backend cpu",
-        )
-    return engine
+    cache = EngineCache(default_folder())
+    keys = [engine_key(builder, network, precision) for builder in builders]
+    for key in keys:
+        engine = cache.get(key)
+        if engine is not None:
+            return engine
+    asked = f"--backend {keys[0].backend}" + ("" if precision == "fp32" else f" --precision {precision}")
+    raise RtsepError(
+        f"{name} is not compiled for {keys[0].device} and {keys[0].runtime}, {precision}",
+        f"run `rtsep compile MODEL {asked}` first, or use --backend cpu",
+    )
 
 
 def compile_networks(
@@ -163,7 +165,8 @@ def compile_networks(
         engine = cache.get(key)
         cached = engine is not None
         if engine is None:
-            tell(f"building {name} for {key.device}, {key.runtime}, {precision}")
+            by = f" by {key.builder}" if key.builder else ""
+            tell(f"building {name} for {key.device}, {key.runtime}, {precision}{by}")
             engine = builder.build(network, name, precision)
         seconds = time.monotonic() - began
         tell(f"comparing {name} with ONNX Runtime over {len(recorder.hops[name])} hops")

@@ -11,7 +11,7 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-FORMAT = "rtsep-engine/1"
+FORMAT = "rtsep-engine/2"
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class EngineKey:
         driver: its version, "" where there is none.
         runtime: name and version of what runs the engine.
         precision: "fp32" or "fp16".
+        builder: what made the engine of the network, "" where there is only one way.
         shape: of the step; all of today's are one hop of one stream.
     """
 
@@ -34,6 +35,7 @@ class EngineKey:
     driver: str
     runtime: str
     precision: str
+    builder: str = ""
     shape: str = "1 hop x 1 stream"
 
     def file_name(self) -> str:

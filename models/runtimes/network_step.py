@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from rtsep.kernels.errors import RtsepError
+from rtsep.kernels.errors import ModelRefused
 from rtsep.models.mask_model import State, require_like
 
 F32 = NDArray[np.float32]
@@ -34,7 +34,7 @@ class NetworkStep:
         outputs: float32 arrays by name; `run` writes them.
 
     Raises:
-        RtsepError: the graph is no such hop.
+        ModelRefused: the graph is no such hop.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class NetworkStep:
         after = {key.removeprefix(NEXT): value for key, value in found.items() if key.startswith(NEXT)}
         for key, value in after.items():
             if key not in given or given[key].shape != value.shape:
-                raise RtsepError(
+                raise ModelRefused(
                     f"{self._name}: state {key!r} goes out as {list(value.shape)} and comes in as "
                     f"{list(given[key].shape) if key in given else 'nothing'}",
                     "export it with rtsep.models.networks.export",
@@ -75,7 +75,7 @@ class NetworkStep:
             outputs: shapes of the outputs that are read; there may be more.
 
         Raises:
-            RtsepError: names or shapes that differ.
+            ModelRefused: names or shapes that differ.
         """
         for what, needed, found in (("input", inputs, self.inputs), ("output", outputs, self.outputs)):
             names = needed.keys() | (found.keys() if what == "input" else set())
@@ -83,7 +83,7 @@ class NetworkStep:
                 have = found[name].shape if name in found else None
                 want = needed.get(name)
                 if have is None or want is None or not _fits(have, want):
-                    raise RtsepError(
+                    raise ModelRefused(
                         f"{self._name}: {what} {name!r} is {_shape(have)}; expected {_shape(want)}",
                         "name the network that belongs to this architecture, or export it again",
                     )

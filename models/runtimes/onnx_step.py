@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from rtsep.kernels.errors import RtsepError
+from rtsep.kernels.errors import ModelRefused
 from rtsep.models.runtimes.network_step import F32, NetworkStep
 from rtsep.models.runtimes.telemetry import silence_onnxruntime
 
@@ -24,7 +24,7 @@ class OnnxStep(NetworkStep):
         name: what to call the model in messages; the path unless given.
 
     Raises:
-        RtsepError: no such file, or nothing that ONNX Runtime can run, or a graph that is no such hop.
+        ModelRefused: no such file, or nothing that ONNX Runtime can run, or a graph that is no such hop.
     """
 
     def __init__(self, model: Path | bytes, name: str | None = None) -> None:
@@ -48,21 +48,21 @@ def read_network(model: Path | bytes) -> bytes:
     """An ONNX file's content: a runtime then never looks for other files beside it.
 
     Raises:
-        RtsepError: no such file.
+        ModelRefused: no such file.
     """
     if isinstance(model, bytes):
         return model
     try:
         return model.read_bytes()
     except OSError as error:
-        raise RtsepError(
+        raise ModelRefused(
             f"network {model} cannot be read ({error.strerror})", "check the path, or install rtsep again"
         ) from None
 
 
 def _zeros(entry: onnxruntime.NodeArg, name: str) -> F32:
     if entry.type != "tensor(float)" or not all(isinstance(size, int) for size in entry.shape):
-        raise RtsepError(
+        raise ModelRefused(
             f"{name}: {entry.name} is {entry.type} {entry.shape}, not float32 of a fixed shape",
             "export it with rtsep.models.networks.export",
         )
@@ -80,7 +80,7 @@ def _session(content: bytes, name: str) -> onnxruntime.InferenceSession:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its exceptions have no base of their own
         reason = str(error).splitlines()[0].removeprefix("[ONNXRuntimeError] : ")
-        raise RtsepError(
+        raise ModelRefused(
             f"{name} is no network that ONNX Runtime {onnxruntime.__version__} can run ({reason})",
             "install rtsep again, or export the network again",
         ) from None

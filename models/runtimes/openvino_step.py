@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from rtsep.kernels.errors import RtsepError
+from rtsep.kernels.errors import ModelRefused, RtsepError
 from rtsep.models.runtimes.network_step import F32, NetworkStep
 from rtsep.models.runtimes.telemetry import openvino_unreported
 
@@ -26,7 +26,7 @@ class OpenVinoStep(NetworkStep):
         compiled: whether `network` is an engine.
 
     Raises:
-        RtsepError: nothing that OpenVINO can run, or a graph that is no such hop.
+        ModelRefused: nothing that OpenVINO can run, or a graph that is no such hop.
     """
 
     def __init__(self, network: bytes, name: str, compiled: bool = False) -> None:
@@ -54,7 +54,7 @@ def compile_network(network: bytes, name: str) -> bytes:
     """An engine for this machine's processor from the content of an ONNX file.
 
     Raises:
-        RtsepError: nothing that OpenVINO can run.
+        ModelRefused: nothing that OpenVINO can run.
     """
     core = openvino.Core()
     try:
@@ -86,7 +86,7 @@ def _options() -> dict[Any, Any]:
 
 def _zeros(port: Any, name: str) -> F32:
     if port.element_type != openvino.Type.f32 or not port.partial_shape.is_static:
-        raise RtsepError(
+        raise ModelRefused(
             f"{name}: {port.any_name} is {port.element_type} {port.partial_shape}, "
             "not float32 of a fixed shape",
             "export it with rtsep.models.networks.export",

@@ -8,7 +8,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from rtsep.kernels.errors import RtsepError
+from rtsep.kernels.errors import InputRefused, RtsepError
 from rtsep.rt.audio.disk_errors import reason
 from rtsep.rt.audio.file_window import FileWindow
 from rtsep.rt.audio.ogg_links import link_starts
@@ -49,7 +49,7 @@ class FileSource:
         name: what messages call it; the path unless given.
 
     Raises:
-        RtsepError: not readable, not audio, empty, or a rate or channel count outside the bounds.
+        InputRefused: not readable, not audio, empty, or a rate or channel count outside the bounds.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class FileSource:
         counts = [int(file.frames) for file in self._files]
         self.frames: int | None = sum(counts)
         if not self.frames:
-            raise RtsepError(
+            raise InputRefused(
                 f"{self.name} has 0 frames of audio, at least 1 is needed", "give a file with sound in it"
             )
         if max(counts) >= UNKNOWN_FRAMES:
@@ -105,7 +105,7 @@ class FileSource:
         check_format(self.name, self.samplerate, first.channels)
         for number, file in enumerate(self._files, start=1):
             if (file.samplerate, file.channels) != (first.samplerate, first.channels):
-                raise RtsepError(
+                raise InputRefused(
                     f"{self.name} changes from {first.samplerate} Hz with {first.channels} channel(s) to "
                     f"{file.samplerate} Hz with {file.channels} in its part {number}",
                     "make it one format, for example with ffmpeg -i FILE out.wav",
@@ -126,7 +126,7 @@ class FileSource:
         """Next block float32 [frames, channels]; none at the end.
 
         Raises:
-            RtsepError: the file is damaged from here on.
+            InputRefused: the file is damaged from here on.
         """
         while True:
             block = self._read_block()
@@ -143,11 +143,11 @@ class FileSource:
             return block
         except (soundfile.LibsndfileError, OSError) as error:
             if getattr(error, "code", SYSTEM_ERROR) == SYSTEM_ERROR:
-                raise RtsepError(
+                raise InputRefused(
                     f"reading {self.name} failed: {_system_reason(self._fd)}",
                     "what came before is kept; check the disk that it is on",
                 ) from error
-            raise RtsepError(
+            raise InputRefused(
                 f"{self.name} is damaged: {str(error).rstrip('.')}",
                 "what came before is kept; repair the file",
             ) from error
@@ -200,13 +200,13 @@ def open_for_reading(path: str) -> int:
     """A descriptor of the file `path`.
 
     Raises:
-        RtsepError: it cannot be read.
+        InputRefused: it cannot be read.
     """
     try:
         # a named pipe that nobody writes to would hold up `open` itself, which no signal ends
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
-        raise RtsepError(
+        raise InputRefused(
             f"cannot read {path}: {reason(error)}", "check the path and its permissions"
         ) from error
 
@@ -214,30 +214,32 @@ def open_for_reading(path: str) -> int:
 def check_format(name: str, samplerate: int, channels: int) -> None:
     """Raises RtsepError for a sample rate or a channel count that cannot be separated."""
     if not MIN_SAMPLERATE <= samplerate <= MAX_SAMPLERATE:
-        raise RtsepError(
+        raise InputRefused(
             f"{name} has a sample rate of {samplerate} Hz, outside {MIN_SAMPLERATE}..{MAX_SAMPLERATE} Hz",
             "resample it first, for example with ffmpeg -i FILE -ar 48000 out.wav",
         )
     if channels < 1:
-        raise RtsepError(f"{name} has {channels} channels, at least 1 is needed", "give audio with channels")
+        raise InputRefused(
+            f"{name} has {channels} channels, at least 1 is needed", "give audio with channels"
+        )
 
 
 def pick_channels(name: str, channels: int, wanted: list[int] | None) -> list[int]:
     """Indices from 0 of the channels to take.
 
     Raises:
-        RtsepError: a channel that is not there, or more than a separator takes.
+        InputRefused: a channel that is not there, or more than a separator takes.
     """
     if wanted is None:
         if channels > MAX_CHANNELS:
-            raise RtsepError(
+            raise InputRefused(
                 f"{name} has {channels} channels, outside 1..{MAX_CHANNELS}",
                 "pick some with --input-channels",
             )
         return list(range(channels))
     for number in wanted:
         if number > channels:
-            raise RtsepError(
+            raise InputRefused(
                 f"--input-channels {number} is outside 1..{channels}, the channels of {name}",
                 "pick one of these",
             )

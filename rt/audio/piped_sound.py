@@ -8,7 +8,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from rtsep.kernels.errors import RtsepError
+from rtsep.kernels.errors import InputRefused
 from rtsep.rt.audio.descriptors import READ_BYTES, read_some
 from rtsep.rt.audio.files import STDIN, FileSource, check_format, open_for_reading, pick_channels
 from rtsep.rt.audio.pipes import RawFormat
@@ -28,7 +28,7 @@ def open_sound(path: str | int, input_channels: list[int] | None = None) -> "Fil
     """An audio file, or WAV and AU from a named pipe or from standard input (0).
 
     Raises:
-        RtsepError: not readable, not audio, empty, or a rate or channel count outside the bounds.
+        InputRefused: not readable, not audio, empty, or a rate or channel count outside the bounds.
     """
     name = STDIN_NAME if path == STDIN else str(path)
     descriptor = path if isinstance(path, int) else open_for_reading(path)
@@ -46,7 +46,7 @@ class RawSource:
     """Raw samples from a descriptor; a read gives what is there and does not wait for a full block.
 
     Raises:
-        RtsepError: `input_channels` are not in the stream.
+        InputRefused: `input_channels` are not in the stream.
     """
 
     frames: int | None = None
@@ -65,13 +65,13 @@ class RawSource:
         """Next frames float32 [frames, channels]; none at the end.
 
         Raises:
-            RtsepError: the stream cannot be read, or ends inside a frame.
+            InputRefused: the stream cannot be read, or ends inside a frame.
         """
         width = self._raw.frame_bytes
         while True:
             data = read_some(self._fd, self.name)
             if not data and self._rest:
-                raise RtsepError(
+                raise InputRefused(
                     f"standard input ended inside a frame: {len(self._rest)} of {width} bytes are left over",
                     "check --raw against what is sent; all whole frames are kept",
                 )
@@ -96,7 +96,7 @@ class PipedFile:
         input_channels: channels to take, counted from 1; None takes all.
 
     Raises:
-        RtsepError: another format, or a rate or channel count outside the bounds.
+        InputRefused: another format, or a rate or channel count outside the bounds.
     """
 
     frames: int | None = None
@@ -108,7 +108,7 @@ class PipedFile:
         try:
             self._header: StreamHeader = read_header(self._take)
         except HeaderError as error:
-            raise RtsepError(
+            raise InputRefused(
                 f"{name} is no audio file that can be read from a pipe ({error})",
                 "send WAV, or say the raw format with --input -, such as --raw f32le:48000:1",
             ) from None
@@ -124,7 +124,7 @@ class PipedFile:
         """Next frames float32 [frames, channels]; none at the end.
 
         Raises:
-            RtsepError: the pipe cannot be read.
+            InputRefused: the pipe cannot be read.
         """
         width = self._header.frame_bytes
         while True:

@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rtsep.kernels.errors import RtsepError
+from rtsep.kernels.errors import InputRefused
 from rtsep.rt.audio.descriptors import write_whole
 from rtsep.rt.audio.disk_errors import reason, remedy
 from rtsep.rt.audio.files import check_format
@@ -39,19 +39,19 @@ class RawFormat:
         """Reads `f32le:48000:1`.
 
         Raises:
-            RtsepError: another form, an unknown encoding, or a rate or channel count out of bounds.
+            InputRefused: another form, an unknown encoding, or a rate or channel count out of bounds.
         """
         match = re.fullmatch(r"([^:]*):([^:]*):([^:]*)", text)
         if not match:
-            raise RtsepError(f"--raw {text!r} has not the form FORMAT:RATE:CHANNELS", EXAMPLE)
+            raise InputRefused(f"--raw {text!r} has not the form FORMAT:RATE:CHANNELS", EXAMPLE)
         encoding, rate, channels = match.groups()
         if encoding not in SAMPLE_BYTES:
-            raise RtsepError(f"--raw format {encoding!r} is not one of {', '.join(SAMPLE_BYTES)}", EXAMPLE)
+            raise InputRefused(f"--raw format {encoding!r} is not one of {', '.join(SAMPLE_BYTES)}", EXAMPLE)
         for what, value in (("rate", rate), ("channel count", channels)):
             if not re.fullmatch(r"[0-9]{1,9}", value):
-                raise RtsepError(f"--raw {what} {value!r} is not a whole number of 1 or more", EXAMPLE)
+                raise InputRefused(f"--raw {what} {value!r} is not a whole number of 1 or more", EXAMPLE)
         if not 1 <= int(channels) <= MAX_CHANNELS:
-            raise RtsepError(f"--raw channel count {channels} is outside 1..{MAX_CHANNELS}", EXAMPLE)
+            raise InputRefused(f"--raw channel count {channels} is outside 1..{MAX_CHANNELS}", EXAMPLE)
         check_format("--raw", int(rate), int(channels))
         return cls(encoding, int(rate), int(channels))
 
@@ -96,7 +96,7 @@ class StdoutSink:
 
         Raises:
             ReaderLeftError: nobody reads any more.
-            RtsepError: standard output is a file on a full disk, among others.
+            InputRefused: standard output is a file on a full disk, among others.
         """
         frames_first = np.ascontiguousarray(stems.transpose(1, 0, 2), "<f4")
         data = frames_first.reshape(-1).view(np.uint8).data
@@ -105,7 +105,7 @@ class StdoutSink:
         except BrokenPipeError:
             raise ReaderLeftError from None
         except OSError as error:
-            raise RtsepError(
+            raise InputRefused(
                 f"writing the stems to standard output failed: {reason(error)}", remedy(error)
             ) from error
 
@@ -121,13 +121,13 @@ def refuse_terminal(reading: bool) -> None:
     stream = sys.stdin if reading else sys.stdout
     if stream is None:
         name = "--input - reads standard input" if reading else "--output - writes to standard output"
-        raise RtsepError(f"{name}, which is closed", "give a pipe, or name a file or folder")
+        raise InputRefused(f"{name}, which is closed", "give a pipe, or name a file or folder")
     if stream.isatty():
         if reading:
-            raise RtsepError(
+            raise InputRefused(
                 "--input - reads standard input, which is a terminal", "pipe audio in: ... | rtsep --input -"
             )
-        raise RtsepError(
+        raise InputRefused(
             "--output - writes raw audio to standard output, which is a terminal",
             "pipe it on: rtsep ... | COMMAND",
         )

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, Self, TextIO
 
+from rtsep.rt.cli.messages import Messages, divert, has_room
 from rtsep.rt.live.status import Status
 
 if TYPE_CHECKING:
@@ -139,12 +140,19 @@ def render(status: Status) -> "RenderableType":
 
 
 class View(Protocol):
-    """Something that shows a status every `period_s` seconds."""
+    """Something that shows a status every `period_s` seconds, and never ends or delays the run by it.
+
+    Attributes:
+        failure: why nothing more is shown, None while all is well.
+    """
 
     period_s: float
 
+    @property
+    def failure(self) -> OSError | None: ...
+
     def update(self, status: Status) -> None:
-        """Shows it."""
+        """Shows it, where there is room."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -152,7 +160,7 @@ class View(Protocol):
 
 
 class TerminalView:
-    """Meters in place."""
+    """Meters in place. A terminal that is held (Ctrl-S) keeps its picture, one that is gone ends the view."""
 
     period_s = TERMINAL_PERIOD_S
 
@@ -160,18 +168,29 @@ class TerminalView:
         from rich.console import Console
         from rich.live import Live
 
+        self._stream = stream
         self._live = Live(console=Console(file=stream), auto_refresh=False)
+        self.failure: OSError | None = None
 
     def update(self, status: Status) -> None:
         """Redraws."""
-        self._live.update(render(status), refresh=True)
+        self._try(lambda: self._live.update(render(status), refresh=True))
+
+    def _try(self, draw: Callable[[], None]) -> None:
+        if self.failure is not None or not has_room(self._stream):
+            return
+        try:
+            draw()
+        except (OSError, ValueError) as error:  # ValueError: the stream is closed
+            self.failure = error if isinstance(error, OSError) else OSError(str(error))
+            divert(self._stream)
 
     def __enter__(self) -> Self:
-        self._live.start()
+        self._try(self._live.start)
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._live.stop()
+        self._try(self._live.stop)
 
 
 class LineView:
@@ -179,14 +198,19 @@ class LineView:
 
     period_s = LINE_PERIOD_S
 
-    def __init__(self, stream: TextIO, text: Callable[[Status], str] | None) -> None:
-        self._stream = stream
+    def __init__(self, stream: TextIO | None, text: Callable[[Status], str] | None) -> None:
+        self._messages = Messages(stream)
         self._text = text
+
+    @property
+    def failure(self) -> OSError | None:
+        """Why no more lines are written."""
+        return self._messages.failure
 
     def update(self, status: Status) -> None:
         """Prints it."""
         if self._text is not None:
-            print(self._text(status), file=self._stream, flush=True)
+            self._messages.offer(self._text(status))
 
     def __enter__(self) -> Self:
         return self
@@ -206,4 +230,6 @@ def choose_view(*, quiet: bool, as_json: bool, stream: TextIO | None = None) -> 
         return LineView(stream, json_line)
     if quiet:
         return LineView(stream, None)
-    return TerminalView(stream) if stream.isatty() else LineView(stream, plain_line)
+    if stream is not None and stream.isatty():
+        return TerminalView(stream)
+    return LineView(stream, plain_line)

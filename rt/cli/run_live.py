@@ -1,10 +1,12 @@
 """A live run from the command line: a session, and a view of its status until someone ends it."""
 
+import sys
+
 from rtsep.kernels.errors import RtsepError
-from rtsep.models.choir.given_pitches import F0Track
 from rtsep.rt.cli.input_kind import MIC, Source, file_hint
-from rtsep.rt.cli.live_screen import choose_view, counters_text
-from rtsep.rt.cli.run_offline import RunOptions
+from rtsep.rt.cli.live_screen import View, choose_view, counters_text
+from rtsep.rt.cli.messages import Messages
+from rtsep.rt.cli.run_offline import RunOptions, given_pitches
 from rtsep.rt.live.status import Status
 from rtsep.rt.session import Session
 from rtsep.rt.stop import Stopped, StopSignals
@@ -16,7 +18,6 @@ def run_live(source: Source, options: RunOptions) -> int:
     Raises:
         RtsepError: a device, rate or folder that cannot be had, or a fault that ended the run.
     """
-    f0 = F0Track.load(options.f0, options.voices) if options.f0 else None
     session = Session(
         voices=options.voices,
         model=options.model,
@@ -28,7 +29,9 @@ def run_live(source: Source, options: RunOptions) -> int:
         samplerate=options.samplerate,
         blocksize=options.blocksize,
         record=options.record,
-        f0=f0,
+        f0=given_pitches(options),
+        stems=options.stems,
+        add_ons=options.add_ons,
         backend=options.backend,
     )
     with StopSignals() as signals:
@@ -40,9 +43,9 @@ def run_live(source: Source, options: RunOptions) -> int:
             raise RtsepError(error.problem, error.remedy + hint) from error
         except Stopped as stopped:
             return stopped.exit_code
-        code = 0
+        code, view = 0, choose_view(quiet=options.quiet, as_json=options.as_json)
         try:
-            with choose_view(quiet=options.quiet, as_json=options.as_json) as view:
+            with view:
                 ended = False
                 while not ended:
                     with signals.interruptible():
@@ -53,13 +56,26 @@ def run_live(source: Source, options: RunOptions) -> int:
         finally:
             session.stop()
     status = session.status()
+    _say_the_end(view, status, options)
     if code == 0 and status.last_error:
         problem, _, remedy = status.last_error.partition("; ")
         raise RtsepError(problem, remedy or "start again")
-    if not (options.quiet or options.as_json):
-        for line in last_words(status, options.record):
-            print(line)
     return code
+
+
+def _say_the_end(view: View, status: Status, options: RunOptions) -> None:
+    """Where it can still be said: standard error, if standard output has failed or was left meanwhile."""
+    words = last_words(status, options.record)
+    if view.failure is not None:
+        reason = view.failure.strerror or str(view.failure)
+        messages = Messages(sys.stderr)
+        messages.offer(f"rtsep: note: standard output failed ({reason}), the sound went on: {words[0]}")
+        words = words[1:] if not options.as_json else []
+    else:
+        messages = Messages(sys.stdout)
+    if not (options.quiet or options.as_json):
+        for line in words:
+            messages.offer(line)
 
 
 def last_words(status: Status, record: str | None) -> list[str]:

@@ -32,6 +32,18 @@ class Control:
         memory: a block as `lay_out` makes it, which the engine's `CommandReader` has too. This is its only
             writer.
         stems: names as the engine plays them, the residual included.
+
+    Example:
+        A session makes one; the memory is its way into the engine.
+
+        >>> from mmap import mmap
+        >>> from rtsep.rt.control.commands import BLOCK_BYTES, Control, lay_out
+        >>> memory = mmap(-1, BLOCK_BYTES)
+        >>> lay_out(memory)
+        >>> control = Control(memory, ("voice-1", "residual"))
+        >>> control.update({"voice-1.gain": -6.0, "residual.mute": True})
+        >>> control.get("voice-1.gain")
+        -6.0
     """
 
     def __init__(self, memory: mmap, stems: Sequence[str]) -> None:

@@ -26,6 +26,11 @@ class Parameter:
         default: value at the start.
         ramp_s: how long the sound takes to follow, in seconds.
         off: a value outside the range that is taken too and means silence; None where there is none.
+
+    Example:
+        >>> from rtsep.rt.control.parameters import mixer_parameters
+        >>> [parameter.name for parameter in mixer_parameters(("drums", "residual"))][:3]
+        ['drums.gain', 'drums.mute', 'drums.solo']
     """
 
     name: str

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 import numpy as np
 from numpy.typing import NDArray
 
-from rtsep.models.gpu.hop_runner import GpuMissing, HopRunner, one_line
+from rtsep.kernels.errors import GpuMissing
+from rtsep.models.gpu.hop_runner import HopRunner, one_line
 from rtsep.rt.hop.pipeline import HopPipeline
 
 F32 = NDArray[np.float32]

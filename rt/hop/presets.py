@@ -48,6 +48,12 @@ class Preset:
 
     Raises:
         RtsepError: a sample rate or latency outside these.
+
+    Example:
+        >>> from rtsep import Preset
+        >>> preset = Preset(48000, 11)
+        >>> preset.hop, preset.latency_samples, preset.window_samples
+        (256, 512, 3072)
     """
 
     samplerate: int

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rtsep.kernels import _core
-from rtsep.kernels.errors import RtsepError
+from rtsep.kernels.errors import DeviceRefused, RtsepError
 from rtsep.rt.live.devices import Device, known_latency_s, portaudio
 from rtsep.rt.live.driver_calls import GaveUp, after, call_driver
 
@@ -50,7 +50,7 @@ class DeviceStream:
     """A duplex stream of float32 that runs `callback` and never enters Python.
 
     Raises:
-        RtsepError: PortAudio refuses the devices, channels or rate.
+        DeviceRefused: PortAudio refuses the devices, channels or rate.
     """
 
     def __init__(self, fmt: StreamFormat, callback: _core.DeviceCallback) -> None:
@@ -82,7 +82,7 @@ class DeviceStream:
             self._stream.start()
         except sd.PortAudioError as error:
             self.close()
-            raise RtsepError(
+            raise DeviceRefused(
                 f"the audio device does not start ({error})", "check that nothing else holds it"
             ) from None
         self._moved_at = time.monotonic()
@@ -155,7 +155,7 @@ def jack_period(fmt: StreamFormat) -> int:
     """Frames per block of the JACK server, found by running a silent stream for some blocks.
 
     Raises:
-        RtsepError: the device cannot be opened or delivers nothing.
+        DeviceRefused: the device cannot be opened or delivers nothing.
     """
     gains, bypass = np.zeros((fmt.outputs, 2), np.float32), np.zeros((fmt.outputs, 1), np.float32)
     silent = _core.DeviceCallback([0], fmt.inputs, gains, 2, 1, 2, 1, 1, bypass, 1)
@@ -165,7 +165,7 @@ def jack_period(fmt: StreamFormat) -> int:
         deadline = time.monotonic() + PROBE_TIMEOUT_S + PROBE_CALLBACKS * MAX_BLOCK / fmt.samplerate
         while silent.callbacks < PROBE_CALLBACKS:
             if time.monotonic() > deadline:
-                raise RtsepError(
+                raise DeviceRefused(
                     f"{fmt.input.name!r} delivers no audio", "check that the JACK server is running"
                 )
             time.sleep(0.005)

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from types import ModuleType
 from typing import Any, Literal
 
-from rtsep.kernels.errors import RtsepError
+from rtsep.kernels.errors import DeviceRefused
 
 Kind = Literal["input", "output"]
 DeviceSpec = int | str | None
@@ -58,16 +58,16 @@ def portaudio() -> ModuleType:
     """python-sounddevice, loaded when a device is first needed.
 
     Raises:
-        RtsepError: the PortAudio library is missing, or an audio server keeps it from starting.
+        DeviceRefused: the PortAudio library is missing, or an audio server keeps it from starting.
     """
     try:
         import sounddevice
     except OSError as error:
-        raise RtsepError(
+        raise DeviceRefused(
             f"the PortAudio library cannot be loaded ({error})", "install it: apt install libportaudio2"
         ) from None
     except Exception as error:  # its own class, which an import that fails does not give away
-        raise RtsepError(
+        raise DeviceRefused(
             f"PortAudio does not start ({error})", "look whether the audio server works, or start it again"
         ) from None
     return sounddevice  # type: ignore[no-any-return]
@@ -77,13 +77,13 @@ def list_devices() -> list[Device]:
     """All devices, in PortAudio's order.
 
     Raises:
-        RtsepError: PortAudio is missing, or its list is broken, as when a server goes away meanwhile.
+        DeviceRefused: PortAudio is missing, or its list is broken, as when a server goes away meanwhile.
     """
     sd = portaudio()
     try:
         return _listed(sd)
     except sd.PortAudioError as error:
-        raise RtsepError(f"PortAudio does not list its devices ({error})", "try again") from None
+        raise DeviceRefused(f"PortAudio does not list its devices ({error})", "try again") from None
 
 
 def _listed(sd: ModuleType) -> list[Device]:
@@ -140,20 +140,20 @@ def find_same(lost: Device, kind: Kind, devices: list[Device]) -> Device:
     of a name, or as an index where it is a number.
 
     Raises:
-        RtsepError: it is not there, or only some of several that look alike are: which one cannot be told.
+        DeviceRefused: it is not there, or only some of several that look alike are: which one cannot be told.
     """
     twins = [device for device in devices if _look(device) == _look(lost)]
     if len(twins) >= lost.twins:
         return twins[lost.twin]
     if twins:
-        raise RtsepError(
+        raise DeviceRefused(
             f"{len(twins)} of {lost.twins} devices named {lost.name!r} are there, which ones cannot be told",
             "connect them all",
         )
     # an audio server may come back with another number of ports
     named = [d for d in devices if (d.host_api, d.name) == (lost.host_api, lost.name) and d.channels(kind)]
     if len(named) != 1 or lost.twins > 1:
-        raise RtsepError(f"{lost.name!r} is not there", "connect it")
+        raise DeviceRefused(f"{lost.name!r} is not there", "connect it")
     return named[0]
 
 
@@ -178,12 +178,12 @@ def find_device(
         host_api: for a default, look in this driver system (both ends of a stream must share one).
 
     Raises:
-        RtsepError: no such device, or several; the message lists the choices.
+        DeviceRefused: no such device, or several; the message lists the choices.
     """
     devices = list_devices() if devices is None else devices
     usable = [d for d in devices if d.channels(kind) > 0]
     if not usable:
-        raise RtsepError(
+        raise DeviceRefused(
             f"no audio {kind} device found", f"connect one, or start the JACK server; {_list_hint()}"
         )
     if isinstance(spec, str) and spec.strip().isdecimal():
@@ -194,20 +194,20 @@ def find_device(
         for device in devices:
             if device.index == spec:
                 if device.channels(kind) == 0:
-                    raise RtsepError(
+                    raise DeviceRefused(
                         f"device {spec} {device.name!r} has no {kind} channels", _choices(usable, kind)
                     )
                 return device
-        raise RtsepError(f"there is no device {spec}", _choices(usable, kind))
+        raise DeviceRefused(f"there is no device {spec}", _choices(usable, kind))
     wanted = spec.strip().lower()
     exact = [d for d in usable if d.name.lower() == wanted]
     matches = exact or [d for d in usable if wanted and wanted in d.name.lower()]
     if not matches:
-        raise RtsepError(f"no {kind} device has {spec!r} in its name", _choices(usable, kind))
+        raise DeviceRefused(f"no {kind} device has {spec!r} in its name", _choices(usable, kind))
     if len(matches) > 1 and host_api is not None:
         matches = [d for d in matches if d.host_api == host_api] or matches
     if len(matches) > 1:
-        raise RtsepError(f"{spec!r} names {len(matches)} {kind} devices", _choices(matches, kind))
+        raise DeviceRefused(f"{spec!r} names {len(matches)} {kind} devices", _choices(matches, kind))
     return matches[0]
 
 
@@ -215,7 +215,7 @@ def _default(usable: list[Device], kind: Kind, host_api: str | None) -> Device:
     if host_api is not None:
         usable = [d for d in usable if d.host_api == host_api]
         if not usable:
-            raise RtsepError(f"{host_api} has no {kind} device", f"name another one; {_list_hint()}")
+            raise DeviceRefused(f"{host_api} has no {kind} device", f"name another one; {_list_hint()}")
     return next((d for d in usable if (d.default_input if kind == "input" else d.default_output)), usable[0])
 
 
@@ -235,20 +235,20 @@ def pick_channels(
     channel.
 
     Raises:
-        RtsepError: a channel that the device does not have, or one named twice.
+        DeviceRefused: a channel that the device does not have, or one named twice.
     """
     limit = device.channels(kind)
     if channels is None:
         return [0] if kind == "input" else list(range(limit))
     numbers = [channels] if isinstance(channels, int) else list(channels)
     if not numbers:
-        raise RtsepError(f"no {kind} channel given", f"name one of 1..{limit}")
+        raise DeviceRefused(f"no {kind} channel given", f"name one of 1..{limit}")
     for number in numbers:
         if not 1 <= number <= limit:
-            raise RtsepError(
+            raise DeviceRefused(
                 f"{kind} channel {number} is outside 1..{limit} of {device.name!r}",
                 f"use a channel of 1..{limit} or another device",
             )
     if len(set(numbers)) != len(numbers):
-        raise RtsepError(f"{kind} channels {numbers} name one channel twice", "name each channel once")
+        raise DeviceRefused(f"{kind} channels {numbers} name one channel twice", "name each channel once")
     return [number - 1 for number in numbers]

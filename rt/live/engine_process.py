@@ -152,7 +152,7 @@ def main() -> int:
         block.write(block.peek() | {"state": "stopped"})
     except RtsepError as error:
         failed = Status(state="failed", last_error=str(error)).as_dict()
-        block.write({**failed, "error": [error.problem, error.remedy]})
+        block.write({**failed, "error": [type(error).__name__, error.problem, error.remedy]})
         return 2
     finally:
         if record is not None:

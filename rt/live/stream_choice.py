@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
-from rtsep.kernels.errors import RtsepError
+from rtsep.kernels.errors import DeviceRefused
 from rtsep.rt.hop.presets import Preset
 from rtsep.rt.live.device_stream import MAX_BLOCK, StreamFormat, jack_period
 from rtsep.rt.live.devices import Device, find_device, find_same, list_devices, pick_channels
@@ -54,7 +54,7 @@ def choose_stream(settings: LiveSettings) -> StreamChoice:
     """What to open.
 
     Raises:
-        RtsepError: a device, channel, rate or block size that cannot be had.
+        DeviceRefused: a device, channel, rate or block size that cannot be had.
     """
     devices = list_devices()
     source = find_device(settings.input, "input", devices)
@@ -62,17 +62,17 @@ def choose_stream(settings: LiveSettings) -> StreamChoice:
     picks = pick_channels(settings.input_channels, source, "input")
     outputs = pick_channels(settings.output_channels, target, "output")
     if settings.output_channels is None:  # no more than there is something to play on
-        outputs = outputs[: (settings.voices + 1) * len(picks)]
+        outputs = outputs[: (len(settings.choice.names()) + 1) * len(picks)]
     samplerate = settings.samplerate or round(source.samplerate)
     asked = settings.blocksize
     if asked is not None and not 1 <= asked <= MAX_BLOCK:
-        raise RtsepError(f"block size {asked} is outside 1..{MAX_BLOCK}", "leave it out")
+        raise DeviceRefused(f"block size {asked} is outside 1..{MAX_BLOCK}", "leave it out")
     blocksize = asked or default_blocksize(Preset(samplerate, settings.latency_ms).hop)
     fmt = StreamFormat(source, target, samplerate, blocksize, max(picks) + 1, max(outputs) + 1)
     if fmt.is_jack:
         period = jack_period(fmt)
         if asked not in (None, period):
-            raise RtsepError(
+            raise DeviceRefused(
                 f"block size {asked} is not the JACK server's period of {period}",
                 f"leave it out or start the server with -p {asked}",
             )
@@ -84,7 +84,7 @@ def find_again(choice: StreamChoice) -> StreamChoice:
     """The same stream on the same devices, wherever PortAudio lists them now.
 
     Raises:
-        RtsepError: they are not there, or run with other blocks, so that the latency would move.
+        DeviceRefused: they are not there, or run with other blocks, so that the latency would move.
     """
     old = choice.format
     devices = list_devices()
@@ -95,18 +95,18 @@ def find_again(choice: StreamChoice) -> StreamChoice:
         ("output", target.outputs, old.outputs),
     ):
         if there < used:
-            raise RtsepError(
+            raise DeviceRefused(
                 f"the device came back with {there} {kind} channels, {used} are in use",
                 "give it as many as before, or start rtsep again",
             )
     fmt = replace(old, input=source, output=target)
     if fmt.is_jack and round(source.samplerate) != old.samplerate:
-        raise RtsepError(
+        raise DeviceRefused(
             f"the JACK server came back with {source.samplerate:.0f} Hz instead of {old.samplerate}",
             f"start it with -r {old.samplerate}, or start rtsep again",
         )
     if fmt.is_jack and (period := jack_period(fmt)) != old.blocksize:
-        raise RtsepError(
+        raise DeviceRefused(
             f"the JACK server came back with a period of {period} instead of {old.blocksize}",
             f"start it with -p {old.blocksize}, or start rtsep again",
         )

@@ -228,10 +228,17 @@ CASES: list[tuple[str, Make, tuple[str, ...]]] = [
     # pitches
     ("missing F0 file", good("--f0", "none.csv"), ("none.csv", "--f0")),
     ("F0 name too long", good("--f0", f"{LONG}.csv"), ("File name too long", "--f0")),
-    ("model name too long", good("--model", LONG), (LONG, "File name too long")),
+    ("model name too long", good("--model", LONG), ("model 'nnn", "is not one of choir", "rtsep models")),
     ("F0 file is a folder", good("--f0", "stems"), ("stems", "--f0")),
     ("F0 file is audio", good("--f0", "good.wav"), ("good.wav", "not text", "CSV")),
     ("F0 file empty", f0_of(""), ("f0.csv", "no rows", "at least 1", "write lines")),
+    (
+        "F0 after the end",
+        f0_of("900,220,110\n900.01,220,110\n"),
+        ("begin at 900 s", "audio ends at", "seconds"),
+    ),
+    ("F0 by frame number", f0_of("".join(f"{n},220,110\n" for n in range(20))), ("f0.csv", "frame numbers")),
+    ("F0 as MIDI numbers", f0_of("0,69,57\n0.01,69,57\n"), ("f0.csv", "MIDI numbers", "write Hz")),
     ("F0 columns missing", f0_of("0,220\n"), ("line 1", "2 columns", "needs 3", "one F0 per voice")),
     ("F0 columns too many", f0_of("t,a,b,c\n0,1,2,3\n"), ("line 1", "4 columns", "needs 3")),
     ("F0 as a word", f0_of("0,220,330\n0.01,A3,330\n"), ("line 2", "'A3'", "write Hz")),

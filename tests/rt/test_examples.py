@@ -12,6 +12,7 @@ import pytest
 import soundfile
 
 from rtsep.bench.jack_rig import JackServer, Rig, delay_samples
+from rtsep.rt.audio.test_signals import synthetic_choir
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -59,6 +60,78 @@ def test_many_files_are_as_if_alone(tmp_path: Path) -> None:
         for stem, alone in load("offline_numpy").separate(mixture, 16000).items():
             found = soundfile.read(tmp_path / f"{name}-stems" / f"{stem}.wav", dtype="float32")[0]
             np.testing.assert_array_equal(found, alone[:, 0])
+
+
+def run_example(folder: Path, *arguments: str) -> str:
+    """What an example prints, run in `folder`, where choir.wav has two voices."""
+    soundfile.write(
+        folder / "choir.wav", synthetic_choir(16000, 1.0, channels=1, voices=2), 16000, subtype="FLOAT"
+    )
+    command = [sys.executable, str(EXAMPLES / arguments[0]), *arguments[1:]]
+    return subprocess.run(command, cwd=folder, check=True, timeout=120, capture_output=True, text=True).stdout
+
+
+def test_any_block_size(tmp_path: Path) -> None:
+    assert run_example(tmp_path, "any_block_size.py", "choir.wav") == "largest difference: 0.0\n"
+
+
+def test_pause_and_resume(tmp_path: Path) -> None:
+    assert run_example(tmp_path, "pause_and_resume.py", "choir.wav") == "the same samples: True\n"
+
+
+def test_pitches_out_and_in_again(tmp_path: Path) -> None:
+    """The table of one example is what the other follows."""
+    table = run_example(tmp_path, "pitch_table.py", "choir.wav")
+    rows = [[float(cell) for cell in line.split(",")] for line in table.splitlines()]
+    assert {len(row) for row in rows} == {5}
+    two = [f"{row[0] + 0.001 * i:.4f},{row[1]},{row[2]}\n" for i, row in enumerate(rows[3:])]
+    (tmp_path / "pitches.csv").write_text("".join(two))
+    run_example(tmp_path, "known_pitches.py", "choir.wav", "pitches.csv")
+    assert soundfile.info(tmp_path / "voice-2.wav").frames == 16000
+
+
+def test_remix_without_a_voice(tmp_path: Path) -> None:
+    run_example(tmp_path, "remix.py", "choir.wav", "1", "2", "out.wav")
+    before, after = (soundfile.read(tmp_path / name)[0] for name in ("choir.wav", "out.wav"))
+    assert len(before) == len(after)
+    assert np.sum(after[4000:] ** 2) < 0.8 * np.sum(before[4000:] ** 2)
+
+
+def test_measure_latency(tmp_path: Path) -> None:
+    lines = run_example(tmp_path, "measure_latency.py").splitlines()
+    assert [line.split("declared ")[1] for line in lines] == [
+        f"{n}, measured {n} samples" for n in (256, 512, 1024, 2048)
+    ]
+
+
+def test_through_a_pipe(tmp_path: Path) -> None:
+    lines = run_example(tmp_path, "through_a_pipe.py", "choir.wav").splitlines()
+    assert [line.split(":")[0] for line in lines] == ["voice-1", "voice-2", "residual"]
+    assert all("16000 frames" in line for line in lines)
+
+
+def test_hop_budget(tmp_path: Path) -> None:
+    lines = run_example(tmp_path, "hop_budget.py").splitlines()
+    assert [line.split(" ms")[0] for line in lines] == ["5", "11", "21", "43"]
+
+
+def test_gpu_or_processor(tmp_path: Path) -> None:
+    assert run_example(tmp_path, "gpu_or_processor.py").startswith(
+        "voice-1, voice-2, voice-3, voice-4, residual: "
+    )
+
+
+def test_one_call(tmp_path: Path) -> None:
+    lines = run_example(tmp_path, "one_call.py", "choir.wav").splitlines()
+    assert [line.split(":")[0] for line in lines[:3]] == ["voice-1", "voice-2", "residual"]
+    assert float(lines[3].split("within ")[1]) < 1e-5
+
+
+@pytest.mark.jack
+def test_live_mixer(jack_server: JackServer, tmp_path: Path) -> None:
+    said = run_example(tmp_path, "live_mixer.py", "2")
+    assert "voice-1.gain: -60..12 dB" in said
+    assert "late hops" in said
 
 
 @pytest.mark.jack

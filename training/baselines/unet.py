@@ -15,13 +15,15 @@ from rtsep.training.measures.protocol import SAMPLERATE, Audio
 if TYPE_CHECKING:
     from rtsep.models.networks.unet import ConditionedUNet
 
+# In a checkout; the installed package is for the stage and comes without them.
 WEIGHTS_FOLDER = Path(__file__).parents[1] / "weights"
 WEIGHTS_FILE, CARD_FILE = "unet.safetensors", "unet.json"
+TRAINING = "rtsep-train unet --out RUN, then name unet:RUN"
 FLOOR = 1e-8
 
 
 def has_unet() -> bool:
-    """Whether the package comes with trained weights and torch is installed to run them."""
+    """Whether this is a checkout, which has trained weights, and torch is installed to run them."""
     return (WEIGHTS_FOLDER / WEIGHTS_FILE).exists() and importlib.util.find_spec("torch") is not None
 
 
@@ -39,10 +41,15 @@ def load_unet(folder: Path) -> "ConditionedUNet":
         from rtsep.models.networks.unet import ConditionedUNet
     except ImportError as error:
         raise RtsepError(f"the U-Net cannot run: {error}", "run pip install 'rtsep[train]'") from None
+    if folder == WEIGHTS_FOLDER and not (folder / WEIGHTS_FILE).exists():
+        raise RtsepError(
+            "the U-Net's trained weights are in rtsep's repository, not in the installed package",
+            f"name the folder training/weights of a checkout: unet:FOLDER, or train with {TRAINING}",
+        )
     if not (folder / WEIGHTS_FILE).exists():
         raise RtsepError(
             f"{folder} holds no {WEIGHTS_FILE}",
-            "train one with rtsep-train unet --out RUN, then name unet:RUN",
+            f"train one with {TRAINING}",
         )
     torch.set_num_threads(1)
     network = ConditionedUNet()

@@ -96,3 +96,47 @@ def test_rows_come_back_exactly(tmp_path: Path) -> None:
     contour = track(tmp_path, text, 3)
     for t, row in zip(times, f0, strict=True):
         assert at(contour, float(t)) == pytest.approx(row.tolist(), rel=1e-5)
+
+
+SUNG = np.round(np.random.default_rng(1).uniform(100, 800, (200, 2)), 2)
+
+
+def rows(times: np.ndarray, f0: np.ndarray) -> str:
+    return "".join(f"{t:g},{a:g},{b:g}\n" for t, (a, b) in zip(times, f0, strict=True))
+
+
+@pytest.mark.parametrize("step", [1, 10], ids=["frame numbers", "milliseconds"])
+def test_times_that_are_no_seconds_are_refused(tmp_path: Path, step: int) -> None:
+    with pytest.raises(RtsepError, match=r"whole numbers, 0 to .* as frame numbers or milliseconds are"):
+        track(tmp_path, rows(np.arange(200) * step, SUNG), 2)
+
+
+def test_midi_numbers_are_refused(tmp_path: Path) -> None:
+    notes = np.round(69 + 12 * np.log2(SUNG / 440), 2)
+    with pytest.raises(RtsepError, match="as if they were MIDI numbers"):
+        track(tmp_path, rows(np.arange(200) / 100, notes), 2)
+
+
+def test_a_low_bass_and_a_short_list_are_not(tmp_path: Path) -> None:
+    track(tmp_path, "0,65\n0.01,66\n0.02,98\n", 1)
+    track(tmp_path, "0,196,98\n1,220,110\n2,0,0\n", 2)
+
+
+def test_contours_after_the_end_of_the_audio_are_refused() -> None:
+    contour = F0Track(np.array([12.0, 12.01]), np.full((2, 1), 300.0))
+    contour.require_within(12.5)
+    with pytest.raises(RtsepError, match=r"begin at 12 s, the audio ends at 3 s; write times in seconds"):
+        contour.require_within(3.0)
+
+
+def test_both_ways_of_reading_agree(tmp_path: Path) -> None:
+    """A long table is read at once, one with anything unusual line by line."""
+    times = np.arange(200) / 100
+    plain = rows(times, SUNG).replace("\n", ",0\n")
+    second = plain.splitlines()[1]
+    fast, slow = (
+        track(tmp_path, plain, 3),
+        track(tmp_path, plain.replace(second, second.replace(",", ";")), 3),
+    )
+    np.testing.assert_array_equal(fast.f0_hz, slow.f0_hz)
+    np.testing.assert_array_equal(fast.times_s, slow.times_s)

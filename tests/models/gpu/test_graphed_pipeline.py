@@ -8,11 +8,11 @@ from helpers.sung import sing, vibrato
 from numpy.typing import NDArray
 
 from rtsep import Separator
+from rtsep.kernels.errors import GpuMissing
 from rtsep.models import backends
 from rtsep.models.build import build_model
 from rtsep.models.gpu import cuda_graph
 from rtsep.models.gpu.build_program import build_program
-from rtsep.models.gpu.hop_runner import GpuMissing
 from rtsep.rt.fallback import load_or_fall_back, take_over
 from rtsep.rt.hop.presets import Preset
 

@@ -10,10 +10,10 @@ from helpers.sung import sing, vibrato
 from numpy.typing import NDArray
 
 from rtsep import BatchSeparator, Separator
-from rtsep.kernels.errors import RtsepError
+from rtsep.kernels.errors import GpuMissing, RtsepError
 from rtsep.models.build import build_model
 from rtsep.models.gpu.build_program import build_program
-from rtsep.models.gpu.hop_runner import GpuMissing, HopResult
+from rtsep.models.gpu.hop_runner import HopResult
 from rtsep.rt.gpu import start_check as gpu_check
 from rtsep.rt.gpu.many_streams import GraphedStreams
 from rtsep.rt.hop.pipeline import HopPipeline

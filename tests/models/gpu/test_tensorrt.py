@@ -20,7 +20,7 @@ from rtsep.models.gpu.build_program import build_program
 from rtsep.models.gpu.half_precision import half_products
 from rtsep.models.gpu.tensorrt_builder import TensorRtBuilder
 from rtsep.models.registry import shipped_models
-from rtsep.models.runtimes.compile import Recorder, compile_networks, engine_key
+from rtsep.models.runtimes.compile import Recorder, compile_networks, compiled_engine, engine_key
 from rtsep.models.runtimes.engine_cache import EngineCache, default_folder
 from rtsep.models.runtimes.network_step import NetworkStep
 from rtsep.models.runtimes.onnx_step import OnnxStep
@@ -43,7 +43,7 @@ class PaperGpu(TensorRtBuilder):
     """Builds truly where it can; what it builds runs on ONNX Runtime."""
 
     def describe(self) -> dict[str, str]:
-        return {"device": "H200 (9.0)", "driver": "580.1", "runtime": "tensorrt 10"}
+        return {"device": "H200 (9.0)", "driver": "580.1", "runtime": "tensorrt 10", "builder": "paper"}
 
     def build(self, network: bytes, name: str, precision: str) -> bytes:
         return network if precision == "fp32" else half_products(network)
@@ -214,7 +214,7 @@ def test_on_a_gpu(precision: str, bound: float, monkeypatch: pytest.MonkeyPatch,
     preset, recorder, sound = Preset(RATE, 43), Recorder(), song()
     model = build_model("choir", voices=VOICES, framing=preset.framing, f0=None, make_step=recorder)
     expected = Separator(model, preset, 1).process(sound)
-    builder = backends.engine_builder("tensorrt")
+    builder = backends.engine_builder("tensorrt", "choir", precision)
     compile_networks(builder, precision, recorder, EngineCache(default_folder()), str)
     (backend,) = (name for name, engines in backends.TENSORRT.items() if engines == precision)
     there = Separator.load("choir", voices=VOICES, samplerate=RATE, latency_ms=43, backend=backend)
@@ -231,3 +231,138 @@ def test_engines_are_asked_for_by_file(paper_gpu: list[FakeEngine]) -> None:
 
     build_program("choir", voices=VOICES, framing=Preset(RATE, 43).framing, replace=replace)
     assert asked == [("choir-pitch.onnx", True), ("choir-levels.onnx", True)]
+
+
+class FakeTorchTensorRt:
+    """In the place of the module: notes what is asked of it, and gives a plan of paper."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[torch.export.ExportedProgram, dict[str, object]]] = []
+        self.dynamo = self
+
+    def convert_exported_program_to_serialized_trt_engine(
+        self, program: torch.export.ExportedProgram, **how: object
+    ) -> bytes:
+        self.asked.append((program, how))
+        return b"plan"
+
+
+@pytest.fixture
+def torch_tensorrt(monkeypatch: pytest.MonkeyPatch) -> FakeTorchTensorRt:
+    """Installed, as far as one can see."""
+    fake = FakeTorchTensorRt()
+    monkeypatch.setattr(tensorrt_builder.metadata, "version", lambda package: "2.11.0")
+    monkeypatch.setattr(tensorrt_builder, "import_module", lambda name: fake)
+    monkeypatch.setattr(tensorrt_builder, "describe_gpu", lambda backend: {"device": "H200", "driver": "1"})
+    monkeypatch.setattr(tensorrt_engine, "runtime_name", lambda: "tensorrt 10.15")
+    return fake
+
+
+def test_torch_tensorrt_builds_where_it_is_installed(torch_tensorrt: FakeTorchTensorRt) -> None:
+    builder = tensorrt_builder.best_builder("choir", "fp32")
+    model = shipped_models()["choir"]
+    content = builder.build(model.read("choir-levels.onnx"), "choir-levels.onnx", "fp32")
+    ((program, how),) = torch_tensorrt.asked
+    assert how["require_full_compilation"]
+    assert how["use_explicit_typing"]
+    assert len(how["arg_inputs"]) == len(program.graph_signature.user_inputs)  # type: ignore[arg-type]
+    # the ports by which the hop asks are those of the ONNX file: both plans are launched alike
+    ports, plan = tensorrt_engine.split_ports(content)
+    onnx = FakeEngine(model.read("choir-levels.onnx"), "choir-levels.onnx")
+    assert plan == b"plan"
+    assert ports == [*onnx.inputs, *onnx.outputs]
+    assert builder.describe()["builder"] == "torch-tensorrt 2.11.0"
+    # half precision is a rewriting of the ONNX file
+    assert type(tensorrt_builder.best_builder("choir", "fp16")) is TensorRtBuilder
+
+
+def test_the_parser_builds_where_it_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(package: str) -> str:
+        raise tensorrt_builder.metadata.PackageNotFoundError(package)
+
+    monkeypatch.setattr(tensorrt_builder.metadata, "version", missing)
+    assert type(tensorrt_builder.best_builder("choir", "fp32")) is TensorRtBuilder
+
+
+def test_a_torch_tensorrt_that_does_not_load_is_said(
+    torch_tensorrt: FakeTorchTensorRt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(name: str) -> None:
+        raise OSError("libnvinfer.so.10: cannot open shared object file")
+
+    monkeypatch.setattr(tensorrt_builder, "import_module", broken)
+    with pytest.raises(RtsepError, match=r"torch-tensorrt does not load: libnvinfer.so.10: .*; install"):
+        tensorrt_builder.best_builder("choir", "fp32")
+
+
+def test_what_torch_tensorrt_cannot_convert(
+    torch_tensorrt: FakeTorchTensorRt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(program: object, **how: object) -> bytes:
+        raise RuntimeError("no converter for aten.unsafe_split\nand a page of more")
+
+    monkeypatch.setattr(torch_tensorrt, "convert_exported_program_to_serialized_trt_engine", refuse)
+    builder = tensorrt_builder.best_builder("choir", "fp32")
+    content = shipped_models()["choir"].read("choir-pitch.onnx")
+    with pytest.raises(
+        RtsepError, match=r"pitch: torch-tensorrt builds no engine of it \(no converter for a"
+    ):
+        builder.build(content, "pitch", "fp32")
+    with pytest.raises(RtsepError, match="model choir has no such network"):
+        builder.build(content[:-1], "pitch", "fp32")
+
+
+def test_engines_of_either_builder_are_found_the_better_first(
+    torch_tensorrt: FakeTorchTensorRt, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Built by the parser before torch-tensorrt came, or by torch-tensorrt: each has a key of its own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    converted, parsed = tensorrt_builder._builders("choir", "fp32")
+    network, cache = b"network", EngineCache(default_folder())
+    cache.put(engine_key(parsed, network, "fp32"), b"of the parser")
+    assert compiled_engine((converted, parsed), network, "pitch", "fp32") == b"of the parser"
+    cache.put(engine_key(converted, network, "fp32"), b"of torch-tensorrt")
+    assert compiled_engine((converted, parsed), network, "pitch", "fp32") == b"of torch-tensorrt"
+
+
+def test_a_plan_s_ports_are_told_by_its_line() -> None:
+    content = tensorrt_engine.with_ports(b"\x00plan\n", ["bands", "h"], ["salience", "next.h"])
+    assert tensorrt_engine.split_ports(content) == (["bands", "h", "salience", "next.h"], b"\x00plan\n")
+    assert tensorrt_engine.split_ports(b"\x00plan\n") == ([], b"\x00plan\n")
+
+
+def test_an_engine_launches_by_our_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plan whose own names are of no use, on a TensorRT of paper."""
+    bound: dict[str, int] = {}
+    mode = SimpleNamespace(INPUT="in", OUTPUT="out")
+    own = {
+        "args_0": ("in", (1, 85)),
+        "output0": ("out", (1, 4)),
+        "args_1": ("in", (1, 8)),
+        "output1": ("out", (1, 8)),
+    }
+    context = SimpleNamespace(
+        set_tensor_address=lambda name, address: bound.update({name: address}) or True,
+        execute_async_v3=lambda stream: True,
+    )
+    engine = SimpleNamespace(
+        num_io_tensors=4,
+        get_tensor_name=lambda i: list(own)[i],
+        get_tensor_mode=lambda name: own[name][0],
+        get_tensor_shape=lambda name: own[name][1],
+        create_execution_context=lambda: context,
+    )
+    plans: list[bytes] = []
+    runtime = SimpleNamespace(deserialize_cuda_engine=lambda plan: plans.append(plan) or engine)
+    trt = SimpleNamespace(
+        __name__="tensorrt", __version__="10", Runtime=lambda logger: runtime, TensorIOMode=mode
+    )
+    monkeypatch.setattr(tensorrt_engine, "require_tensorrt", lambda: trt)
+    monkeypatch.setattr(tensorrt_engine, "_LOGGER", [object()])
+    content = tensorrt_engine.with_ports(b"plan", ["bands", "h"], ["salience", "next.h"])
+    loaded = tensorrt_engine.Engine(content, "pitch")
+    assert plans == [b"plan"]
+    assert loaded.inputs == {"bands": (1, 85), "h": (1, 8)}
+    assert loaded.outputs == {"salience": (1, 4), "next.h": (1, 8)}
+    loaded.launch({"bands": 1, "h": 2, "salience": 3, "next.h": 4}, 0)
+    assert bound == {"args_0": 1, "args_1": 2, "output0": 3, "output1": 4}

@@ -8,9 +8,8 @@ import pytest
 import torch
 from helpers.tiny_network import TinyNetwork
 
-from rtsep.kernels.errors import RtsepError
+from rtsep.kernels.errors import GpuMissing, RtsepError
 from rtsep.models import backends
-from rtsep.models.gpu.hop_runner import GpuMissing
 from rtsep.models.networks.export import export_onnx
 from rtsep.models.runtimes.compile import Recorder, compile_networks, engine_key
 from rtsep.models.runtimes.engine_cache import EngineCache, default_folder
@@ -138,7 +137,11 @@ def test_backends_by_name() -> None:
         "tpu": "--backend 'tpu' is not one of openvino, tensorrt; use --backend openvino",
     }.items():
         with pytest.raises(RtsepError, match=said):
-            backends.engine_builder(backend)
+            backends.engine_builder(backend, "choir", "fp32")
+
+
+def ask_for_a_builder(backend: str) -> object:
+    return backends.engine_builder(backend, "choir", "fp32")
 
 
 def ask_for_a_hop(backend: str) -> object:
@@ -147,7 +150,7 @@ def ask_for_a_hop(backend: str) -> object:
 
 @pytest.mark.parametrize(
     ("ask", "backend"),
-    [(backends.engine_builder, "tensorrt"), *((ask_for_a_hop, name) for name in backends.GPU_BACKENDS)],
+    [(ask_for_a_builder, "tensorrt"), *((ask_for_a_hop, name) for name in backends.GPU_BACKENDS)],
 )
 def test_what_keeps_a_gpu_is_said_before_anything_starts(
     ask: Callable[[str], object], backend: str, monkeypatch: pytest.MonkeyPatch

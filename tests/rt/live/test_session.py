@@ -7,11 +7,13 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import psutil
 import pytest
 import soundfile
+from helpers.lateness import Lateness
 
 from rtsep.bench.jack_rig import JackServer, Rig, delay_samples
 from rtsep.bench.take_check import offline_stems, read_take
@@ -28,7 +30,20 @@ ATTEMPTS = (
 )
 
 
-def until(session: Session, state: str, timeout_s: float = 15.0) -> Status:
+BLOCK_S = 128 / 48000  # who is late by a block is heard
+
+
+def no_undisturbed_run(machine_late_s: float, what: str) -> NoReturn:
+    """Skips where the machine itself was late; an rtsep that is late on a machine in time fails."""
+    words = (
+        f"no undisturbed run in {ATTEMPTS} ({what}); the machine was late by {1e3 * machine_late_s:.1f} ms"
+    )
+    if machine_late_s > BLOCK_S:
+        pytest.skip(words)
+    pytest.fail(words)
+
+
+def until(session: Session, state: str, timeout_s: float = 60.0) -> Status:
     deadline = time.monotonic() + timeout_s
     while (status := session.status()).state != state:
         assert time.monotonic() < deadline, f"still {status.state}: {status.last_error}"
@@ -39,9 +54,14 @@ def until(session: Session, state: str, timeout_s: float = 15.0) -> Status:
 def test_delay_and_stems(jack_server: JackServer, tmp_path: Path) -> None:
     """Played in, heard out: the declared delay, and exactly the stems that the offline path gives."""
     burst = np.random.default_rng(0).uniform(-0.3, 0.3, 48000).astype(np.float32)
+    machine_late_s = 0.0
     for attempt in range(ATTEMPTS):
         folder = tmp_path / str(attempt)
-        with Session(voices=3, latency_ms=5, record=folder) as session, Rig(4, 4) as rig:
+        with (
+            Session(voices=3, latency_ms=5, record=folder) as session,
+            Rig(4, 4) as rig,
+            Lateness() as lateness,
+        ):
             declared = session.latency_samples
             rig.connect()
             rig.play(burst)
@@ -50,8 +70,9 @@ def test_delay_and_stems(jack_server: JackServer, tmp_path: Path) -> None:
         start, frames = int(np.argmax(played != 0)), len(burst)
         if status.late_hops == 0 and np.array_equal(played[start : start + frames], burst):
             break
+        machine_late_s = max(machine_late_s, lateness.worst_s)
     else:
-        pytest.fail(f"no undisturbed run in {ATTEMPTS}: {status.xruns} xruns, {status.late_hops} late hops")
+        no_undisturbed_run(machine_late_s, f"{status.xruns} xruns, {status.late_hops} late hops")
     assert declared == status.algorithmic_samples + status.buffering_samples == 256
     assert delay_samples(played, heard.sum(1)) == declared
     total = heard[start + declared : start + declared + frames].sum(1)
@@ -73,8 +94,9 @@ def test_parameters_move_while_it_plays(jack_server: JackServer) -> None:
     """All stems 6 dB down, then the bypass: the sum follows in a ramp, and the delay stays the same."""
     noise = np.random.default_rng(0).uniform(0.1, 0.3, 2 * 48000).astype(np.float32)
     noise[::2] *= -1  # never near zero, so that every frame shows the gain
+    machine_late_s = 0.0
     for _ in range(ATTEMPTS):
-        with Session(voices=2, latency_ms=5) as session, Rig(3, 4) as rig:
+        with Session(voices=2, latency_ms=5) as session, Rig(3, 4) as rig, Lateness() as lateness:
             declared, control = session.latency_samples, session.control
             rig.connect()
             lower = {f"{stem}.gain": -6.0 for stem in session.status().stems}
@@ -92,8 +114,9 @@ def test_parameters_move_while_it_plays(jack_server: JackServer) -> None:
         start, frames = int(np.argmax(played != 0)), len(noise)
         if np.array_equal(played[start : start + frames], noise) and rig.xruns == 0:
             break
+        machine_late_s = max(machine_late_s, lateness.worst_s)
     else:
-        pytest.fail(f"no undisturbed run in {ATTEMPTS}")
+        no_undisturbed_run(machine_late_s, f"{rig.xruns} xruns")
     stems = heard[start + declared : start + declared + frames]
     gain = stems.sum(1) / noise
     low = 10 ** (-6 / 20)
@@ -168,7 +191,7 @@ with Session(voices=2, record=sys.argv[1]) as session:
 
 def wait_until_long(take: Path, samples: float) -> None:
     """Until a mono take of 32 bit has so many samples; a busy machine starts its recorder late."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not take.exists() or take.stat().st_size < 4 * samples:
         assert time.monotonic() < deadline, f"{take} is not written"
         time.sleep(0.05)
@@ -196,8 +219,8 @@ def test_every_end_leaves_valid_files_and_no_process(
         next(c for c in children if "rtsep.rt.live.engine_process" in c.cmdline()).terminate()
     else:
         host.send_signal(signal.Signals[way])
-    host.wait(15)
-    _, alive = psutil.wait_procs(children, 10)
+    host.wait(60)
+    _, alive = psutil.wait_procs(children, 60)
     assert alive == []
     lengths = {
         soundfile.info(tmp_path / f"{name}.wav").frames

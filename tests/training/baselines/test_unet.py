@@ -18,7 +18,7 @@ from rtsep.models.networks.unet import (
     ConditionedUNet,
     pitch_condition,
 )
-from rtsep.training.baselines import unet_task
+from rtsep.training.baselines import unet, unet_task
 from rtsep.training.baselines.unet import CARD_FILE, WEIGHTS_FILE
 from rtsep.training.commands.unet import command
 from rtsep.training.evaluation.systems import find_system, separate
@@ -87,6 +87,16 @@ def test_a_run_from_choirs_to_estimates(tmp_path: Path, monkeypatch: pytest.Monk
     found = separate(find_system(f"unet:{out}"), stems, 43, f0).voices
     second = slice(4 * SAMPLERATE, None)
     np.testing.assert_allclose(found.sum(axis=0)[second], stems.sum(axis=0)[second], atol=1e-5)
+
+
+def test_an_installed_package_says_where_its_weights_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wheel comes without: no row of the table, and an error that says where they are."""
+    monkeypatch.setattr(unet, "WEIGHTS_FOLDER", tmp_path)
+    assert not unet.has_unet()
+    with pytest.raises(RtsepError, match=r"repository, not in the installed package; .*unet:FOLDER"):
+        unet.load_unet(tmp_path)
 
 
 def test_mistakes(tmp_path: Path) -> None:

@@ -1,12 +1,14 @@
 """What the source-filter network is fed, hop by hop, by the kernels that feed it on stage."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from rtsep.kernels.filterbank import LogFilterbank
 from rtsep.models.choir.source_filter_input import MIXTURE_BANDS, guided_comb, mixture_bands
 from rtsep.models.framing import Framing
 
@@ -45,7 +47,13 @@ def read(power: NDArray[np.float32], f0_hz: NDArray[np.floating], framing: Frami
         comb.observe(power[t], pitches[t], state, before, partials[t])
         envelope[t] = state
     bands = np.empty((hops, MIXTURE_BANDS), np.float32)
-    mixture_bands(framing).apply(np.sqrt(power), bands)
+    _bands_of(framing).apply(np.sqrt(power), bands)
     hop_s = np.full((hops, 1), framing.hop / framing.samplerate, np.float32)
     arrays = (bands, partials, envelope, pitches, hop_s, before_hz)
     return Reading(*(torch.from_numpy(array) for array in arrays))
+
+
+@cache
+def _bands_of(framing: Framing) -> LogFilterbank:
+    """One for each preset: to compute its weights again for every stream took a sixth of a batch's time."""
+    return mixture_bands(framing)

@@ -1,0 +1,71 @@
+"""Separation of an array in one call: for scripts and notebooks."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rtsep.kernels.errors import InputRefused
+from rtsep.models.choir.given_pitches import F0Track
+from rtsep.rt.separator import Separator
+
+
+def separate(
+    audio: ArrayLike,
+    samplerate: int,
+    *,
+    model: str | None = None,
+    voices: int | None = None,
+    stems: tuple[str, ...] | None = None,
+    add_ons: tuple[str, ...] = (),
+    latency_ms: int = 43,
+    backend: str = "auto",
+    f0: F0Track | None = None,
+) -> dict[str, NDArray[np.float32]]:
+    """Separates a whole recording; the stems are aligned with it, whatever the preset's latency.
+
+    Args:
+        audio: floating-point samples [frames] or [frames, channels], full scale = 1.
+        samplerate: 8000..192000 Hz.
+        model, voices, stems, add_ons, backend, f0: as of `Separator.load`.
+        latency_ms: preset 5, 11, 21 or 43; the longest separates best.
+
+    Shape:
+        returns float32 arrays of the shape of `audio`, by the name of the stem, the residual last. They sum
+        to `audio`, to rounding.
+
+    Raises:
+        InputRefused: samples that are not floating-point numbers, or another number of dimensions.
+        RtsepError: as `Separator.load`.
+
+    Example:
+        >>> import numpy as np
+        >>> import rtsep
+        >>> tone = 0.1 * np.sin(2 * np.pi * 440 * np.arange(16000) / 16000)
+        >>> stems = rtsep.separate(tone, 16000, voices=1)
+        >>> list(stems)
+        ['voice-1', 'residual']
+        >>> bool(np.allclose(sum(stems.values()), tone, atol=1e-5))
+        True
+    """
+    sound = np.asarray(audio)
+    if not np.issubdtype(sound.dtype, np.floating) or sound.ndim not in (1, 2):
+        raise InputRefused(
+            f"audio has {sound.ndim} dimensions and type {sound.dtype}, 1 or 2 of floating point are needed",
+            "give [frames] or [frames, channels], full scale = 1",
+        )
+    frames = sound.reshape(len(sound), -1).astype(np.float32)
+    if f0 is not None:
+        f0.require_within(len(frames) / samplerate)
+    separator = Separator.load(
+        model,
+        voices=voices,
+        stems=stems,
+        add_ons=add_ons,
+        samplerate=samplerate,
+        latency_ms=latency_ms,
+        channels=frames.shape[1],
+        backend=backend,
+        f0=f0,
+    )
+    late = separator.latency_samples
+    found = np.concatenate([separator.process(frames), separator.flush()], axis=1)[:, late:]
+    return {name: stem.reshape(sound.shape) for name, stem in zip(separator.stems, found, strict=True)}

@@ -1,0 +1,88 @@
+"""The sound does not depend on who reads the log of a live run."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+FAKE = """
+import os, signal, sys
+from rtsep.rt.cli import run_live
+from rtsep.rt.cli.main import main
+from rtsep.rt.live.status import Status
+
+class Session:
+    looks = 0
+    def __init__(self, **settings): pass
+    def start(self): pass
+    def stop(self): pass
+    def status(self):
+        return Status(state="running", samplerate=48000, frames=48000 * self.looks, stems=("residual",))
+    def wait(self, timeout=None):
+        self.looks += 1
+        if self.looks == 2000:
+            os.kill(os.getpid(), signal.SIGINT)
+        return False
+
+run_live.Session = Session
+main(["--input", "mic", *sys.argv[1:]])
+"""
+
+
+def run(stdout: int | IO[bytes], *options: str, shell: str = "") -> subprocess.CompletedProcess[bytes]:
+    """A run of 2000 looks that Ctrl-C ends, its standard output at `stdout`."""
+    command = [sys.executable, "-P", "-c", FAKE, *options]
+    if shell:
+        command = ["sh", "-c", f'exec "$@" {shell}', "sh", *command]
+    return subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, timeout=120, check=False)
+
+
+@pytest.mark.parametrize("option", ["--json", "--voices=2"])
+def test_a_full_log_disk_is_told_at_the_end(option: str) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full here")
+    with open("/dev/full", "wb") as full:
+        done = run(full, option)
+    assert done.returncode == 130
+    first = done.stderr.decode().splitlines()[0]
+    assert first.startswith(
+        "rtsep: note: standard output failed (No space left on device), the sound went on: 2000.0 s, xruns 0"
+    ) or first.startswith(
+        "rtsep: note: standard output failed (No space left on device), the sound went on: 1999.0 s, xruns 0"
+    )
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--json", "--voices=2"])
+def test_a_reader_that_leaves_is_told_at_the_end(option: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = run(writer, option)
+    os.close(writer)
+    assert done.returncode == 130
+    assert b"standard output failed (Broken pipe), the sound went on" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--json", "--voices=2"])
+def test_a_reader_that_does_not_read_delays_nothing(option: str) -> None:
+    """2000 lines are more than a pipe holds: what has no room is left out, and one Ctrl-C is enough."""
+    reader, writer = os.pipe()
+    done = run(writer, option)
+    os.close(writer)
+    assert done.returncode == 130
+    assert done.stderr == b""
+    with os.fdopen(reader, "rb") as left:
+        lines = left.read().splitlines(keepends=True)
+    assert 10 < len(lines) < 2000
+    assert all(line.endswith(b"\n") for line in lines)
+
+
+@pytest.mark.parametrize("shell", [">&-", "2>&-", ">&- 2>&- <&-"])
+def test_closed_streams_end_nothing(shell: str) -> None:
+    done = run(subprocess.DEVNULL, "--json", shell=shell)
+    assert done.returncode == 130
+    assert b"Traceback" not in done.stderr
