@@ -159,7 +159,7 @@ def read_card(path: Path) -> tuple[ModelCard, str]:
         _one_of(network.role, ROLES[card.family], f"{where}: role in a {card.family}")
     if card.family == BAND:
         require_band(card, where)
-        return card
+        return card, sha256
     require_choir(card, where)
     if (card.base_sha256, card.encoder_sha256) != (None, None):
         raise ModelRefused(f"{where}: a choir is no add-on", "leave out base_sha256 and encoder_sha256")
