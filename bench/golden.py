@@ -4,8 +4,8 @@
 python -m rtsep.bench.golden            # compare, in the root of a checkout; exit code 1 if anything differs
 python -m rtsep.bench.golden --write    # replace the stored table: only after a change that is meant
 ```
-The clip is the demo's choir, rendered here. The numbers say that nothing has changed, not how good a model is
-(`rtsep eval` measures that).
+The clip of a choir is the demo's, rendered here; that of a band is in `golden_band`. The numbers say that
+nothing has changed, not how good a model is (`rtsep eval` measures that).
 """
 
 import csv
@@ -17,9 +17,9 @@ from pathlib import Path
 
 import click
 import numpy as np
-from numpy.typing import NDArray
 
 from rtsep.bench.demo_choir import Choir, render_choir
+from rtsep.bench.golden_band import band_clip
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.choir.given_pitches import F0Track
 from rtsep.models.registry import Model, shipped_models
@@ -36,9 +36,7 @@ SI_SDR_TOLERANCE_DB = 0.05
 # Looks at a pitch, one about every 10 ms: another processor may round a decision to the other side.
 COUNT_TOLERANCE = 2
 
-TRACKED, GIVEN, NONE = "tracked", "given", "none"
-
-F32 = NDArray[np.float32]
+TRACKED, GIVEN, NO_PITCH = "tracked", "given", "none"
 
 
 @dataclass(frozen=True)
@@ -106,40 +104,28 @@ def choir_rows(model: Model, latency_ms: int) -> Iterator[Row]:
             )
 
 
-@cache
-def band_clip() -> dict[str, F32]:
-    """The choir's highest voice over hits, a low saw and held chords: float32 [samples] by stem."""
-    clip = choir_clip()
-    vocals = clip.voices[0]
-    t = np.arange(vocals.size) / SAMPLERATE
-    beat, rng = t % 0.5, np.random.default_rng(0)
-    kick = np.sin(2 * np.pi * (50.0 * beat - 12.0 * np.exp(-30.0 * beat)))
-    hiss = rng.normal(size=t.size) * np.exp(-40.0 * (t % 0.25))
-    drums = 0.15 * kick * np.exp(-12.0 * beat) + 0.03 * hiss
-    bass = sum(np.sin(2 * np.pi * 73.4 * k * t) / k for k in range(1, 9)) * 0.06
-    chord = (146.8, 185.0, 220.0, 293.7)
-    other = sum(np.sin(2 * np.pi * hz * k * t) / k**1.5 for hz in chord for k in range(1, 12)) * 0.06
-    stems = {"vocals": vocals, "drums": drums, "bass": bass, "other": other}
-    return {stem: np.asarray(sound, np.float32) for stem, sound in stems.items()}
-
-
 def band_rows(model: Model, latency_ms: int) -> Iterator[Row]:
-    """A model of the band's family: all its stems, which have no pitch."""
-    clip = band_clip()
-    stems = [stem for stem in model.card.stems if stem in clip]
-    separator = Separator.load(model.card.name, samplerate=SAMPLERATE, latency_ms=latency_ms, backend="cpu")
-    estimates, _ = stream(separator, np.sum(list(clip.values()), axis=0, dtype=np.float32))
-    places = [separator.stems.index(stem) for stem in stems]
-    scores_db = si_sdr_db(np.stack([clip[stem] for stem in stems]), estimates[places])
+    """A model of the band's family: the stems that the clip has, too.
+
+    Raises:
+        RtsepError: the clip has none of its stems.
+    """
+    clip = band_clip(SAMPLERATE, CLIP_S)
+    card = model.card
+    stems = tuple(stem for stem in card.stems if stem in clip)
+    if not stems:
+        raise RtsepError(f"model {card.name} has {', '.join(card.stems)}", "add one to golden_band.band_clip")
+    name = card.name if card.name in shipped_models() else str(model.folder)
+    separator = Separator.load(name, stems=stems, samplerate=SAMPLERATE, latency_ms=latency_ms, backend="cpu")
+    mixture = np.sum(list(clip.values()), axis=0)
+    estimates, _ = stream(separator, mixture)
+    scores_db = si_sdr_db(np.stack([clip[stem] for stem in stems]), estimates)
     for stem, score_db in zip(stems, scores_db, strict=True):
-        yield Row(model.card.name, latency_ms, NONE, stem, round(float(score_db), 3), 0, 0)
+        yield Row(card.name, latency_ms, NO_PITCH, stem, round(float(score_db), 3), 0, 0)
 
 
 # How a family's models are run: a family without an entry is an error, so that none is left out in silence.
-FAMILY_ROWS: dict[str, Callable[[Model, int], Iterator[Row]]] = {
-    "choir": choir_rows,
-    "band": band_rows,
-}
+FAMILY_ROWS: dict[str, Callable[[Model, int], Iterator[Row]]] = {"choir": choir_rows, "band": band_rows}
 
 
 def measure() -> list[Row]:

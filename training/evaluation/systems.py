@@ -19,9 +19,10 @@ from pathlib import Path
 
 import numpy as np
 
-from rtsep.kernels.errors import RtsepError
+from rtsep.kernels.errors import ModelRefused, RtsepError
+from rtsep.models.card import CHOIR
 from rtsep.models.choir.given_pitches import F0Track
-from rtsep.models.registry import find_model, shipped_of
+from rtsep.models.registry import find_model, shipped_models
 from rtsep.rt.hop.presets import Preset
 from rtsep.rt.separator import Separator
 from rtsep.training.baselines.nmf import nmf_separate
@@ -108,7 +109,7 @@ BASELINES = {
 
 def known_systems() -> tuple[str, ...]:
     """Baselines and every choir model with a card, in the order of the table: from weak to ideal."""
-    models = shipped_of("choir")
+    models = [name for name, model in shipped_models().items() if model.card.family == "choir"]
     rows = [f"{model}-{f0}" for f0 in F0_SOURCES for model in models]
     weak = [name for name in BASELINES if not name.startswith("ideal") and (name != "unet" or has_unet())]
     return (*weak, *rows, *(name for name in BASELINES if name.startswith("ideal")))
@@ -131,7 +132,12 @@ def find_system(name: str) -> System:
             f"--systems {name!r} is not one of {', '.join(known_systems())}",
             "choose from these, or give MODEL-given or MODEL-tracked with a model's name or path",
         )
-    find_model(model)
+    card = find_model(model).card
+    if card.family != CHOIR:
+        raise ModelRefused(
+            f"model {card.name} is of the family {card.family}, whose stems have no pitches to be {f0}",
+            f"choose a model of the family {CHOIR}",
+        )
     return System(f"{Path(model).name}, {f0} F0", partial(_model, model, f0), f0, streaming=True)
 
 
