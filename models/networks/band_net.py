@@ -8,12 +8,14 @@ preset.
 """
 
 import math
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from rtsep.models.band.features import BANDS, FLOOR_POWER, band_centres_hz
+from rtsep.models.networks.along_bands import AlongBands, Upwards
 from rtsep.models.networks.gru_cell import GruCell
 
 PRESETS = 4  # 5, 11, 21, 43 ms
@@ -34,60 +36,6 @@ RANGE = (-15.0, 8.0)  # of log power re the level; below lies nothing audible
 SKIP1, SKIP2 = 24, 32  # channels at half and a quarter of the bands
 CODE = 240
 DECODER = (12, 16, 12)  # channels of a decoder at a quarter, half and all of the bands
-
-
-class AlongBands(nn.Module):
-    """A convolution over frequency, with a bias of its own at every place.
-
-    Low bands are spaced evenly and high ones logarithmically: what is next to a band differs in meaning.
-
-    Shape of `forward(x, beside)`:
-        x: [N, bands, inputs], or its first channels: channels last, as a CPU convolves them.
-        beside: the other channels. Not put together first: the gradient of that is strided, and all that
-            follows it ten times as slow.
-        returns [N, bands // stride, outputs].
-    """
-
-    def __init__(self, inputs: int, outputs: int, width: int, bands: int, stride: int = 1) -> None:
-        super().__init__()
-        # in two dimensions, of which one is 1: twice as fast on a CPU as one dimension
-        self.weigh = nn.Conv2d(inputs, outputs, (1, width), (1, stride), (0, width // 2), bias=False)
-        self.place = nn.Parameter(torch.zeros(bands // stride, outputs))
-
-    def forward(self, x: Tensor, beside: Tensor | None = None) -> Tensor:
-        """See the class."""
-        weights = self.weigh.weight
-        if beside is None:
-            out = self._weighed(x, weights)
-        else:
-            first = x.shape[2]
-            out = self._weighed(x, weights[:, :first]) + self._weighed(beside, weights[:, first:])
-        return out + self.place.to(out.dtype)  # a sum with all its bits would slow whatever follows
-
-    def _weighed(self, x: Tensor, weights: Tensor) -> Tensor:
-        laid_out = x.transpose(1, 2).unsqueeze(2)
-        out = functional.conv2d(laid_out, weights, None, self.weigh.stride, self.weigh.padding)
-        return out.squeeze(2).transpose(1, 2)
-
-
-class Upwards(nn.Module):
-    """To twice the bands: a convolution gives every band the channels of the two that it becomes.
-
-    Shape of `forward(x, beside)`:
-        x and beside: as of `AlongBands`.
-        returns [N, 2 * bands, outputs].
-    """
-
-    def __init__(self, inputs: int, outputs: int, width: int, bands: int) -> None:
-        super().__init__()
-        self.outputs = outputs
-        self.bands = bands
-        self.both = AlongBands(inputs, 2 * outputs, width, bands)
-
-    def forward(self, x: Tensor, beside: Tensor) -> Tensor:
-        """See the class."""
-        both: Tensor = self.both(x, beside)
-        return both.reshape(-1, 2 * self.bands, self.outputs)
 
 
 class BandEncoder(nn.Module):
@@ -168,7 +116,7 @@ class BandEncoder(nn.Module):
         bands, preset, level, averages, first, second = args
         batch, time = bands.shape[:2]
         # nothing in here learns, and half precision would round levels to 1 %
-        with torch.no_grad(), torch.autocast(bands.device.type, enabled=False):
+        with torch.no_grad(), _all_digits(bands.device.type):
             level, averages, features = self._features(bands, preset[:, 0], level, averages)
         skip1, skip2, flat = self._look(features.flatten(0, 1), preset.flatten(0, 1))
         code = flat.view(batch, time, CODE)
@@ -279,6 +227,13 @@ class BandDecoder(nn.Module):
         y = torch.relu(self.judge(y, skip0))
         out: Tensor = self.gain(y).squeeze(2).float() + self.bias
         return out
+
+
+def _all_digits(device_type: str) -> AbstractContextManager[None]:
+    """Products keep all their bits, whatever the training around has asked for."""
+    if torch.amp.is_autocast_available(device_type):
+        return torch.autocast(device_type, enabled=False)
+    return nullcontext()
 
 
 def _average(x: Tensor, decay: Tensor, start: Tensor) -> Tensor:

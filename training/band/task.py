@@ -1,6 +1,7 @@
 """Training of the band model: one step of each way to train it, and its measures."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -204,7 +205,11 @@ class BandTask:
         state = [s * keep for s in carried]
         encoded: dict[int, tuple[Tensor, ...]] = {}
         losses, logs = [], {}
-        half = torch.autocast(powers.bands.device.type, torch.bfloat16, enabled=self.config.bfloat16)
+        half = (
+            torch.autocast(powers.bands.device.type, torch.bfloat16)
+            if self.config.bfloat16
+            else nullcontext()
+        )
         for stem in stems:
             place = stem if encoders > 1 else 0
             with half:
@@ -229,7 +234,7 @@ class BandTask:
         for encoder in self.module.each_encoder():
             preset = _one_hot(batch["preset"], bands)[:, 0]
             level, *_ = encoder.initial_state(len(bands))
-            above, _ = encoder.levelled(bands, preset, level)
+            above, _ = encoder.levelled(bands, preset, level.to(bands.device))
             share = 1.0 / (1.0 + batch["step"])
             encoder.mean.lerp_(above.mean(dim=(0, 1)), share)
             encoder.deviation.lerp_(above.std(dim=(0, 1)).clamp(min=0.5), share)
@@ -240,16 +245,20 @@ class BandTask:
         if self._validation is None:
             self._validation = [self._validation_batch(k) for k in range(self.config.validation_rows)]
         found: dict[str, list[Tensor]] = {stem: [] for stem in self.stems}
+        device = next(module.parameters()).device
         for batch in self._validation:
-            powers = BandPowers(*batch["powers"])
+            powers = BandPowers(*(x.to(device) for x in batch["powers"]))
+            counted = batch["counted"].to(device)
             preset = _one_hot(batch["preset"], powers.bands)
             for place, stem in enumerate(self.stems):
                 if not batch["known"][0, place]:
                     continue
                 encoder = module.encoder(place)
-                encoded = encoder.sequence(powers.bands, preset, *encoder.initial_state(1))
+                encoded = encoder.sequence(
+                    powers.bands, preset, *(s.to(device) for s in encoder.initial_state(1))
+                )
                 gain = module.gain(place, encoded)
-                found[stem].append(improvement_db(gain, powers, place, batch["counted"], batch["second"]))
+                found[stem].append(improvement_db(gain, powers, place, counted, batch["second"]).cpu())
         measures = {f"{stem}_db": float(torch.cat(values).mean()) for stem, values in found.items()}
         return measures | {"score": float(np.mean(list(measures.values())))}
 

@@ -10,11 +10,13 @@ import pytest
 import torch
 from helpers.other_device import ELSEWHERE, Elsewhere, other_device
 from helpers.rendered_fixture import write_choirs
+from helpers.stem_databases import STEMS, whole_database
 
 from rtsep.models.card import TRACKER
 from rtsep.models.networks.pitch_net import PitchNet
 from rtsep.models.networks.source_filter_net import SourceFilterNet
 from rtsep.rt.hop.presets import Preset
+from rtsep.training.band.task import BandConfig, BandTask
 from rtsep.training.baselines import unet_task
 from rtsep.training.choir.adapt.rehearsal import SHORTEST_S, Rehearsal
 from rtsep.training.choir.adapt.task import AdaptTask
@@ -74,7 +76,16 @@ def adaptation(choirs: Path, monkeypatch: pytest.MonkeyPatch) -> Task:
     return AdaptTask(SourceFilterNet(2, 8), heard, (LATENCY_MS,), seed=1)
 
 
+def band(choirs: Path, monkeypatch: pytest.MonkeyPatch) -> Task:
+    config = BandConfig(
+        mode="simultaneous", bfloat16=False, seconds=1, hold=1, validation_rows=2, validation_s=2.0,
+        fit=FitSettings(steps=1, batch=2),
+    )  # fmt: skip
+    return BandTask([whole_database(choirs.parent / "stems")], STEMS, config)
+
+
 TASKS = {
+    "band": band,
     "unsupervised": levels("unsupervised"),
     "solo": levels("solo"),
     "masks": levels("masks"),
