@@ -54,7 +54,7 @@ class TensorTracker(nn.Module):
     def initial_state(self, streams: int) -> tuple[Tensor, ...]:
         """Nothing heard: hops [S]; f0_hz, sure, own_hz, silent_s [S, V]; the assignment's; the network's."""
         nobody = torch.zeros(streams, self.voices)
-        network = (tensor.cpu() for tensor in self.network.initial_state(streams))
+        network = (torch.zeros(tensor.shape) for tensor in self.network.initial_state(streams))
         hops = torch.zeros(streams, dtype=torch.long)
         before = nobody, nobody.bool(), nobody.clone(), nobody.clone()
         return hops, *before, *self.assignment.initial_state(streams), *network
