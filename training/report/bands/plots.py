@@ -1,5 +1,6 @@
 """Plots of bands: improvement over latency, and song by song."""
 
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -91,10 +92,10 @@ def _points(report: Report, system: str, mix: str, stem: str) -> list[tuple[int,
 
 def _legend(made: Figure, panels: list[Axes]) -> None:
     """One legend for all panels: a system may be missing in some."""
-    named = {}
+    named: dict[str, Artist] = {}
     for axes in panels:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-            named.setdefault(label, handle)
+            named.setdefault(str(label), handle)
     made.legend(
         list(named.values()), list(named), loc="outside upper center", ncols=3, fontsize=SMALL, frameon=False
     )
