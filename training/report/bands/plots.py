@@ -63,7 +63,8 @@ def by_song(report: Report) -> Figure:
             values = {s["name"]: s["improvement_db"] for e in entries for s in e["songs"]}
             found = [(i, values[n]) for i, n in enumerate(songs) if values.get(n) is not None]
             xs = [i + width * (place - 0.5 * (len(style) - 1)) for i, _ in found]
-            axes.bar(xs, [value for _, value in found], width, color=colour, label=title)
+            if found:  # an empty bar would enter the legend in a colour of its own
+                axes.bar(xs, [value for _, value in found], width, color=colour, label=title)
         axes.axhline(0.0, color=BLACK, linewidth=0.8)
         axes.set_title(f"{stem}, {mix}, {ms} ms", fontsize=9, loc="left")
         axes.set_ylabel("dB", fontsize=SMALL)

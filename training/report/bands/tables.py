@@ -105,7 +105,8 @@ def _leaks(report: Report) -> Sheet:
         text_columns=2,
     )
     for row in report["leaks"]:
-        cells = (_db(row["outputs_db"].get(name), "-inf") for name in outputs)
+        levels = row["outputs_db"]
+        cells = (_db(levels[name], "-inf") if name in levels else "-" for name in outputs)
         sheet.rows.append((f"{row['title']}, {row['latency_ms']} ms", row["input"], *cells))
     return sheet
 
