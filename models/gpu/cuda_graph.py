@@ -44,7 +44,7 @@ def require_gpu(backend: str = "cuda") -> str:
 
 
 def describe_gpu(backend: str) -> dict[str, str]:
-    """`device` and `driver` of an `EngineKey`.
+    """`device` and `driver` of a `PlanKey`.
 
     Raises:
         GpuMissing: there is none that torch can use.

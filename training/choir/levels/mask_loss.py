@@ -61,7 +61,7 @@ class MaskLoss:
         return Loss(spectral - ratio_db, {"si_sdr_db": ratio_db, "spectral": spectral})
 
     def si_sdr_db(self, batch: LevelBatch) -> float:
-        """Mean over the half seconds in which a voice is heard."""
+        """Mean over the half seconds in which a voice is active."""
         found, target = self._scored(batch)
         return float(_mean_si_sdr_db(target, found))
 
@@ -74,16 +74,16 @@ class MaskLoss:
 
 
 def _mean_si_sdr_db(target: Tensor, estimate: Tensor) -> Tensor:
-    """Mean SI-SDR [B, V, samples] over the half seconds in which a voice is heard by the protocol's rule, in
+    """Mean SI-SDR [B, V, samples] over the half seconds in which a voice is active by the protocol's rule, in
     dB."""
     block = SAMPLERATE // 2
     peak = target.sum(dim=1).abs().amax(dim=-1).clamp(min=1e-3)
     s, found = (x.reshape(*x.shape[:-1], -1, block) for x in (target, estimate))
     energy = s.square().sum(dim=-1)
-    heard = energy / peak.square()[:, None, None] >= MIN_TARGET_ENERGY * block / SAMPLERATE
+    audible = energy / peak.square()[:, None, None] >= MIN_TARGET_ENERGY * block / SAMPLERATE
     alpha = (s * found).sum(dim=-1) / energy.clamp(min=1e-9)
     signal = alpha.square() * energy
     error = (alpha.unsqueeze(-1) * s - found).square().sum(dim=-1)
     # floors 30 dB down: a nearly silent or a nearly perfect voice has no endless gradient
     ratio_db = 10.0 * torch.log10((signal + 1e-3 * energy + 1e-9) / (error + 1e-3 * energy + 1e-9))
-    return torch.where(heard, ratio_db, 0.0).sum() / heard.sum().clamp(min=1)
+    return torch.where(audible, ratio_db, 0.0).sum() / audible.sum().clamp(min=1)

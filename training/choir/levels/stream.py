@@ -53,10 +53,10 @@ def level_stream(mixture: F32, stems: F32, f0_hz: NDArray[np.floating], latency_
         latency_ms: preset.
     """
     framing = Preset(SAMPLERATE, latency_ms).framing
-    heard = torch.from_numpy(mixture)
-    spectrum = TorchFrontend(framing).spectra(heard, 0, len(f0_hz))
+    audio = torch.from_numpy(mixture)
+    spectrum = TorchFrontend(framing).spectra(audio, 0, len(f0_hz))
     power = (spectrum.real.square() + spectrum.imag.square()).numpy()
-    return LevelStream(latency_ms, heard, torch.from_numpy(stems), read(power, f0_hz, framing))
+    return LevelStream(latency_ms, audio, torch.from_numpy(stems), read(power, f0_hz, framing))
 
 
 def hop_pitches(labels_hz: F64, samples: int, latency_ms: int) -> F64:
