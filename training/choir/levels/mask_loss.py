@@ -5,6 +5,7 @@ from torch import Tensor
 
 from rtsep.models.networks.source_filter_net import SourceFilterNet
 from rtsep.training.choir.levels.batches import SAMPLERATE, WARM_S, LevelBatch, MaskedVoices
+from rtsep.training.choir.levels.comb_reading import NetworkInputs
 from rtsep.training.choir.levels.multi_resolution import magnitudes
 from rtsep.training.loop.task import Loss
 from rtsep.training.measures.protocol import MIN_TARGET_ENERGY
@@ -29,7 +30,7 @@ class MaskLoss:
         net, masked = self.net, self._masked[batch.latency_ms]
         streams = batch.mixture.shape[0]
         x, h, loudness, _ = net.decode_sequence(*batch.inputs, *net.initial_state(streams))
-        _, partials, envelope, f0_hz, _ = (tensor.flatten(0, 1) for tensor in batch.inputs)
+        given = NetworkInputs(*(tensor.flatten(0, 1) for tensor in batch.inputs))
         loudness = loudness.flatten(0, 1)
         y, amplitude, gain, bands, lsf = (
             t.flatten(0, 1) for t in net.source_filter(x, h, loudness.reshape(*x.shape[:2], 1))
@@ -37,11 +38,11 @@ class MaskLoss:
         lobes = masked.lobes(batch)
         voice = (lobes.frame, lobes.voice)
         level, trust = net.levels(
-            partials[lobes.frame, lobes.voice, lobes.partial].unsqueeze(-2),
-            lobes.number.unsqueeze(-1), f0_hz[voice], net.context(y)[voice], loudness[lobes.frame, 0],
+            given.partials[lobes.frame, lobes.voice, lobes.partial].unsqueeze(-2),
+            lobes.number.unsqueeze(-1), given.f0_hz[voice], net.context(y)[voice], loudness[lobes.frame, 0],
             amplitude[voice], lsf[voice],
         )  # fmt: skip
-        noise = net.noise(y, envelope, loudness, gain, bands, lsf)
+        noise = net.noise(y, given.envelope, loudness, gain, bands, lsf)
         power = batch.spectrum.real.square() + batch.spectrum.imag.square()
         masks = masked.renderer.masks(power, lobes, level.squeeze(-1), trust.squeeze(-1), noise)
         return masked.voices(batch.spectrum, masks, streams)

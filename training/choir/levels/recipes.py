@@ -142,7 +142,7 @@ class SynthesisTask(_LevelTask):
         return Loss(self._loss(batch), {})
 
     def _loss(self, batch: LevelBatch) -> Tensor:
-        streams, hops = batch.inputs[0].shape[:2]
+        streams, hops = batch.inputs.bands.shape[:2]
         x, h, loudness, _ = self.net.decode_sequence(*batch.inputs, *self.net.initial_state(streams))
         stride = SYNTHESIS_STRIDE[batch.latency_ms]
         parameters = self.net.source_filter(x[:, ::stride], h[:, ::stride], loudness[:, ::stride])[1:]
@@ -150,7 +150,7 @@ class SynthesisTask(_LevelTask):
         hop = batch.mixture.shape[-1] // hops
         # controls belong to the middles of synthesis windows: samples 0, hop, 2 hop, ...
         amplitude, gain, bands, lsf = (p.transpose(1, 2).flatten(0, 1) for p in parameters)
-        f0_hz = batch.inputs[3].transpose(1, 2).flatten(0, 1)[:, : (controls - 1) * stride + 1]
+        f0_hz = batch.inputs.f0_hz.transpose(1, 2).flatten(0, 1)[:, : (controls - 1) * stride + 1]
         excitation = torch.from_numpy(harmonics(f0_hz.cpu().numpy(), hop)).to(f0_hz.device)
         noise = 2.0 * torch.rand_like(excitation) - 1.0
         synthesised = synthesise(excitation, amplitude, gain, bands, lsf, noise)

@@ -153,7 +153,7 @@ def test_pitches_as_the_tracker_finds_them() -> None:
     exact = LevelBatches(items, 4, PLAIN).at(43, [np.random.default_rng(1)])
     tracked = LevelBatches(items, 4, replace(PLAIN, tracked=1.0)).at(43, [np.random.default_rng(1)])
     np.testing.assert_array_equal(exact.stems, tracked.stems)
-    truth, found = (batch.inputs[3][0].numpy() for batch in (exact, tracked))
+    truth, found = (batch.inputs.f0_hz[0].numpy() for batch in (exact, tracked))
     settled = slice(len(truth) // 4, None)
     cents = 1200.0 * np.abs(np.log2(np.maximum(found, 1.0) / truth))[settled]
     assert (np.median(cents, axis=0) < 10.0).all()
@@ -168,4 +168,4 @@ def test_a_mixture_of_fewer_voices_keeps_its_labels() -> None:
         LevelBatches(items, 4, replace(PLAIN, tracked=share)).at(21, [np.random.default_rng(2)])
         for share in (0.0, 1.0)
     )
-    np.testing.assert_array_equal(exact.inputs[3], tracked.inputs[3])
+    np.testing.assert_array_equal(exact.inputs.f0_hz, tracked.inputs.f0_hz)
