@@ -11,6 +11,8 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from rtsep.models.cache_folder import cache_folder
+
 FORMAT = "rtsep-plan/3"
 
 
@@ -83,7 +85,7 @@ class PlanCache:
 
 def default_folder() -> Path:
     """Where plans are kept between runs."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rtsep" / "plans"
+    return cache_folder("plans")
 
 
 def _header(key: PlanKey, plan: bytes) -> bytes:

@@ -16,9 +16,10 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from rtsep.kernels.assignments import MAX_VOICES
 from rtsep.kernels.errors import RtsepError
 from rtsep.training.choir.render.dataset import ChoirFolder
-from rtsep.training.choir.render.f0_labels import in_order
+from rtsep.training.choir.render.f0_labels import LABEL_S, in_order
 from rtsep.training.evaluation.evaluate import Run, workers
 from rtsep.training.evaluation.systems import find_system
 from rtsep.training.measures.contours import Contours
@@ -30,12 +31,10 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
 FORMAT = "rtsep-eval-pitch/1"
-F0_STEP_S = 0.005  # of rendered choirs
 WARM_UP_S = 1.0  # a tracker may take that long to find its feet
 # Below the item's loudest voice: quieter singing is not asked for, and only what is quieter counts as
 # silence, for a reverberation has level but no pitch in the truth.
 AUDIBLE_DB = 40.0
-MAX_VOICES = 4
 SINGLE = "swift-f0"  # the name of the measure
 
 
@@ -138,7 +137,7 @@ def _points(run: Run, stems: F32, noise: F32, true: F64, level_db: F64) -> list[
         estimate = find_system(run.system).separate(heard, run.latency_ms, nothing)
         assert estimate.tracked is not None
         tracked = estimate.tracked
-    times_s = F0_STEP_S * np.arange(true.shape[1], dtype=np.float64)
+    times_s = LABEL_S * np.arange(true.shape[1], dtype=np.float64)
     late = times_s >= WARM_UP_S
     audible = level_db > level_db.max() - AUDIBLE_DB
     voiced, silent = (true > 0) & audible, (true <= 0) & ~audible

@@ -22,8 +22,8 @@ from rtsep.rt.hop.pipeline import HopPipeline
 from rtsep.rt.hop.presets import Preset
 from rtsep.training.choir.adapt.remix import LABEL_SAMPLES
 from rtsep.training.choir.frontend import TorchFrontend
-from rtsep.training.choir.levels.batches import SAMPLERATE
-from rtsep.training.choir.levels.mixtures import LABEL_S
+from rtsep.training.choir.render.f0_labels import LABEL_S
+from rtsep.training.measures.protocol import SAMPLERATE
 
 LONGEST_S = 180.0  # of what is used; more takes longer and teaches little
 SHORTEST_S = 40.0  # leaves eight seconds to judge by

@@ -11,10 +11,11 @@ from rtsep.models.networks.source_filter_net import SourceFilterNet
 from rtsep.training.choir.adapt.judge import Judge, Verdict
 from rtsep.training.choir.adapt.rehearsal import Rehearsal
 from rtsep.training.choir.adapt.remix import LABEL_SAMPLES, remix
-from rtsep.training.choir.levels.batches import SAMPLERATE, SCORED_S, WARM_S, LevelBatch
+from rtsep.training.choir.levels.batches import SCORED_S, WARM_S, LevelBatch
 from rtsep.training.choir.levels.mask_loss import MaskLoss
 from rtsep.training.choir.levels.stream import LevelStream, excerpts, hop_pitches, level_stream
 from rtsep.training.loop.task import Carried, Draw, Loss
+from rtsep.training.measures.protocol import SAMPLERATE
 from rtsep.training.seeds import generator
 
 REMIXES = 3

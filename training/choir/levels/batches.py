@@ -16,8 +16,8 @@ from rtsep.training.choir.levels.renderer import Lobes, TorchRenderer
 from rtsep.training.choir.levels.tracked_pitches import tracked_pitches
 from rtsep.training.choir.render.item import Items
 from rtsep.training.loop.task import Draw
+from rtsep.training.measures.protocol import SAMPLERATE
 
-SAMPLERATE = 16000
 # Until levels and states have settled nothing is scored.
 WARM_S = 0.6
 # Scored seconds per excerpt, and the share of steps, of a preset: short hops cost more per second.

@@ -4,11 +4,11 @@ import torch
 from torch import Tensor
 
 from rtsep.models.networks.source_filter_net import SourceFilterNet
-from rtsep.training.choir.levels.batches import SAMPLERATE, WARM_S, LevelBatch, MaskedVoices
+from rtsep.training.choir.levels.batches import WARM_S, LevelBatch, MaskedVoices
 from rtsep.training.choir.levels.comb_reading import NetworkInputs
 from rtsep.training.choir.levels.multi_resolution import magnitudes
 from rtsep.training.loop.task import Loss
-from rtsep.training.measures.protocol import MIN_TARGET_ENERGY
+from rtsep.training.measures.protocol import MIN_TARGET_ENERGY, SAMPLERATE
 
 MASK_WINDOWS = (1024, 256)
 

@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsep.models.choir.given_pitches import MAX_GLIDE_OCTAVES
+from rtsep.training.choir.equaliser import EQ_NODES_HZ, smooth_gain_db
+from rtsep.training.choir.render.f0_labels import LABEL_S
 from rtsep.training.choir.render.item import Items
 
-LABEL_S = 0.005
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
-EQ_NODES_HZ = (60.0, 150.0, 300.0, 600.0, 1200.0, 2400.0, 4800.0, 8000.0)
 PEAK_DBFS = (-18.0, -1.0)  # of the mixture
 VOICES = (0.05, 0.1, 0.15, 0.7)  # share of thrown-together mixtures with 1, 2, 3, 4 voices
 SLOW_S = 0.1  # time constant of a detuning that wanders
@@ -163,7 +163,7 @@ def _equalised(stem: F32, rng: np.random.Generator, samplerate: int, augment: Mi
         return stem
     spectrum = np.fft.rfft(stem)
     hz = np.maximum(np.arange(spectrum.size) * (samplerate / stem.size), 1.0)
-    gain_db = np.interp(np.log(hz), np.log(EQ_NODES_HZ), nodes_db)
+    gain_db = smooth_gain_db(hz, nodes_db)
     return np.fft.irfft(spectrum * 10.0 ** (gain_db / 20.0), stem.size).astype(np.float32)
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.networks.source_filter_net import SourceFilterNet
-from rtsep.training.choir.levels.batches import SAMPLERATE, WARM_S, LevelBatch, LevelBatches
+from rtsep.training.choir.levels.batches import WARM_S, LevelBatch, LevelBatches
 from rtsep.training.choir.levels.mask_loss import MaskLoss
 from rtsep.training.choir.levels.mixtures import MixtureAugment
 from rtsep.training.choir.levels.multi_resolution import multi_resolution_loss
@@ -24,6 +24,7 @@ from rtsep.training.loop.checkpoint import load_best
 from rtsep.training.loop.processes import beside
 from rtsep.training.loop.settings import FitSettings
 from rtsep.training.loop.task import Carried, Draw, Loss
+from rtsep.training.measures.protocol import SAMPLERATE
 from rtsep.training.seeds import generator, torch_seed
 
 # About 21 ms at every preset, as the published 16 ms: frames that hold several periods of the lowest voice.

@@ -10,9 +10,10 @@ from torch import Tensor
 
 from rtsep.rt.hop.presets import Preset
 from rtsep.training.choir.frontend import TorchFrontend
-from rtsep.training.choir.levels.batches import SAMPLERATE, LevelBatch
+from rtsep.training.choir.levels.batches import LevelBatch
 from rtsep.training.choir.levels.comb_reading import NetworkInputs, Reading, read, stacked
 from rtsep.training.choir.levels.mixtures import F32, F64, f0_at
+from rtsep.training.measures.protocol import SAMPLERATE
 
 
 @dataclass(frozen=True)

@@ -13,27 +13,27 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from rtsep.kernels.assignments import MAX_VOICES
 from rtsep.models.choir.network_tracker import preset_of
 from rtsep.models.choir.pitch_grid import pitch_filterbank
 from rtsep.models.framing import Framing
 from rtsep.models.networks.filterbank import TensorFilterbank
 from rtsep.rt.hop.presets import OVERLAP_AT_48K, Preset
+from rtsep.training.choir.equaliser import EQ_NODES_HZ, smooth_gain_db
 from rtsep.training.choir.frontend import TorchFrontend
 from rtsep.training.choir.pitch.targets import PitchTargets, pitch_targets, tails
+from rtsep.training.choir.render.f0_labels import LABEL_S
 from rtsep.training.choir.render.item import Items
+from rtsep.training.measures.protocol import SAMPLERATE
 from rtsep.training.seeds import generator
 
-SAMPLERATE = 16000
 LATENCIES_MS = tuple(OVERLAP_AT_48K)
-LABEL_S = 0.005
 CHUNKS = 6
-MAX_VOICES = 4
 
 # Augmentation: stems and their F0 allow it for next to nothing.
 GUEST_PASS = 0.3  # voices of another item join: chords that nobody wrote
 VOICE_GAIN_DB = 4.0
 ITEM_GAIN_DB = (-24.0, 4.0)
-EQ_NODES_HZ = np.array([60.0, 150.0, 300.0, 600.0, 1200.0, 2400.0, 4800.0, 8000.0])
 EQ_DB = 7.0  # standard deviation per node: other vowels, singers, microphones
 SPEED_PASS = 0.5  # played faster or slower: other vocal tracts, vibratos and registers
 SPEED_SEMITONES = (-3.0, 5.0)  # more up than down: few donors sing high
@@ -199,6 +199,6 @@ def _section(stems: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np
 
 def _equaliser(rng: np.random.Generator, framing: Framing) -> NDArray[np.float32]:
     f_hz = np.maximum(np.arange(framing.bins) * framing.bin_hz, 1.0)
-    nodes_db = EQ_DB * rng.standard_normal(EQ_NODES_HZ.size)
-    shape_db = np.interp(np.log(f_hz), np.log(EQ_NODES_HZ), nodes_db)
+    nodes_db = EQ_DB * rng.standard_normal(len(EQ_NODES_HZ))
+    shape_db = smooth_gain_db(f_hz, nodes_db)
     return np.asarray(10 ** ((shape_db - np.mean(nodes_db)) / 20), np.float32)

@@ -5,6 +5,9 @@ from numpy.typing import NDArray
 
 from rtsep.models.choir.model import MERGED_CENTS
 
+# Seconds between two labels of F0: WORLD's own default; vibrato and consonants need no finer grid.
+LABEL_S = 0.005
+
 # A crossing changes the order only beyond this distance: vibrato around a unison is no crossing.
 CROSSING_CENTS = 60.0
 

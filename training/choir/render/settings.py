@@ -8,6 +8,7 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 
+from rtsep.kernels.assignments import MAX_VOICES
 from rtsep.kernels.errors import RtsepError
 from rtsep.training.files.toml_settings import FREE_LENGTH
 
@@ -80,7 +81,7 @@ class ChoirConfig:
                 )
             if item.name.endswith(("_item", "_phrase", "_note", "_voice")) and not 0.0 <= value <= 1.0:
                 raise RtsepError(f"{item.name} = {value} is no probability", "choose 0..1")
-        if not 1 <= len(self.voices) <= 4 or min(self.voices) < 0 or sum(self.voices) <= 0:
+        if not 1 <= len(self.voices) <= MAX_VOICES or min(self.voices) < 0 or sum(self.voices) <= 0:
             raise RtsepError(
                 f"voices = {list(self.voices)} are no shares of 1..4 voices", "give up to four shares >= 0"
             )

@@ -9,7 +9,7 @@ import torch
 from click.testing import CliRunner
 
 from rtsep.kernels.errors import RtsepError
-from rtsep.training.choir.levels.batches import SAMPLERATE, LevelBatches, MaskedVoices
+from rtsep.training.choir.levels.batches import LevelBatches, MaskedVoices
 from rtsep.training.choir.levels.mixtures import ItemCache, MixtureAugment, draw_mixture, f0_at
 from rtsep.training.choir.levels.recipes import LevelsConfig, level_task
 from rtsep.training.choir.render.dataset import write_item
@@ -17,6 +17,7 @@ from rtsep.training.choir.render.item import ChoirItem
 from rtsep.training.commands.choir import command
 from rtsep.training.loop.settings import FitSettings
 from rtsep.training.loop.task import Draw
+from rtsep.training.measures.protocol import SAMPLERATE
 from rtsep.training.measures.si_sdr import si_sdr_db
 
 PLAIN = MixtureAugment(0.0, 0.0, 0.0, 0.0, 0.0, 0.02, 0.0, 0.0, 0.0)

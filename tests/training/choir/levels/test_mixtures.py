@@ -5,16 +5,16 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
+from rtsep.training.choir.equaliser import EQ_NODES_HZ
 from rtsep.training.choir.levels.batches import SHARES, LevelBatches
 from rtsep.training.choir.levels.mixtures import (
-    EQ_NODES_HZ,
-    LABEL_S,
     ItemCache,
     MixtureAugment,
     _as_tracked,
     _equalised,
     draw_mixture,
 )
+from rtsep.training.choir.render.f0_labels import LABEL_S
 from rtsep.training.choir.render.item import ChoirItem
 from rtsep.training.loop.task import Draw
 
