@@ -5,7 +5,8 @@ NumPy and torch share them.
 import itertools
 
 MAX_VOICES = 4
-"""Voices that both beam decoders hold; of five there would be 1287 assignments of eight peaks instead of 495."""
+"""Voices that both beam decoders hold at most; of five there would be 1287 assignments of eight peaks instead
+of 495."""
 SIZE = 8
 PEAKS = 8
 SILENT, SILENT_PLACE = -1, -1.0
