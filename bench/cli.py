@@ -15,15 +15,19 @@ from rtsep.bench.hop.hop_timing import histogram_lines
 from rtsep.bench.hop.machine import MEBIBYTE
 from rtsep.bench.hop.timed_process import run_worker
 from rtsep.kernels.errors import RtsepError
-from rtsep.models.registry import DEFAULT_MODEL
+from rtsep.models.build import ModelChoice
+from rtsep.models.card import CHOIR
+from rtsep.rt.cli.option_types import STEMS
 
 FORMAT = "rtsep-bench/1"
 MAX_SECONDS = 24 * 3600.0
 
 
 @click.command("bench")
-@click.option("--model", default=DEFAULT_MODEL, show_default=True, help="Name or folder.")
-@click.option("--voices", type=int, default=4, show_default=True, help="Voices, 1..4.")
+@click.option("--model", help="Name or folder; choir unless given, band with --stems.")
+@click.option("--voices", type=int, help="Voices, 1..4; 4 of a choir unless given.")
+@click.option("--stems", type=STEMS, metavar="LIST", help="Stems of a band; all of the model's unless given.")
+@click.option("--add-on", "add_ons", multiple=True, metavar="FOLDER", help="A stem more for a band.")
 @click.option("--latency", type=int, default=11, show_default=True, help="Preset in ms: 5, 11, 21 or 43.")
 @click.option("--samplerate", type=int, default=48000, show_default=True, help="Hz.")
 @click.option("--channels", type=int, default=1, show_default=True, help="Input channels.")
@@ -40,8 +44,10 @@ MAX_SECONDS = 24 * 3600.0
 )
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the report here as well.")
 def command(
-    model: str,
-    voices: int,
+    model: str | None,
+    voices: int | None,
+    stems: tuple[str, ...] | None,
+    add_ons: tuple[str, ...],
     latency: int,
     samplerate: int,
     channels: int,
@@ -64,9 +70,13 @@ def command(
                 f"--seconds {seconds:g} is outside 0..{MAX_SECONDS:g} s",
                 "30 s give a steady 99.9th percentile",
             )
+        choice = ModelChoice(model, voices, stems, add_ons)
+        names = choice.names()
         settings = {
-            "model": model,
-            "voices": voices,
+            "model": choice.name,
+            "voices": choice.voice_count or None,
+            "stems": None if stems is None else list(stems),
+            "add_ons": list(add_ons),
             "latency_ms": latency,
             "samplerate": samplerate,
             "channels": channels,
@@ -76,6 +86,11 @@ def command(
         }
         screen = Console(stderr=True)
         if compare:
+            if choice.found.card.family != CHOIR:
+                raise RtsepError(
+                    f"--compare is not for model {choice.name}, whose family is {choice.found.card.family}",
+                    f"leave it out: one run times {', '.join(names)}; --stems times fewer",
+                )
             from rtsep.bench.hop.comparison import compare_all, show_comparison
 
             with screen.status("comparing") as status:
@@ -106,7 +121,7 @@ def show(report: dict[str, Any], console: Console) -> None:
     )
     pace = "paced" if hops["paced"] else "back to back"
     table = Table(
-        title=f"{settings['model']} on {settings['backend']}, {settings['voices']} voices, "
+        title=f"{settings['model']} on {settings['backend']}, {', '.join(report['separator']['stems'])}, "
         f"{settings['samplerate']} Hz, {hops['hops']} hops of {hops['hop_us']:.0f} us, {pace}",
         box=SIMPLE,
     )

@@ -4,8 +4,8 @@
 python -m rtsep.bench.golden            # compare, in the root of a checkout; exit code 1 if anything differs
 python -m rtsep.bench.golden --write    # replace the stored table: only after a change that is meant
 ```
-The clip is the demo's choir, rendered here. The numbers say that nothing has changed, not how good a model is
-(`rtsep eval` measures that).
+The clip of a choir is the demo's, rendered here; that of a band is in `golden_band`. The numbers say that
+nothing has changed, not how good a model is (`rtsep eval` measures that).
 """
 
 import csv
@@ -19,6 +19,7 @@ import click
 import numpy as np
 
 from rtsep.bench.demo_choir import Choir, render_choir
+from rtsep.bench.golden_band import band_clip
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.choir.given_pitches import F0Track
 from rtsep.models.registry import Model, shipped_models
@@ -35,7 +36,7 @@ SI_SDR_TOLERANCE_DB = 0.05
 # Looks at a pitch, one about every 10 ms: another processor may round a decision to the other side.
 COUNT_TOLERANCE = 2
 
-TRACKED, GIVEN = "tracked", "given"
+TRACKED, GIVEN, NO_PITCH = "tracked", "given", "none"
 
 
 @dataclass(frozen=True)
@@ -103,8 +104,28 @@ def choir_rows(model: Model, latency_ms: int) -> Iterator[Row]:
             )
 
 
+def band_rows(model: Model, latency_ms: int) -> Iterator[Row]:
+    """A model of the band's family: the stems that the clip has, too.
+
+    Raises:
+        RtsepError: the clip has none of its stems.
+    """
+    clip = band_clip(SAMPLERATE, CLIP_S)
+    card = model.card
+    stems = tuple(stem for stem in card.stems if stem in clip)
+    if not stems:
+        raise RtsepError(f"model {card.name} has {', '.join(card.stems)}", "add one to golden_band.band_clip")
+    name = card.name if card.name in shipped_models() else str(model.folder)
+    separator = Separator.load(name, stems=stems, samplerate=SAMPLERATE, latency_ms=latency_ms, backend="cpu")
+    mixture = np.sum(list(clip.values()), axis=0)
+    estimates, _ = stream(separator, mixture)
+    scores_db = si_sdr_db(np.stack([clip[stem] for stem in stems]), estimates)
+    for stem, score_db in zip(stems, scores_db, strict=True):
+        yield Row(card.name, latency_ms, NO_PITCH, stem, round(float(score_db), 3), 0, 0)
+
+
 # How a family's models are run: a family without an entry is an error, so that none is left out in silence.
-FAMILY_ROWS: dict[str, Callable[[Model, int], Iterator[Row]]] = {"choir": choir_rows}
+FAMILY_ROWS: dict[str, Callable[[Model, int], Iterator[Row]]] = {"choir": choir_rows, "band": band_rows}
 
 
 def measure() -> list[Row]:

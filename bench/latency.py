@@ -45,6 +45,9 @@ class OpenMasks:
     def skip(self) -> None:
         """No time to keep."""
 
+    def listen_to(self, heard: NDArray[np.bool_]) -> None:
+        """Nothing to save."""
+
     def reset(self) -> None:
         """Nothing to forget."""
 

@@ -1,119 +1,168 @@
-"""From a model's name or folder to a model ready to step."""
+"""From a model's name or folder, and what is asked of it, to a model ready to step."""
 
-from collections.abc import Callable, Mapping
-from functools import partial
-from typing import TypeVar
+from dataclasses import dataclass
+from functools import cached_property
 
 from rtsep.kernels.errors import ModelRefused
-from rtsep.models.card import LEVELS, TRACKER, NetworkCard
-from rtsep.models.choir.comb_masks import AdaptiveCombMasks, CombMasks, FixedCombMasks
+from rtsep.models.band.build import band_stems, build_band
+from rtsep.models.card import BAND, CHOIR
+from rtsep.models.card_rules import require_offered
+from rtsep.models.choir.build import build_choir
 from rtsep.models.choir.given_pitches import F0Track
-from rtsep.models.choir.model import ChoirModel
-from rtsep.models.choir.network_tracker import PRESETS_MS, NetworkTracker
-from rtsep.models.choir.peak_tracker import MultiF0Tracker, PitchTracker
-from rtsep.models.choir.pitch_grid import BANDS, CANDIDATES
-from rtsep.models.choir.source_filter_input import ENVELOPE_BANDS, MIXTURE_BANDS, PARTIALS
-from rtsep.models.choir.source_filter_masks import SourceFilterMasks
+from rtsep.models.choir.model import voice_names
 from rtsep.models.framing import Framing
-from rtsep.models.mask_model import MaskModel
-from rtsep.models.registry import Model, find_choir
-from rtsep.models.runtimes.network_step import MakeStep, NetworkStep
+from rtsep.models.mask_model import RESIDUAL, MaskModel
+from rtsep.models.registry import DEFAULT_MODEL, Model, default_model, find_model, require_voices
+from rtsep.models.runtimes.network_step import MakeStep
 from rtsep.models.runtimes.onnx_step import OnnxStep
+from rtsep.models.singers import VOCALS, SingersModel, with_singers
 
-T = TypeVar("T")
+DEFAULT_VOICES = 4  # of a choir
 
-# Architectures that a card may name, and what runs them hop by hop: called with (step, voices, framing).
-TRACKERS: dict[str, Callable[[NetworkStep, int, Framing], PitchTracker]] = {"pitch-net": NetworkTracker}
-LEVEL_MASKS: dict[str, Callable[[NetworkStep, int, Framing], CombMasks]] = {
-    "source-filter": SourceFilterMasks
-}
 
-Ports = dict[str, tuple[int, ...]]
-# Inputs and outputs of every architecture, -1 for a size that the network chooses.
-PORTS: dict[str, tuple[Ports, Ports]] = {
-    "pitch-net": (
-        {"bands": (1, BANDS), "preset": (1, len(PRESETS_MS))},
-        {name: (1, CANDIDATES) for name in ("salience", "offset", "unison")},
-    ),
-    "source-filter": (
-        {
-            "bands": (1, MIXTURE_BANDS),
-            "partials": (1, -1, PARTIALS, 3),
-            "envelope": (1, -1, ENVELOPE_BANDS),
-            "f0_hz": (1, -1),
-            "hop_s": (1, 1),
-        },
-        {"level": (1, -1, PARTIALS), "trust": (1, -1, PARTIALS), "noise": (1, -1, ENVELOPE_BANDS)},
-    ),
-}
+@dataclass(frozen=True)
+class ModelChoice:
+    """Which model, and what of it. Cards are read here, weights are not.
+
+    Attributes:
+        model: name or folder; None for the shipped choir, or the shipped band where stems are named.
+        voices: how many, highest first: of a choir (4 where left out), or of the singers in a band's vocals
+            (where left out, the vocals stay one stem).
+        stems: which of a band's, in this order; all where left out.
+        add_ons: folders of decoders beside a band's own.
+
+    Raises:
+        ModelRefused: on `names` and on building, for anything that the model's family does not have.
+    """
+
+    model: str | None = None
+    voices: int | None = None
+    stems: tuple[str, ...] | None = None
+    add_ons: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Of the model."""
+        return self.model or default_model(named_stems=bool(self.stems or self.add_ons))
+
+    @cached_property
+    def found(self) -> Model:
+        """The model."""
+        return find_model(self.name)
+
+    @cached_property
+    def found_add_ons(self) -> tuple[Model, ...]:
+        """The add-ons."""
+        return tuple(find_model(name) for name in self.add_ons)
+
+    @property
+    def voice_count(self) -> int:
+        """Of a choir, or of the singers in a band; 0 where the vocals stay one stem."""
+        return self.voices or (DEFAULT_VOICES if self.found.card.family == CHOIR else 0)
+
+    def names(self) -> tuple[str, ...]:
+        """Names of the stems in order, the residual left out."""
+        self._check()
+        if self.found.card.family == CHOIR:
+            return voice_names(self.voice_count)
+        stems = band_stems(self.found, self.stems, self.found_add_ons)
+        return with_singers(stems, self.voices) if self.voices else stems
+
+    def _check(self) -> None:
+        card = self.found.card
+        if self.voices is not None:
+            require_voices(self.voices)
+        if card.family == CHOIR:
+            if self.stems is not None:
+                raise ModelRefused(
+                    f"--stems {','.join(self.stems)} is not for model {card.name}, whose family {CHOIR} has "
+                    "voices, not named stems",
+                    f"use --voices, or a --model of the family {BAND}",
+                )
+            if self.add_ons:
+                raise ModelRefused(
+                    f"--add-on {self.add_ons[0]} is not for model {card.name}, whose family {CHOIR} has no "
+                    "decoders to add to",
+                    f"leave it out, or use a --model of the family {BAND}",
+                )
+            return
+        _check_stems(self.stems)
+        if self.voices is not None and VOCALS not in band_stems(self.found, self.stems, self.found_add_ons):
+            raise ModelRefused(
+                f"--voices {self.voices} is not for these stems of model {card.name}: its family {BAND} has "
+                f"voices in the stem {VOCALS} alone",
+                f"leave it out, or add {VOCALS} to --stems",
+            )
+
+
+def _check_stems(stems: tuple[str, ...] | None) -> None:
+    if stems is None:
+        return
+    if not stems or not all(stems):
+        raise ModelRefused("--stems has an empty name", "separate the names by single commas")
+    if RESIDUAL in stems:
+        raise ModelRefused(f"--stems names the {RESIDUAL}, which is always there", "leave it out")
+    for stem in stems:
+        if stems.count(stem) > 1:
+            raise ModelRefused(f"--stems names {stem!r} {stems.count(stem)} times", "name each stem once")
 
 
 def build_model(
-    name: str, *, voices: int, framing: Framing, f0: F0Track | None, make_step: MakeStep = OnnxStep
+    model: str | None = None,
+    *,
+    voices: int | None = None,
+    stems: tuple[str, ...] | None = None,
+    add_ons: tuple[str, ...] = (),
+    framing: Framing,
+    channels: int = 1,
+    f0: F0Track | None = None,
+    make_step: MakeStep = OnnxStep,
 ) -> MaskModel:
-    """Builds a model for `voices` voices.
+    """Builds what `ModelChoice(model, voices, stems, add_ons)` chooses.
 
     Args:
-        name: a shipped model's name, or the path of a model's folder.
-        voices: 1..4.
+        model, voices, stems, add_ons: see `ModelChoice`.
         framing: the spectrum's layout.
-        f0: pitches to follow; without them they are tracked.
-        make_step: what runs its networks, see `backends.step_maker`.
+        channels: of the spectrum.
+        f0: pitches of the voices to follow; without them they are tracked.
+        make_step: what runs the networks, see `backends.step_maker`.
 
     Raises:
-        ModelRefused: an unknown name, a damaged file, a number of voices outside 1..4, another number of
-            given pitches, or a sample rate, latency or number of voices that the model's card does not offer.
+        ModelRefused: an unknown name, a damaged file, something that the model's family does not have, a
+            sample rate or latency that its card does not offer, or another number of given pitches than of
+            voices.
     """
-    model = find_choir(name, voices, framing)
-    if f0 is not None and f0.voices != voices:
-        raise ModelRefused(f"{f0.voices} contours of F0 for {voices} voices", "give one contour per voice")
-    pitches = _tracker(model, voices, framing, make_step) if f0 is None else f0
-    return ChoirModel(voices, framing, _masks(model, voices, framing, make_step), pitches)
-
-
-def build_tracker(
-    name: str, *, voices: int, framing: Framing, make_step: MakeStep = OnnxStep
-) -> PitchTracker:
-    """The tracker of a model by itself; arguments and errors as of `build_model`."""
-    return _tracker(find_choir(name, voices, framing), voices, framing, make_step)
-
-
-def _tracker(model: Model, voices: int, framing: Framing, make_step: MakeStep) -> PitchTracker:
-    network = model.card.network(TRACKER, framing.latency_ms)
-    if network is None:
-        return MultiF0Tracker(voices, framing)
-    return _adapted(TRACKERS, model, network, voices, make_step)(voices, framing)
-
-
-def _masks(model: Model, voices: int, framing: Framing, make_step: MakeStep) -> CombMasks:
-    network = model.card.network(LEVELS, framing.latency_ms)
-    if network is None:
-        comb = AdaptiveCombMasks if model.card.comb == "adaptive" else FixedCombMasks
-        return comb(voices, framing)
-    return _adapted(LEVEL_MASKS, model, network, voices, make_step)(voices, framing)
-
-
-def _adapted(
-    known: Mapping[str, Callable[[NetworkStep, int, Framing], T]],
-    model: Model,
-    network: NetworkCard,
-    voices: int,
-    make_step: MakeStep,
-) -> Callable[[int, Framing], T]:
-    """What runs a network, with the network in it: its file is compared with the card before it is loaded."""
-    content = model.read(network.onnx)
-    if network.architecture not in known:
-        raise ModelRefused(
-            f"model {model.card.name} has a {network.role} network of architecture "
-            f"{network.architecture!r}; this rtsep runs {', '.join(known) or 'none'}",
-            "install a newer rtsep",
+    choice = ModelChoice(model, voices, stems, add_ons)
+    choice.names()
+    if choice.found.card.family == CHOIR:
+        return build_choir(
+            choice.name, voices=choice.voice_count, framing=framing, f0=f0, make_step=make_step
         )
-    step = make_step(content, f"{model.card.name}'s {network.onnx}")
-    if network.architecture in PORTS:
-        step.require(*PORTS[network.architecture])
-    if "f0_hz" in step.inputs and step.inputs["f0_hz"].shape[1] < voices:
+    if f0 is not None and not voices:
         raise ModelRefused(
-            f"{model.card.name}'s {network.onnx} is for {step.inputs['f0_hz'].shape[1]} voices, not {voices}",
-            "ask for fewer --voices",
+            f"the stems of model {choice.found.card.name} have no pitch to be given",
+            "leave --f0 out, or say how many singers it is for with --voices",
         )
-    return partial(known[network.architecture], step)
+    for part in (choice.found, *choice.found_add_ons):
+        require_offered(part.card, framing)
+    band = build_band(
+        choice.found, stems=stems, add_ons=choice.found_add_ons, framing=framing, make_step=make_step
+    )
+    if not voices:
+        return band
+    choir = build_choir(DEFAULT_MODEL, voices=voices, framing=framing, f0=f0, make_step=make_step)
+    return SingersModel(band, choir, channels, framing.bins)
+
+
+def require_gpu_family(choice: ModelChoice, backend: str) -> None:
+    """Raises ModelRefused for a model whose hop does not run on a GPU.
+
+    Raises:
+        ModelRefused: a band.
+    """
+    if choice.found.card.family != CHOIR:
+        raise ModelRefused(
+            f"--backend {backend} does not run model {choice.found.card.name}: its family "
+            f"{choice.found.card.family} runs on the processor",
+            "use --backend cpu or openvino",
+        )

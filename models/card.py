@@ -1,11 +1,12 @@
 """A model's card: JSON that says what it is, what it learned from, and which files belong to it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 from rtsep.kernels.errors import ModelRefused
+from rtsep.models.band_rules import DECODER, ENCODER, require_band
 from rtsep.models.card_rules import (
     is_count,
     is_file_name,
@@ -22,7 +23,7 @@ from rtsep.models.card_rules import (
 CHOIR, BAND = "choir", "band"
 FAMILIES = (CHOIR, BAND)
 TRACKER, LEVELS = "tracker", "levels"
-ROLES = (TRACKER, LEVELS)
+ROLES = {CHOIR: (TRACKER, LEVELS), BAND: (ENCODER, DECODER)}
 COMBS = ("adaptive", "fixed")
 
 
@@ -31,7 +32,8 @@ class NetworkCard:
     """One trained network of a model.
 
     Attributes:
-        role: "tracker" (who sings which pitch) or "levels" (how loud is each voice where).
+        role: of a choir "tracker" (who sings which pitch) or "levels" (how loud is each voice where), of a
+            band "encoder" or "decoder".
         architecture: which code it runs in; see `rtsep.models.build`.
         config: sizes, as the network's class takes them.
         latency_presets_ms: values of `--latency` it serves.
@@ -40,6 +42,7 @@ class NetworkCard:
         parameters: how many.
         seed: of the training run.
         recipe: the command that trained it.
+        stem: whose masks a decoder gives; None for every other role.
     """
 
     role: str
@@ -53,6 +56,7 @@ class NetworkCard:
     parameters: int
     seed: int
     recipe: str
+    stem: str | None = None
 
     @property
     def files(self) -> dict[str, str]:
@@ -80,6 +84,8 @@ class ModelCard:
             levels network.
         networks: trained parts; pitches are tracked without training where none is a tracker.
         parent_sha256: of the card this model was adapted from, None where it was not.
+        base_sha256, encoder_sha256: of an add-on, a decoder that lies in a folder of its own: the card of the
+            model it was trained beside, and the encoder's ONNX file that it needs. None for a whole model.
     """
 
     name: str
@@ -96,12 +102,15 @@ class ModelCard:
     comb: str | None
     networks: tuple[NetworkCard, ...]
     parent_sha256: str | None
+    base_sha256: str | None = None
+    encoder_sha256: str | None = None
 
-    def network(self, role: str, latency_ms: float) -> NetworkCard | None:
-        """The network of a role that serves the preset nearest to `latency_ms`; None where none does."""
+    def network(self, role: str, latency_ms: float, stem: str | None = None) -> NetworkCard | None:
+        """The network of a role (and stem) that serves the preset nearest to `latency_ms`; None where none
+        does."""
         preset = min(self.latency_presets_ms, key=lambda ms: abs(ms - latency_ms))
         for network in self.networks:
-            if network.role == role and preset in network.latency_presets_ms:
+            if (network.role, network.stem) == (role, stem) and preset in network.latency_presets_ms:
                 return network
         return None
 
@@ -114,9 +123,13 @@ def network_from_json(data: object, where: str) -> NetworkCard:
             whose.
     """
     network = _made(NetworkCard, data, where)
-    _one_of(network.role, ROLES, f"{where}: role")
+    _one_of(network.role, tuple(role for roles in ROLES.values() for role in roles), f"{where}: role")
     require_presets(network.latency_presets_ms, where)
     require_config(network.architecture, network.config, where)
+    if (network.role == DECODER) != (network.stem is not None):
+        raise ModelRefused(
+            f"{where}: stem is {shown(network.stem)}", "name the stem of a decoder, and of no other role"
+        )
     return network
 
 
@@ -139,8 +152,14 @@ def read_card(path: Path) -> ModelCard:
     require_promises(card, where)
     if card.comb is not None:
         _one_of(card.comb, COMBS, f"{where}: comb")
-    if card.family == CHOIR:
-        require_choir(card, where)
+    for network in card.networks:
+        _one_of(network.role, ROLES[card.family], f"{where}: role in a {card.family}")
+    if card.family == BAND:
+        require_band(card, where)
+        return card
+    require_choir(card, where)
+    if (card.base_sha256, card.encoder_sha256) != (None, None):
+        raise ModelRefused(f"{where}: a choir is no add-on", "leave out base_sha256 and encoder_sha256")
     served = {ms for network in card.networks if network.role == LEVELS for ms in network.latency_presets_ms}
     bare = set(card.latency_presets_ms) - served
     if (card.comb is None) == bool(bare):
@@ -167,6 +186,7 @@ def _is_list_of(inner: Callable[[object], bool]) -> Callable[[object], bool]:
 _TEXTS = (_is_list_of(is_text), "a list of strings, each one printable line")
 _COUNTS = (_is_list_of(is_count), "a list of whole numbers")
 _HASH = (_is_sha256, "a SHA-256 in hexadecimal")
+_MAYBE_HASH = (lambda value: value is None or _is_sha256(value), "a SHA-256 in hexadecimal or null")
 _FILE = (is_file_name, "a plain file name")
 _TEXT = (is_text, "a string of one printable line")
 _NAME = (is_model_name, "a short string of one printable line")
@@ -182,7 +202,10 @@ _KINDS: dict[str, tuple[Callable[[object], bool], str]] = {
     "limits": _TEXTS,
     "comb": (lambda value: value is None or is_text(value), "a string or null"),
     "networks": (_is_list_of(lambda value: isinstance(value, NetworkCard)), "a list"),
-    "parent_sha256": (lambda value: value is None or _is_sha256(value), "a SHA-256 in hexadecimal or null"),
+    "parent_sha256": _MAYBE_HASH,
+    "base_sha256": _MAYBE_HASH,
+    "encoder_sha256": _MAYBE_HASH,
+    "stem": (lambda value: value is None or is_text(value), "a string or null"),
     "config": (lambda value: isinstance(value, dict), "an object"),
     "onnx": _FILE,
     "weights": _FILE,
@@ -196,12 +219,13 @@ T = TypeVar("T", NetworkCard, ModelCard)
 
 
 def _made(kind: type[T], data: object, where: str) -> T:
-    """`kind` from JSON, every field there and of its kind."""
+    """`kind` from JSON, every field there (those with a default may be left out) and of its kind."""
     if not isinstance(data, dict):
         raise ModelRefused(f"{where} is no JSON object", f"see {kind.__name__}")
     names = {field.name for field in fields(kind)}
-    if data.keys() != names:
-        odd = ", ".join(shown(name) for name in sorted(data.keys() ^ names)[:8])
+    needed = {field.name for field in fields(kind) if field.default is MISSING}
+    if not needed <= data.keys() <= names:
+        odd = ", ".join(shown(name) for name in sorted((needed - data.keys()) | (data.keys() - names))[:8])
         raise ModelRefused(f"{where} has missing or unknown fields: {odd}", f"see {kind.__name__}")
     for key, value in data.items():
         test, words = _KINDS.get(key, _TEXT)

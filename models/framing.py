@@ -1,5 +1,6 @@
 """Frame sizes a model is built for."""
 
+import math
 from dataclasses import dataclass
 
 from rtsep.kernels.windows import energy_centre_samples
@@ -9,6 +10,8 @@ from rtsep.kernels.windows import energy_centre_samples
 # on a real quartet SI-SDR gains 0.5, 0.4, 0.2 and 0 dB over the middle of the synthesis window at 5, 11, 21
 # and 43 ms.
 PITCH_DATE = 0.45
+# Latencies that a network may be told apart by, in the order of its one-hot input `preset`.
+PRESETS_MS = (5.33, 10.67, 21.33, 42.67)
 
 
 @dataclass(frozen=True)
@@ -47,3 +50,8 @@ class Framing:
     def latency_ms(self) -> float:
         """Algorithmic latency, 2M."""
         return 2000.0 * self.half_overlap / self.samplerate
+
+    @property
+    def preset(self) -> int:
+        """Index of the nearest of `PRESETS_MS`: rates between the usual ones round their frames."""
+        return min(range(len(PRESETS_MS)), key=lambda i: abs(math.log(self.latency_ms / PRESETS_MS[i])))

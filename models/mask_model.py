@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from rtsep.models.voice_report import VoiceReport
 
+RESIDUAL = "residual"  # the output after all stems: what they leave of the input
 State = dict[str, NDArray[np.generic]]
 # The last word of states that hold log scores: a hypothesis that does not exist has -inf.
 SCORES = "score"
@@ -28,11 +29,23 @@ class MaskModel(Protocol):
 
     @property
     def report(self) -> VoiceReport:
-        """What the last step found; updated in place."""
+        """What the last step found of the stems that have a pitch, if any have; updated in place."""
         ...
 
     def step(self, spectrum: NDArray[np.complex64], masks: NDArray[np.float32]) -> None:
-        """Writes masks [stems, bins], columns summing to at most 1, for spectrum [channels, bins]."""
+        """Writes masks [stems, bins], each in 0..1, for spectrum [channels, bins]; the residual's mask is
+        1 - their sum."""
+        ...
+
+    def listen_to(self, heard: NDArray[np.bool_]) -> None:
+        """Which outputs anybody listens to from the next hop on, until told otherwise: all at the start.
+
+        A model may save what the others cost. Outputs that are heard stay as they are, sample for sample, and
+        the sum of all outputs stays the input. Choosing is cheap: it may be done every hop.
+
+        Args:
+            heard: bool [stems + 1], the residual last.
+        """
         ...
 
     def skip(self) -> None:

@@ -17,6 +17,7 @@ CARD_FOLDER = Path(__file__).parent / "cards"
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 CARD_FILE = "card.json"  # of a model that is a folder
 DEFAULT_MODEL = "choir"
+DEFAULT_BAND = "band"  # where stems are named
 MAX_NETWORK_BYTES = 1 << 31  # of an ONNX file: its format ends there
 
 
@@ -93,6 +94,25 @@ def shipped_models() -> dict[str, Model]:
     return {model.card.name: model for model in found}
 
 
+def default_model(named_stems: bool) -> str:
+    """The shipped model to use where none is named.
+
+    Args:
+        named_stems: whether stems are asked for by name.
+
+    Raises:
+        ModelRefused: no model with named stems is shipped.
+    """
+    if not named_stems:
+        return DEFAULT_MODEL
+    if DEFAULT_BAND not in shipped_models():
+        raise ModelRefused(
+            "named stems need a model of the family band, and this rtsep brings none",
+            "name one with --model FOLDER",
+        )
+    return DEFAULT_BAND
+
+
 def find_model(name: str) -> Model:
     """A shipped model by its name, or the model in a folder by its path; its files are not looked at yet.
 
@@ -112,6 +132,12 @@ def find_model(name: str) -> Model:
     return Model(read_card(file), file, folder, "copy the model's folder again from where it came")
 
 
+def require_voices(voices: int) -> None:
+    """Raises ModelRefused for a number of voices outside 1..4."""
+    if not 1 <= voices <= MAX_VOICES:
+        raise ModelRefused(f"{voices} voices is outside 1..{MAX_VOICES}", "ask for --voices 1 to 4")
+
+
 def find_choir(name: str, voices: int, framing: Framing) -> Model:
     """A model of the family choir that offers what is asked of it.
 
@@ -119,13 +145,12 @@ def find_choir(name: str, voices: int, framing: Framing) -> Model:
         ModelRefused: an unknown name, another family, a number of voices outside 1..4, or a sample rate,
             latency or number of voices that its card does not offer.
     """
-    if not 1 <= voices <= MAX_VOICES:
-        raise ModelRefused(f"{voices} voices is outside 1..{MAX_VOICES}", "ask for --voices 1 to 4")
+    require_voices(voices)
     model = find_model(name)
     card = model.card
     if card.family != CHOIR:
         raise ModelRefused(
-            f"model {card.name} is of the family {card.family}, which this rtsep does not run",
+            f"model {card.name} is of the family {card.family}, which follows no pitches",
             f"choose a model of the family {CHOIR}: see rtsep models",
         )
     require_offered(card, framing)

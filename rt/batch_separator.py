@@ -1,118 +1,25 @@
 """Many independent streams, hop by hop in step: a festival's stages, a classroom, a server."""
 
-from typing import Protocol, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.backends import GPU_BACKENDS, gpu_hop, step_maker
-from rtsep.models.build import build_model
-from rtsep.models.mask_model import State, load_all, require_like
+from rtsep.models.build import ModelChoice, build_model, require_gpu_family
+from rtsep.models.mask_model import RESIDUAL, State, load_all
 from rtsep.models.voice_report import VoiceReport
 from rtsep.rt.gpu.many_streams import GraphedStreams
 from rtsep.rt.hop.channels import require_channels
+from rtsep.rt.hop.engine_per_stream import EnginePerStream, Streams
 from rtsep.rt.hop.one_owner import OneOwner
 from rtsep.rt.hop.pipeline import HopPipeline
 from rtsep.rt.hop.presets import Preset
 from rtsep.rt.hop.state_check import require_same_kind
-from rtsep.rt.separator import RESIDUAL
 
 F32 = NDArray[np.float32]
 MAX_STREAMS = 4096  # eight times what was ever tried; a bound on memory, not a property of the method
-
-
-class Streams(Protocol):
-    """What `BatchSeparator` drives: an engine per stream, or `GraphedStreams`.
-
-    Attributes:
-        stems: names, the residual left out.
-        voices: of the last hop, arrays [S, V].
-        nonfinite_samples: int64 [S], input samples replaced by zero since a stream's reset.
-        lost: why there is no GPU any more; empty where there is, or none was asked for.
-    """
-
-    stems: tuple[str, ...]
-    voices: VoiceReport
-    nonfinite_samples: NDArray[np.int64]
-    lost: str
-
-    def step(self, hops: F32, out: F32, reset: NDArray[np.bool_]) -> None:
-        """One hop of every stream, as of `BatchSeparator.process_hop`."""
-        ...
-
-    def reset(self) -> None:
-        """All streams back to before their first hop."""
-        ...
-
-    def state_dict(self) -> State:
-        """Copies of everything later output depends on."""
-        ...
-
-    def load_state_dict(self, state: State) -> None:
-        """Continues from `state_dict()`.
-
-        Raises:
-            ValueError: values that a model refuses; nothing has changed then.
-        """
-        ...
-
-
-class EnginePerStream:
-    """Streams one after the other on this processor, each with an engine of its own.
-
-    Args:
-        engines: of the same model and sizes.
-    """
-
-    def __init__(self, engines: list[HopPipeline]) -> None:
-        self._engines = engines
-        self.stems = engines[0].model.stems
-        self.voices = VoiceReport.silent(engines[0].model.report.stems, len(engines))
-        self.nonfinite_samples = np.zeros(len(engines), np.int64)
-        self.lost = ""
-
-    def step(self, hops: F32, out: F32, reset: NDArray[np.bool_]) -> None:
-        """See `BatchSeparator.process_hop`."""
-        for stream, engine in enumerate(self._engines):
-            if reset[stream]:
-                engine.reset()
-            engine.step(hops[stream], out[stream])
-        self._tell()
-
-    def reset(self) -> None:
-        """All streams back to before their first hop."""
-        for engine in self._engines:
-            engine.reset()
-        self._tell()
-
-    def state_dict(self) -> State:
-        """Of every engine."""
-        return {
-            f"{stream}.{name}": array
-            for stream, engine in enumerate(self._engines)
-            for name, array in engine.state_dict().items()
-        }
-
-    def load_state_dict(self, state: State) -> None:
-        """Continues from `state_dict()`.
-
-        Raises:
-            ValueError: values that a model refuses; nothing has changed then.
-        """
-        require_like(self.state_dict(), state, "batch")
-        try:
-            load_all([(engine, _of(state, f"{i}.")) for i, engine in enumerate(self._engines)])
-        finally:
-            self._tell()
-
-    def _tell(self) -> None:
-        for stream, engine in enumerate(self._engines):
-            report = engine.model.report
-            self.voices.f0_hz[stream] = report.f0_hz
-            self.voices.level_db[stream] = report.level_db
-            self.voices.merged[stream] = report.merged
-            self.nonfinite_samples[stream] = engine.nonfinite_samples
 
 
 class BatchSeparator(OneOwner):
@@ -152,10 +59,12 @@ class BatchSeparator(OneOwner):
     @classmethod
     def load(
         cls,
-        model: str = "choir",
+        model: str | None = None,
         *,
         streams: int,
-        voices: int = 4,
+        voices: int | None = None,
+        stems: tuple[str, ...] | None = None,
+        add_ons: tuple[str, ...] = (),
         samplerate: int = 48000,
         latency_ms: int = 11,
         channels: int = 1,
@@ -164,9 +73,8 @@ class BatchSeparator(OneOwner):
         """Builds all streams from a model by name.
 
         Args:
-            model: name as `rtsep models` lists it.
+            model, voices, stems, add_ons: of every stream, as for `Separator.load`.
             streams: 1..4096.
-            voices: 1..4 voices of every stream, sorted from the highest down.
             samplerate: 8000..192000 Hz.
             latency_ms: preset 5, 11, 21 or 43.
             channels: audio channels of every stream, separated with one mask.
@@ -187,14 +95,29 @@ class BatchSeparator(OneOwner):
         make_step = step_maker("cpu" if backend in GPU_BACKENDS else backend)
 
         def engine() -> HopPipeline:
-            built = build_model(model, voices=voices, framing=preset.framing, f0=None, make_step=make_step)
+            built = build_model(
+                model,
+                voices=voices,
+                stems=stems,
+                add_ons=add_ons,
+                framing=preset.framing,
+                channels=channels,
+                make_step=make_step,
+            )
             return HopPipeline(preset, built, channels)
 
         if backend not in GPU_BACKENDS:
             return cls(EnginePerStream([engine() for _ in range(streams)]), preset, channels)
+        choice = ModelChoice(model, voices, stems, add_ons)
+        require_gpu_family(choice, backend)
         standby = engine()
         runner = gpu_hop(
-            backend, model, voices=voices, framing=preset.framing, channels=channels, streams=streams
+            backend,
+            choice.name,
+            voices=len(standby.model.stems),
+            framing=preset.framing,
+            channels=channels,
+            streams=streams,
         )
         return cls(GraphedStreams(runner, standby, streams), preset, channels)
 
@@ -235,7 +158,8 @@ class BatchSeparator(OneOwner):
 
     @property
     def voices(self) -> VoiceReport:
-        """Pitch, level, `merged` flag of every voice after the last hop: arrays [S, V], updated in place."""
+        """Pitch, level, `merged` flag of every stem that has a pitch, after the last hop: arrays [S, V],
+        updated in place."""
         return self._streams.voices
 
     @property
@@ -310,7 +234,3 @@ class BatchSeparator(OneOwner):
         with self._alone():
             require_same_kind(self._state(), state, "batch")
             load_all([(self._streams, {k: v for k, v in state.items() if k != "samplerate"})])
-
-
-def _of(state: State, prefix: str) -> State:
-    return {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}

@@ -13,14 +13,16 @@ if TYPE_CHECKING:
 
 
 def load_or_fall_back(
-    model: str,
+    model: str | None,
     *,
-    voices: int,
+    voices: int | None,
     samplerate: int,
     latency_ms: int,
     channels: int,
     backend: str,
     f0: "F0Track | None",
+    stems: tuple[str, ...] | None = None,
+    add_ons: tuple[str, ...] = (),
 ) -> tuple[Separator, list[str]]:
     """`Separator.load`, on the processor where the GPU is missing; and what the user should know of that.
 
@@ -37,6 +39,8 @@ def load_or_fall_back(
             channels=channels,
             backend=where,
             f0=f0,
+            stems=stems,
+            add_ons=add_ons,
         )
 
     try:

@@ -12,8 +12,10 @@ def separate(
     audio: ArrayLike,
     samplerate: int,
     *,
-    model: str = "choir",
-    voices: int = 4,
+    model: str | None = None,
+    voices: int | None = None,
+    stems: tuple[str, ...] | None = None,
+    add_ons: tuple[str, ...] = (),
     latency_ms: int = 43,
     backend: str = "auto",
     f0: F0Track | None = None,
@@ -23,7 +25,7 @@ def separate(
     Args:
         audio: floating-point samples [frames] or [frames, channels], full scale = 1.
         samplerate: 8000..192000 Hz.
-        model, voices, backend, f0: as of `Separator.load`.
+        model, voices, stems, add_ons, backend, f0: as of `Separator.load`.
         latency_ms: preset 5, 11, 21 or 43; the longest separates best.
 
     Shape:
@@ -56,6 +58,8 @@ def separate(
     separator = Separator.load(
         model,
         voices=voices,
+        stems=stems,
+        add_ons=add_ons,
         samplerate=samplerate,
         latency_ms=latency_ms,
         channels=frames.shape[1],
@@ -63,5 +67,5 @@ def separate(
         f0=f0,
     )
     late = separator.latency_samples
-    stems = np.concatenate([separator.process(frames), separator.flush()], axis=1)[:, late:]
-    return {name: stem.reshape(sound.shape) for name, stem in zip(separator.stems, stems, strict=True)}
+    found = np.concatenate([separator.process(frames), separator.flush()], axis=1)[:, late:]
+    return {name: stem.reshape(sound.shape) for name, stem in zip(separator.stems, found, strict=True)}

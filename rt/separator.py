@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from rtsep.kernels.errors import GpuMissing
 from rtsep.models.backends import GPU_BACKENDS, gpu_hop, step_maker
-from rtsep.models.build import build_model
+from rtsep.models.build import ModelChoice, build_model, require_gpu_family
 from rtsep.models.gpu.hop_runner import HopRunner
-from rtsep.models.mask_model import MaskModel, State, load_all
+from rtsep.models.mask_model import RESIDUAL, MaskModel, State, load_all
 from rtsep.models.voice_report import VoiceReport
 from rtsep.rt.gpu.one_stream import GraphedPipeline, Pipeline
 from rtsep.rt.hop.channels import require_channels
@@ -20,8 +20,6 @@ from rtsep.rt.hop.state_check import require_same_kind
 
 if TYPE_CHECKING:
     from rtsep.models.choir.given_pitches import F0Track
-
-RESIDUAL = "residual"
 
 
 class Separator(OneOwner):
@@ -59,9 +57,11 @@ class Separator(OneOwner):
     @classmethod
     def load(
         cls,
-        model: str = "choir",
+        model: str | None = None,
         *,
-        voices: int = 4,
+        voices: int | None = None,
+        stems: tuple[str, ...] | None = None,
+        add_ons: tuple[str, ...] = (),
         samplerate: int = 48000,
         latency_ms: int = 11,
         channels: int = 1,
@@ -71,8 +71,12 @@ class Separator(OneOwner):
         """Builds a separator from a model by name.
 
         Args:
-            model: name as `rtsep models` lists it.
-            voices: 1..4 voices, sorted from the highest down.
+            model: name as `rtsep models` lists it, or a model's folder; the shipped choir where left out, the
+                shipped band where stems are named.
+            voices: 1..4 voices, sorted from the highest down; 4 of a choir where left out. Of a band: how
+                many singers to take apart in its vocals, which stay one stem where left out.
+            stems: names of a band's stems, in the order in which they are wanted; all where left out.
+            add_ons: folders with decoders for a band's encoder, each a stem more.
             samplerate: 8000..192000 Hz.
             latency_ms: preset 5, 11, 21 or 43.
             channels: audio channels, separated with one mask.
@@ -87,13 +91,24 @@ class Separator(OneOwner):
         """
         preset = Preset(samplerate, latency_ms)
         if backend in GPU_BACKENDS:
+            choice = ModelChoice(model, voices, stems, add_ons)
+            require_gpu_family(choice, backend)
             if f0 is not None:
                 raise GpuMissing(f"--backend {backend} does not take given pitches", "use --backend cpu")
-            runner = gpu_hop(backend, model, voices=voices, framing=preset.framing, channels=channels)
-            standby = build_model(model, voices=voices, framing=preset.framing, f0=None)
+            count = len(choice.names())
+            runner = gpu_hop(backend, choice.name, voices=count, framing=preset.framing, channels=channels)
+            standby = build_model(choice.name, voices=count, framing=preset.framing)
             return cls(standby, preset, channels, runner)
-        make_step = step_maker(backend)
-        built = build_model(model, voices=voices, framing=preset.framing, f0=f0, make_step=make_step)
+        built = build_model(
+            model,
+            voices=voices,
+            stems=stems,
+            add_ons=add_ons,
+            framing=preset.framing,
+            channels=channels,
+            f0=f0,
+            make_step=step_maker(backend),
+        )
         return cls(built, preset, channels)
 
     @property
@@ -143,8 +158,32 @@ class Separator(OneOwner):
 
     @property
     def voices(self) -> VoiceReport:
-        """Pitch, level and `merged` flag of every voice after the last hop."""
+        """Pitch, level and `merged` flag of every stem that has a pitch, after the last hop: of all voices of
+        a choir, of none of a band's stems."""
         return self._pipeline.model.report
+
+    def listen_to(self, heard: NDArray[np.bool_]) -> None:
+        """Which outputs anybody listens to, from the next hop on until told otherwise; all at the start.
+
+        A band's decoders run for outputs that are heard, and rest where no output needs them: the residual
+        needs them all, as it is what they leave. Outputs that are heard do not change by a sample, and the
+        sum of all outputs stays the input. What is heard again fades in, within 20 ms or one hop. A choir
+        computes all voices together in any case.
+
+        Args:
+            heard: bool [len(stems)], in the order of `stems`, the residual last.
+
+        Raises:
+            ValueError: another shape or type.
+            RuntimeError: another thread is using this separator.
+        """
+        if heard.shape != (len(self._stems),) or heard.dtype != np.bool_:
+            raise ValueError(
+                f"heard is {heard.dtype} of shape {heard.shape}; "
+                f"expected bool of shape ({len(self._stems)},), a flag for each of `stems`"
+            )
+        with self._alone():
+            self._pipeline.model.listen_to(heard)
 
     def process(
         self, block: NDArray[np.float32], out: NDArray[np.float32] | None = None

@@ -32,8 +32,7 @@ class Session:
     """A live separation from an input device to an output device.
 
     Args:
-        voices: 1..4, sorted from the highest down.
-        model: name as `rtsep models` lists it.
+        voices, model, stems, add_ons: as for `Separator.load`.
         latency_ms: preset 5, 11, 21 or 43.
         input: device index, part of its name, or "mic" for the default.
         input_channels: 1-based channel or channels to separate; the first where left out.
@@ -64,8 +63,8 @@ class Session:
     def __init__(
         self,
         *,
-        voices: int = 4,
-        model: str = "choir",
+        voices: int | None = None,
+        model: str | None = None,
         latency_ms: int = 11,
         input: DeviceSpec = DEFAULT_INPUT,
         input_channels: int | list[int] | tuple[int, ...] | None = None,
@@ -76,6 +75,8 @@ class Session:
         record: str | os.PathLike[str] | None = None,
         f0: F0Track | None = None,
         backend: str = "auto",
+        stems: tuple[str, ...] | None = None,
+        add_ons: tuple[str, ...] = (),
     ) -> None:
         self._settings = LiveSettings(
             voices=voices,
@@ -90,6 +91,8 @@ class Session:
             backend=backend,
             f0_times_s=None if f0 is None else f0.times_s.tolist(),
             f0_hz=None if f0 is None else f0.f0_hz.tolist(),
+            stems=None if stems is None else list(stems),
+            add_ons=list(add_ons),
             record=None if record is None else str(Path(record).absolute()),
         )
         self._folder = None if record is None else Path(record)
@@ -122,7 +125,7 @@ class Session:
             # one channel count for the ring: input and every stem, as the engine will find them
             inputs = self._settings.input_channels
             channels = len(inputs) if isinstance(inputs, list) else 1
-            width = (self._settings.voices + 2) * channels
+            width = (len(self._settings.choice.names()) + 2) * channels
             ring = SharedMemory.create(_core.SampleRing.bytes_needed(RECORD_RING_FRAMES, width))
             _core.SampleRing(RECORD_RING_FRAMES, width, ring.memory)
         try:

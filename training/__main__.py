@@ -11,6 +11,7 @@ if __name__ == "__main__":
 import click
 
 from rtsep.rt.cli.main import run_group
+from rtsep.training.commands.add_stem import command as add_stem
 from rtsep.training.commands.assemble import command as assemble
 from rtsep.training.commands.band import command as band
 from rtsep.training.commands.choir import command as choir
@@ -36,6 +37,7 @@ group.add_command(unet)
 group.add_command(stems)
 group.add_command(render_band)
 group.add_command(band)
+group.add_command(add_stem)
 group.add_command(evaluate)
 group.add_command(evaluate_pitch)
 

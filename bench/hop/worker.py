@@ -8,6 +8,7 @@ import sys
 import time
 
 from rtsep.kernels.errors import RtsepError
+from rtsep.models.build import DEFAULT_VOICES
 from rtsep.rt.separator import Separator
 
 # Longest window is 8192 samples and shortest hop 64: after this many hops all memories hold signal.
@@ -27,6 +28,8 @@ def main() -> int:
             latency_ms=settings["latency_ms"],
             channels=settings["channels"],
             backend=settings["backend"],
+            stems=None if settings["stems"] is None else tuple(settings["stems"]),
+            add_ons=tuple(settings["add_ons"]),
         )
     except RtsepError as error:
         print(json.dumps({"error": [error.problem, error.remedy]}))
@@ -47,7 +50,10 @@ def main() -> int:
 
     started_bytes = resident_bytes()
     signal = synthetic_choir(
-        separator.samplerate, min(SIGNAL_S, settings["seconds"] + 1.0), separator.channels, settings["voices"]
+        separator.samplerate,
+        min(SIGNAL_S, settings["seconds"] + 1.0),
+        separator.channels,
+        settings["voices"] or DEFAULT_VOICES,
     )
     raise_priority()  # as the engine on stage does; the facts tell what was granted
     lock_memory()

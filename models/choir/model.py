@@ -32,6 +32,11 @@ def mark_merged(f0_hz: NDArray[np.float32], merged: NDArray[np.bool_]) -> None:
             merged[i] = merged[j] = True
 
 
+def voice_names(voices: int) -> tuple[str, ...]:
+    """voice-1, voice-2, ..., the highest first."""
+    return tuple(f"voice-{i + 1}" for i in range(voices))
+
+
 class ChoirModel:
     """Masks of 1..4 voices, highest first.
 
@@ -45,7 +50,7 @@ class ChoirModel:
     def __init__(
         self, voices: int, framing: Framing, comb: CombMasks, pitches: PitchTracker | F0Track
     ) -> None:
-        self._stems = tuple(f"voice-{i + 1}" for i in range(voices))
+        self._stems = voice_names(voices)
         self._framing = framing
         self._comb = comb
         self._f0 = pitches if isinstance(pitches, F0Track) else None
@@ -104,6 +109,9 @@ class ChoirModel:
     def _time_s(self) -> float:
         """Stream time at which this hop's F0 is meant."""
         return self._hops * self._framing.hop / self._framing.samplerate - self._pitch_age_s
+
+    def listen_to(self, heard: NDArray[np.bool_]) -> None:
+        """Voices share out the partials among each other: none can be left out."""
 
     def skip(self) -> None:
         """See `MaskModel.skip`."""

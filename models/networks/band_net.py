@@ -41,27 +41,41 @@ class AlongBands(nn.Module):
 
     Low bands are spaced evenly and high ones logarithmically: what is next to a band differs in meaning.
 
-    Shape:
-        [N, inputs, bands] -> [N, outputs, bands // stride].
+    Shape of `forward(x, beside)`:
+        x: [N, bands, inputs], or its first channels: channels last, as a CPU convolves them.
+        beside: the other channels. Not put together first: the gradient of that is strided, and all that
+            follows it ten times as slow.
+        returns [N, bands // stride, outputs].
     """
 
     def __init__(self, inputs: int, outputs: int, width: int, bands: int, stride: int = 1) -> None:
         super().__init__()
-        # in two dimensions, of which one is 1: twice as fast on a CPU as one dimension, channels last
+        # in two dimensions, of which one is 1: twice as fast on a CPU as one dimension
         self.weigh = nn.Conv2d(inputs, outputs, (1, width), (1, stride), (0, width // 2), bias=False)
-        self.place = nn.Parameter(torch.zeros(outputs, bands // stride))
+        self.place = nn.Parameter(torch.zeros(bands // stride, outputs))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, beside: Tensor | None = None) -> Tensor:
         """See the class."""
-        out: Tensor = self.weigh(x.unsqueeze(2).contiguous(memory_format=torch.channels_last)).squeeze(2)
-        return out + self.place
+        weights = self.weigh.weight
+        if beside is None:
+            out = self._weighed(x, weights)
+        else:
+            first = x.shape[2]
+            out = self._weighed(x, weights[:, :first]) + self._weighed(beside, weights[:, first:])
+        return out + self.place.to(out.dtype)  # a sum with all its bits would slow whatever follows
+
+    def _weighed(self, x: Tensor, weights: Tensor) -> Tensor:
+        laid_out = x.transpose(1, 2).unsqueeze(2)
+        out = functional.conv2d(laid_out, weights, None, self.weigh.stride, self.weigh.padding)
+        return out.squeeze(2).transpose(1, 2)
 
 
 class Upwards(nn.Module):
     """To twice the bands: a convolution gives every band the channels of the two that it becomes.
 
-    Shape:
-        [N, inputs, bands] -> [N, outputs, 2 * bands].
+    Shape of `forward(x, beside)`:
+        x and beside: as of `AlongBands`.
+        returns [N, 2 * bands, outputs].
     """
 
     def __init__(self, inputs: int, outputs: int, width: int, bands: int) -> None:
@@ -70,10 +84,10 @@ class Upwards(nn.Module):
         self.bands = bands
         self.both = AlongBands(inputs, 2 * outputs, width, bands)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, beside: Tensor) -> Tensor:
         """See the class."""
-        pairs: Tensor = self.both(x).view(-1, self.outputs, 2, self.bands).transpose(2, 3)
-        return pairs.flatten(2)
+        both: Tensor = self.both(x, beside)
+        return both.reshape(-1, 2 * self.bands, self.outputs)
 
 
 class BandEncoder(nn.Module):
@@ -84,8 +98,8 @@ class BandEncoder(nn.Module):
         preset: float32 [batch, 4], one-hot: 5, 11, 21, 43 ms.
         level: float32 [batch, 2], average power and how much of the average has come together.
         averages: float32 [batch, 3, HEARD] of the features; first, second: float32 [batch, CODE].
-        returns code [batch, CODE], skip0 [batch, FEATURES, HEARD], skip1 [batch, 24, HEARD / 2], skip2
-        [batch, 32, HEARD / 4], level, averages, first, second.
+        returns code [batch, CODE], skip0 [batch, HEARD, FEATURES], skip1 [batch, HEARD / 2, 24], skip2
+        [batch, HEARD / 4, 32], level, averages, first, second.
     """
 
     inputs: tuple[str, ...] = ("bands", "preset")
@@ -94,6 +108,7 @@ class BandEncoder(nn.Module):
 
     decay: Tensor  # [PRESETS, averages] and [PRESETS, 1], of a hop
     level_decay: Tensor
+    level_share: Tensor
     mean: Tensor  # [HEARD], natural logarithms of power
     deviation: Tensor
 
@@ -107,7 +122,10 @@ class BandEncoder(nn.Module):
         self.second = GruCell(CODE, CODE)
         hops_s = torch.tensor(HOP_S)
         self.register_buffer("decay", torch.exp(-hops_s[:, None] / torch.tensor(AVERAGE_S)), persistent=False)
-        self.register_buffer("level_decay", torch.exp(-hops_s[:, None] / LEVEL_S), persistent=False)
+        decay = torch.exp(-hops_s[:, None].double() / LEVEL_S)
+        self.register_buffer("level_decay", decay.float(), persistent=False)
+        # its own number, not 1 - decay: after one hop that is all there is, and would have lost four digits
+        self.register_buffer("level_share", (1.0 - decay).float(), persistent=False)
         # of log power re the level, over all training data; measured in the first steps, then left alone
         self.register_buffer("mean", torch.full((HEARD,), -3.0))
         self.register_buffer("deviation", torch.full((HEARD,), 3.0))
@@ -132,10 +150,10 @@ class BandEncoder(nn.Module):
         heard = bands[:, :HEARD]
         power = torch.exp(heard).mean(dim=1, keepdim=True)
         now = torch.cat([power, torch.ones_like(power)], dim=1)
-        level = now + (preset @ self.level_decay) * (level - now)
+        level = (preset @ self.level_decay) * level + (preset @ self.level_share) * now
         x = self._above_level(heard, level)
         averages = x[:, None] + (preset @ self.decay)[:, :, None] * (averages - x[:, None])
-        features = torch.cat([x[:, None], x[:, None] - averages], dim=1)
+        features = torch.cat([x[:, None], x[:, None] - averages], dim=1).transpose(1, 2)
         skip1, skip2, code = self._look(features, preset)
         first = self.first(code, first)
         code = code + first
@@ -160,8 +178,8 @@ class BandEncoder(nn.Module):
         return (
             code + heard,
             features,
-            skip1.view(batch, time, SKIP1, HEARD // 2),
-            skip2.view(batch, time, SKIP2, HEARD // 4),
+            skip1.reshape(batch, time, HEARD // 2, SKIP1),
+            skip2.reshape(batch, time, HEARD // 4, SKIP2),
             level,
             averages,
             first,
@@ -188,14 +206,15 @@ class BandEncoder(nn.Module):
         above, level = self.levelled(bands, preset, level)
         x = (above - self.mean) / self.deviation
         means = _average(x[:, None].expand(-1, len(AVERAGE_S), -1, -1), preset @ self.decay, averages)
-        features = torch.cat([x[:, None], x[:, None] - means], dim=1).transpose(1, 2)
+        features = torch.cat([x[:, None], x[:, None] - means], dim=1).permute(0, 2, 3, 1)
         return level, means[:, :, -1], features
 
     def _above_level(self, heard: Tensor, level: Tensor) -> Tensor:
         return (self._re_level(heard, level) - self.mean) / self.deviation
 
     def _re_level(self, heard: Tensor, level: Tensor) -> Tensor:
-        log_level = torch.log(level[..., :1] / level[..., 1:] + math.exp(LOWEST_LEVEL))
+        # bounded after the logarithm: a sum with 1e-8 before it is a sum with 0 to the exporter's optimiser
+        log_level = torch.log(level[..., :1] / level[..., 1:]).clamp(min=LOWEST_LEVEL)
         return torch.clamp(heard - log_level, *RANGE)
 
     def _look(self, features: Tensor, preset: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -235,9 +254,9 @@ class BandDecoder(nn.Module):
         """Zeros."""
         return (
             torch.zeros(batch, CODE),
-            torch.zeros(batch, FEATURES, HEARD),
-            torch.zeros(batch, SKIP1, HEARD // 2),
-            torch.zeros(batch, SKIP2, HEARD // 4),
+            torch.zeros(batch, HEARD, FEATURES),
+            torch.zeros(batch, HEARD // 2, SKIP1),
+            torch.zeros(batch, HEARD // 4, SKIP2),
         )
 
     def forward(self, *args: Tensor) -> tuple[Tensor, ...]:
@@ -254,11 +273,11 @@ class BandDecoder(nn.Module):
 
     def log_odds(self, code: Tensor, skip0: Tensor, skip1: Tensor, skip2: Tensor) -> Tensor:
         """Before the sigmoid, [N, HEARD]."""
-        y = torch.relu(self.spread(code)).view(-1, self.quarter, HEARD // 4)
-        y = torch.relu(self.to_half(torch.cat([y, skip2], dim=1)))
-        y = torch.relu(self.to_full(torch.cat([y, skip1], dim=1)))
-        y = torch.relu(self.judge(torch.cat([y, skip0.to(y.dtype)], dim=1)))
-        out: Tensor = self.gain(y.transpose(1, 2)).squeeze(2).float() + self.bias
+        y = torch.relu(self.spread(code)).view(-1, HEARD // 4, self.quarter)
+        y = torch.relu(self.to_half(y, skip2))
+        y = torch.relu(self.to_full(y, skip1))
+        y = torch.relu(self.judge(y, skip0))
+        out: Tensor = self.gain(y).squeeze(2).float() + self.bias
         return out
 
 

@@ -25,7 +25,9 @@ QUIET, LOUD = -14.0, 4.0  # log power against the loudness: what is 60 dB down c
 # loud as the mixture.
 LOUDEST_AMPLITUDE, LOUDEST_NOISE = 32.0, 1.0
 SOURCE = (1, 1, physics.NOISE_BANDS, physics.ORDER + 1)  # amplitude, noise gain, noise bands, gaps of lines
-SKIRT = -6.9  # -30 dB under its envelope: a voice between its partials, as the adaptive comb has it
+INTERHARMONIC_FLOOR = (
+    -6.9
+)  # -30 dB under its envelope: a voice between its partials, as the adaptive comb has it
 
 
 def _relative(log_power: Tensor, loudness: Tensor) -> Tensor:
@@ -243,7 +245,7 @@ class SourceFilterNet(nn.Module):
         """Log power between partials on the envelope's bands."""
         raw = self.between(y)
         modelled = physics.noise_log_power(self.band_hz, gain, bands, lsf)
-        read = torch.maximum(envelope, (loudness + SILENCE).unsqueeze(-1) - 14.0) + SKIRT
+        read = torch.maximum(envelope, (loudness + SILENCE).unsqueeze(-1) - 14.0) + INTERHARMONIC_FLOOR
         level: Tensor = modelled + torch.sigmoid(raw[..., :1]) * (read - modelled) + raw[..., 1:]
         return level
 

@@ -9,13 +9,12 @@ from rich.console import Console
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.backends import plan_builder
-from rtsep.models.build import build_model
-from rtsep.models.registry import DEFAULT_MODEL
+from rtsep.models.build import DEFAULT_VOICES, ModelChoice, build_model, require_gpu_family
 from rtsep.models.runtimes.compile import BOUNDS, Recorder, compile_networks
 from rtsep.models.runtimes.plan_cache import PlanCache, default_folder
 from rtsep.rt.audio.files import FileSource
 from rtsep.rt.audio.test_signals import synthetic_choir
-from rtsep.rt.cli.option_types import LATENCY_MS, VOICES
+from rtsep.rt.cli.option_types import LATENCY_MS, STEMS, VOICES
 from rtsep.rt.hop.presets import Preset
 from rtsep.rt.separator import Separator
 
@@ -24,7 +23,7 @@ SAMPLERATE = 48000  # of the synthetic choir
 
 
 @click.command("compile")
-@click.argument("model", default=DEFAULT_MODEL)
+@click.argument("model", required=False)
 @click.option("--backend", default="openvino", show_default=True, help="openvino or tensorrt.")
 @click.option(
     "--precision", type=click.Choice(sorted(BOUNDS, reverse=True)), default="fp32", show_default=True,
@@ -34,16 +33,20 @@ SAMPLERATE = 48000  # of the synthetic choir
     "--audio", type=click.Path(path_type=Path), metavar="FILE",
     help="Music to compare on, its first ten seconds; a synthetic choir unless given.",
 )  # fmt: skip
-@click.option("--voices", type=VOICES, default=4, show_default=True, metavar="1..4", help="As on stage.")
+@click.option("--voices", type=VOICES, metavar="1..4", help="As on stage; 4 of a choir unless given.")
+@click.option("--stems", type=STEMS, metavar="LIST", help="As on stage; all of a band's unless given.")
+@click.option("--add-on", "add_ons", multiple=True, metavar="FOLDER", help="As on stage.")
 @click.option("--latency", "latency_ms", type=LATENCY_MS, default=11, show_default=True, metavar="5|11|21|43",
               help="As on stage: presets may have networks of their own.")  # fmt: skip
 @click.option("--cache", type=click.Path(path_type=Path), help="Folder of the plans.")
 def command(
-    model: str,
+    model: str | None,
     backend: str,
     precision: str,
     audio: Path | None,
-    voices: int,
+    voices: int | None,
+    stems: tuple[str, ...] | None,
+    add_ons: tuple[str, ...],
     latency_ms: int,
     cache: Path | None,
 ) -> None:
@@ -53,14 +56,27 @@ def command(
     the machine any more are built again.
     """
     screen = Console(stderr=True)
-    builder = plan_builder(backend, model, precision)
-    samplerate, sound = _sound(audio, voices)
+    choice = ModelChoice(model, voices, stems, add_ons)
+    choice.names()
+    if backend != "openvino":
+        require_gpu_family(choice, backend)
+    builder = plan_builder(backend, choice.name, precision)
+    samplerate, sound = _sound(audio, choice.voice_count or DEFAULT_VOICES)
     recorder = Recorder()
     preset = Preset(samplerate, latency_ms)
-    built = build_model(model, voices=voices, framing=preset.framing, f0=None, make_step=recorder)
+    built = build_model(
+        model,
+        voices=voices,
+        stems=stems,
+        add_ons=add_ons,
+        framing=preset.framing,
+        channels=sound.shape[1],
+        make_step=recorder,
+    )
     if not recorder.networks:
         raise RtsepError(
-            f"model {model} has no network: nothing to compile", "choose another model, see `rtsep models`"
+            f"model {choice.name} has no network: nothing to compile",
+            "choose another model, see `rtsep models`",
         )
     folder = cache or default_folder()
     with screen.status("separating with ONNX Runtime") as status:

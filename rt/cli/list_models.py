@@ -36,8 +36,11 @@ def _paragraph(card: ModelCard) -> list[str]:
     for network in card.networks:
         presets = ", ".join(map(str, network.latency_presets_ms))
         text = f"{network.architecture}, {network.parameters} parameters, {presets} ms"
-        rows.append((network.role, f"{text}, seed {network.seed}: {network.recipe}"))
+        role = network.role if network.stem is None else f"{network.role} {network.stem}"
+        rows.append((role, f"{text}, seed {network.seed}: {network.recipe}"))
         rows += [("file", f"{name}, SHA-256 {sha256}, verified") for name, sha256 in network.files.items()]
+    if card.encoder_sha256 is not None:
+        rows.append(("add-on to", f"the encoder of SHA-256 {card.encoder_sha256}"))
     if card.parent_sha256 is not None:
         rows.append(("adapted from", f"the card of SHA-256 {card.parent_sha256}"))
     return [f"{card.name} ({card.family}): {card.summary}", *(f"  {k:<13}  {v}" for k, v in rows)]

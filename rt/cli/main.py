@@ -18,7 +18,7 @@ from rtsep.rt.cli.messages import (
     one_line,
     prepare_streams,
 )
-from rtsep.rt.cli.option_types import CHANNEL_LIST, LATENCY_MS, POSITIVE, VOICES
+from rtsep.rt.cli.option_types import CHANNEL_LIST, LATENCY_MS, POSITIVE, STEMS, VOICES
 from rtsep.rt.python_process import ONE_THREAD
 from rtsep.rt.stop import Stopped
 
@@ -62,12 +62,17 @@ def option(*names: str, section: str, **kwargs: Any) -> Callable[[F], F]:
     "--f0", section="Sound in", metavar="FILE.csv",
     help="Pitches to follow, not to track: time in seconds, then the F0 of every voice in Hz, 0 unvoiced.",
 )  # fmt: skip
-@option("--voices", section="Separation", type=VOICES, default=4, show_default=True, metavar="1..4",
-        help="Voices that sing, highest first.")  # fmt: skip
+@option("--voices", section="Separation", type=VOICES, metavar="1..4",
+        help="Voices that sing, highest first: 4 of a choir unless given; of a band, the singers in its "
+        "vocals.")  # fmt: skip
+@option("--stems", section="Separation", type=STEMS, metavar="LIST",
+        help="Stems of a band in order, such as vocals,drums; all of the model's unless given.")  # fmt: skip
+@option("--add-on", "add_ons", section="Separation", multiple=True, metavar="FOLDER",
+        help="A stem more for a band model, see `rtsep-train add-stem`; may be given again.")  # fmt: skip
 @option("--latency", "latency_ms", section="Separation", type=LATENCY_MS, default=11, show_default=True,
         metavar="5|11|21|43", help="Latency preset in ms; more separates better.")  # fmt: skip
-@option("--model", section="Separation", default="choir", show_default=True, metavar="NAME|FOLDER",
-        help="See `rtsep models`.")  # fmt: skip
+@option("--model", section="Separation", metavar="NAME|FOLDER",
+        help="See `rtsep models`; choir unless given, band with --stems.")  # fmt: skip
 @option(
     "--backend", section="Separation", default="auto", show_default=True, metavar="NAME",
     help="auto, cpu; openvino (after `rtsep compile`); on an NVIDIA GPU whole hops by cuda, or tensorrt, "

@@ -37,6 +37,18 @@ def _voices(option: str, text: str) -> int:
     return value
 
 
+def _stems(option: str, text: str) -> tuple[str, ...]:
+    """`vocals,drums`, in the order given; whether a model has them, the model says."""
+    remedy = f"give each name once, such as {option} vocals,drums"
+    names = tuple(part.strip() for part in text.split(","))
+    for name in names:
+        if not name:
+            raise RtsepError(f"{option} {text!r} has an empty name", remedy)
+        if names.count(name) > 1:
+            raise RtsepError(f"{option} {text!r} names {name!r} {names.count(name)} times", remedy)
+    return names
+
+
 def _latency_ms(option: str, text: str) -> int:
     if text not in ("5", "11", "21", "43"):
         raise RtsepError(f"{option} {text!r} is not one of 5, 11, 21, 43 ms", "choose one of these presets")
@@ -72,6 +84,7 @@ def _channel_list(option: str, text: str) -> list[int]:
 
 
 VOICES = Checked("voices", _voices)
+STEMS = Checked("stems", _stems)
 LATENCY_MS = Checked("latency", _latency_ms)
 POSITIVE = Checked("count", _positive)
 CHANNEL_LIST = Checked("channels", _channel_list)

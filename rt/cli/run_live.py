@@ -3,11 +3,10 @@
 import sys
 
 from rtsep.kernels.errors import RtsepError
-from rtsep.models.choir.given_pitches import F0Track
 from rtsep.rt.cli.input_kind import MIC, Source, file_hint
 from rtsep.rt.cli.live_screen import View, choose_view, counters_text
 from rtsep.rt.cli.messages import Messages
-from rtsep.rt.cli.run_offline import RunOptions
+from rtsep.rt.cli.run_offline import RunOptions, given_pitches
 from rtsep.rt.live.status import Status
 from rtsep.rt.session import Session
 from rtsep.rt.stop import Stopped, StopSignals
@@ -19,7 +18,6 @@ def run_live(source: Source, options: RunOptions) -> int:
     Raises:
         RtsepError: a device, rate or folder that cannot be had, or a fault that ended the run.
     """
-    f0 = F0Track.load(options.f0, options.voices) if options.f0 else None
     session = Session(
         voices=options.voices,
         model=options.model,
@@ -31,7 +29,9 @@ def run_live(source: Source, options: RunOptions) -> int:
         samplerate=options.samplerate,
         blocksize=options.blocksize,
         record=options.record,
-        f0=f0,
+        f0=given_pitches(options),
+        stems=options.stems,
+        add_ons=options.add_ons,
         backend=options.backend,
     )
     with StopSignals() as signals:

@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 
 from rtsep.kernels.errors import RtsepError
+from rtsep.models.build import ModelChoice
 from rtsep.models.choir.given_pitches import F0Track
 from rtsep.rt.audio.disk_errors import reason, remedy
 from rtsep.rt.audio.files import STDIN, FileSource
@@ -31,9 +32,11 @@ from rtsep.rt.stop import Stopped, StopSignals
 class RunOptions:
     """The root command's options, None where the user gave none."""
 
-    voices: int
+    voices: int | None
+    stems: tuple[str, ...] | None
+    add_ons: tuple[str, ...]
     latency_ms: int
-    model: str
+    model: str | None
     backend: str
     output: str | None
     output_device: str | None
@@ -89,6 +92,24 @@ def check_conflicts(source: Source, options: RunOptions) -> None:
         )
 
 
+def given_pitches(options: RunOptions) -> F0Track | None:
+    """The pitches of `--f0`, None where there are none.
+
+    Raises:
+        RtsepError: a file that cannot be used, or a model without voices.
+    """
+    if options.f0 is None:
+        return None
+    choice = ModelChoice(options.model, options.voices, options.stems, options.add_ons)
+    choice.names()
+    if not choice.voice_count:
+        raise RtsepError(
+            f"--f0 {options.f0} is not for model {choice.name}: its stems have no pitch",
+            "leave it out, or say how many singers it is for with --voices",
+        )
+    return F0Track.load(options.f0, choice.voice_count)
+
+
 def run_offline(source: Source, options: RunOptions) -> int:
     """Separates a file or standard input; returns the exit code.
 
@@ -115,7 +136,7 @@ def _run_offline(source: Source, options: RunOptions) -> int:
             if to_pipe:
                 refuse_terminal(reading=False)
             with signals.interruptible():
-                f0 = F0Track.load(options.f0, options.voices) if options.f0 else None
+                f0 = given_pitches(options)
             if f0 is not None and isinstance(reader, FileSource) and reader.frames is not None:
                 f0.require_within(reader.frames / reader.samplerate)
             separator, notes = load_or_fall_back(
@@ -126,6 +147,8 @@ def _run_offline(source: Source, options: RunOptions) -> int:
                 channels=reader.channels,
                 backend=options.backend,
                 f0=f0,
+                stems=options.stems,
+                add_ons=options.add_ons,
             )
             shown = stream if not options.quiet and not options.as_json else None
             with Progress(reader.frames, reader.samplerate, shown, messages) as progress:

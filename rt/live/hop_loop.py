@@ -76,6 +76,8 @@ class LiveEngine:
             channels=channels,
             backend=settings.backend,
             f0=settings.f0,
+            stems=settings.choice.stems,
+            add_ons=settings.choice.add_ons,
         )
         self._separator = separator
         hop, stems = separator.hop, len(separator.stems)
@@ -93,6 +95,7 @@ class LiveEngine:
             routes.bypass,
             round(RAMP_S * fmt.samplerate),
         )
+        self._played = np.any(routes.gains.reshape(-1, stems, channels), axis=(0, 2))
         self._mixer = Mixer(separator.stems)
         self._commands = CommandReader(commands, self._mixer.parameters)
         self._hop_index = self._skipped_hops = self._record_lost_frames = 0
@@ -113,6 +116,7 @@ class LiveEngine:
         if state is not None:
             self._aligned[...] = state.pop("aligned")
             take_over(separator, state)
+        self._listen()
         self._obey()  # what was set for the engine before this one is in force from the first frame on
         self._fixed: dict[str, Any] = {
             "samplerate": fmt.samplerate,
@@ -207,6 +211,12 @@ class LiveEngine:
         if self._commands.poll():
             self._mixer.set(self._commands.values)
             self._callback.set_gains(self._mixer.gains, self._mixer.bypass)
+            self._listen()
+
+    def _listen(self) -> None:
+        """The model may rest where nobody hears what it does; a take has every stem."""
+        if self._record is None:
+            self._separator.listen_to(np.logical_and(self._played, self._mixer.gains > 0))
 
     def run_hop(self) -> None:
         """Separates the next hop, or lets it pass where its stems could not be played any more."""

@@ -1,11 +1,12 @@
 """What a live session was asked for, in a form that travels to the engine process."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 import numpy as np
 
+from rtsep.models.build import ModelChoice
 from rtsep.models.choir.given_pitches import F0Track
 from rtsep.rt.live.devices import DeviceSpec
 
@@ -14,8 +15,8 @@ from rtsep.rt.live.devices import DeviceSpec
 class LiveSettings:
     """Arguments of `Session`, all JSON types; the pitches of a score as (times, F0 rows)."""
 
-    voices: int
-    model: str
+    voices: int | None
+    model: str | None
     latency_ms: int
     input: DeviceSpec
     input_channels: list[int] | int | None
@@ -27,6 +28,14 @@ class LiveSettings:
     f0_times_s: list[float] | None = None
     f0_hz: list[list[float]] | None = None
     record: str | None = None
+    stems: list[str] | None = None
+    add_ons: list[str] = field(default_factory=list)
+
+    @property
+    def choice(self) -> ModelChoice:
+        """Model, voices, stems and add-ons."""
+        stems = None if self.stems is None else tuple(self.stems)
+        return ModelChoice(self.model, self.voices, stems, tuple(self.add_ons))
 
     @property
     def f0(self) -> F0Track | None:

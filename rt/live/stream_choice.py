@@ -62,7 +62,7 @@ def choose_stream(settings: LiveSettings) -> StreamChoice:
     picks = pick_channels(settings.input_channels, source, "input")
     outputs = pick_channels(settings.output_channels, target, "output")
     if settings.output_channels is None:  # no more than there is something to play on
-        outputs = outputs[: (settings.voices + 1) * len(picks)]
+        outputs = outputs[: (len(settings.choice.names()) + 1) * len(picks)]
     samplerate = settings.samplerate or round(source.samplerate)
     asked = settings.blocksize
     if asked is not None and not 1 <= asked <= MAX_BLOCK:

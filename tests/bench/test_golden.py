@@ -5,12 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.tiny_band import write_band
 
 from rtsep.bench import golden
-from rtsep.bench.golden import Row, choir_clip, differences, read_table, write_table
+from rtsep.bench.golden import Row, band_rows, choir_clip, differences, read_table, write_table
+from rtsep.bench.golden_band import band_clip
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.card import FAMILIES
-from rtsep.models.registry import shipped_models
+from rtsep.models.registry import find_model, shipped_models
 
 TABLE = Path(__file__).parent / "golden.csv"
 ROW = Row("choir", 11, "tracked", "voice-1", 3.0, 300, 290)
@@ -70,3 +72,25 @@ def test_a_family_without_a_clip_is_an_error(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(RtsepError, match="family choir"):
         golden.measure()
     assert "choir" in FAMILIES
+
+
+def test_a_band_has_a_row_per_stem_and_no_pitch(tmp_path: Path) -> None:
+    model = find_model(str(write_band(tmp_path / "open", ("drums", "vocals"), opened=True)))
+    rows = list(band_rows(model, 11))
+    assert [(row.stem, row.pitches, row.reported, row.right) for row in rows] == [
+        ("drums", "none", 0, 0),
+        ("vocals", "none", 0, 0),
+    ]
+    # Every stem of an open model is the mixture: four stems of the same power, 1 : 3.
+    assert [row.si_sdr_db for row in rows] == pytest.approx([10 * np.log10(1 / 3)] * 2, abs=1.0)
+    unknown = find_model(str(write_band(tmp_path / "tuba", ("tuba",), opened=True)))
+    with pytest.raises(RtsepError, match="model tuba has tuba"):
+        list(band_rows(unknown, 11))
+
+
+def test_the_band_s_clip_is_four_stems_of_one_level() -> None:
+    clip = band_clip(16000, 2.0)
+    assert tuple(clip) == ("vocals", "drums", "bass", "other")
+    for stem in clip.values():
+        assert stem.shape == (32000,)
+        assert 10 * np.log10(np.mean(stem**2)) == pytest.approx(-26, abs=0.1)

@@ -10,9 +10,10 @@ import pytest
 from helpers.model_folder import network_entry, write_model
 
 from rtsep.kernels.errors import RtsepError
-from rtsep.models import build
-from rtsep.models.build import build_model, build_tracker
+from rtsep.models.build import build_model
 from rtsep.models.card_rules import MAX_CARD_BYTES, printable, require_model_name, shown
+from rtsep.models.choir import build
+from rtsep.models.choir.build import build_tracker
 from rtsep.models.registry import CARD_FILE, WEIGHTS_FOLDER, find_model, shipped_models
 from rtsep.rt.hop.presets import Preset
 
@@ -131,7 +132,7 @@ def test_an_odd_card_is_refused(tmp_path: Path, write: Write, words: str) -> Non
         ({"latency_presets_ms": [43]}, (44100, 11, 4), "works at 43 ms, not at 12 ms; use --latency 43"),
         ({"latency_presets_ms": [5, 21]}, (48000, 11, 4), "works at 5, 21 ms, not .*among 5, 21"),
         ({"stems": ["voice-1", "voice-2"]}, (48000, 11, 3), "up to 2 voices, not 3; ask for --voices 2"),
-        ({"family": "band"}, (48000, 11, 4), "of the family band"),
+        ({"family": "band"}, (48000, 11, 4), "comb is 'adaptive'; a band has none"),
     ],
 )
 def test_a_card_is_kept_to(

@@ -11,9 +11,10 @@ import pytest
 from helpers.model_folder import network_entry, write_model
 
 from rtsep.kernels.errors import RtsepError
-from rtsep.models import build
 from rtsep.models.build import build_model
 from rtsep.models.card import read_card
+from rtsep.models.choir import build
+from rtsep.models.mask_model import RESIDUAL
 from rtsep.models.registry import (
     CARD_FILE,
     DEFAULT_MODEL,
@@ -22,7 +23,7 @@ from rtsep.models.registry import (
     shipped_models,
 )
 from rtsep.rt.hop.presets import MAX_SAMPLERATE, MIN_SAMPLERATE, OVERLAP_AT_48K, Preset
-from rtsep.rt.separator import RESIDUAL, Separator
+from rtsep.rt.separator import Separator
 
 FRAMING = Preset(48000, 11).framing
 MAX_FILE_BYTES = 20_000_000  # what a package may carry

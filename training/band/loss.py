@@ -14,6 +14,10 @@ SCORED = 10.0 ** (-17.0 / 10.0)
 # Errors below count as equal, re the stem's power: a stem alone would otherwise be worth more than any other.
 SMALLEST_ERROR = 1e-3
 SMALLEST_LEAK = 1e-3  # of a silent stem, re the mixture
+# Half of a second's loss does not ask how loud the estimate is, as SI-SDR does not. The error alone is least
+# bad at 0 dB where a stem is hard to find, and its gains die there: nothing is left to learn its shape from.
+SHAPE_SHARE = 0.5
+SMALLEST_LIKENESS = 0.03  # share of an estimate's power that is the stem; below it, it has not been found
 SILENCE_WEIGHT = 0.15  # a log error over silent seconds at full weight teaches to mute the vocals
 MASK_WEIGHT = 12.0
 MASK_POWER = 0.3  # of the mixture's power in the weight of a band: quiet bands are heard too
@@ -57,6 +61,12 @@ def stem_loss(
     # the floor keeps gradients bounded where a stem is nearly the whole mixture, or nearly nothing
     in_db = 10.0 * torch.log10((wrong + SMALLEST_ERROR * power + 1e-12) / (power + 1e-12))
     error_db = (in_db * sounds).sum() / sounds.sum().clamp(min=1.0)
+    along, estimate = _per_second(gain * cross, second), _per_second(gain * gain * mixture, second)
+    like = along.clamp(min=0.0) ** 2 / (power * estimate + 1e-12)
+    unlike_db = 10.0 * torch.log10((1.0 - like).clamp(min=0.0) + SMALLEST_ERROR) - 10.0 * torch.log10(
+        like + SMALLEST_LIKENESS
+    )
+    shape_db = (unlike_db * sounds).sum() / sounds.sum().clamp(min=1.0)
     leak_db = 10.0 * torch.log10(wrong / whole + SMALLEST_LEAK)
     quiet = (leak_db * silent).sum() / there.sum().clamp(min=1.0)
     ideal = (cross / (mixture + 1e-12)).clamp(0.0, 1.0)
@@ -65,7 +75,8 @@ def stem_loss(
     apart = (loudness * (gain - ideal) ** 2).mean(dim=(1, 2))
     by_mask = (apart * weight).sum() / weight.sum().clamp(min=1.0)
     share = sounds.sum() / there.sum().clamp(min=1.0)
-    loss = share * error_db + SILENCE_WEIGHT * quiet + MASK_WEIGHT * by_mask
+    of_both = (1.0 - SHAPE_SHARE) * error_db + SHAPE_SHARE * shape_db
+    loss = share * of_both + SILENCE_WEIGHT * quiet + MASK_WEIGHT * by_mask
     return StemLoss(loss, error_db.detach())
 
 

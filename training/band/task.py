@@ -1,6 +1,6 @@
 """Training of the band model: one step of each way to train it, and its measures."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,7 +14,9 @@ from rtsep.models.framing import Framing
 from rtsep.models.networks.band_net import HEARD, PRESETS
 from rtsep.rt.hop.presets import OVERLAP_AT_48K, Preset
 from rtsep.training.band.loss import improvement_db, stem_loss
-from rtsep.training.band.mixtures import KNOTS_HZ, Mixer, MixtureSettings, Row
+from rtsep.training.band.mixture_settings import KNOTS_HZ, MixtureSettings, Row
+from rtsep.training.band.mixtures import Mixer
+from rtsep.training.band.moments import MomentsPerTask
 from rtsep.training.band.networks import INDEPENDENT, INTERLEAVED, MODES, SIMULTANEOUS, BandNet
 from rtsep.training.band.spectra import BandPowers, BandSpectra
 from rtsep.training.databases.stem_folder import SAMPLERATE, StemFolder
@@ -24,6 +26,8 @@ from rtsep.training.seeds import generator
 
 LATENCIES_MS = tuple(sorted(OVERLAP_AT_48K))
 VALIDATION_MS = 43
+ONE, PER_STEM = "one", "per stem"
+MOMENTS = (ONE, PER_STEM)
 
 
 @dataclass(frozen=True)
@@ -33,9 +37,10 @@ class BandConfig:
     mode: str = INTERLEAVED
     # Share of steps at 5, 11, 21 and 43 ms. A network of 43 ms loses 0.3 to 0.7 dB at a quarter of its hop,
     # and every hop costs time: short ones are for the end.
+    encoder_moments: str = ONE  # interleaved: one set of Adam's averages for the encoder, or one per stem
     presets: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 1.0)
     second_s: float = 0.9  # what is scored together
-    seconds: int = 3  # of them in a step
+    seconds: int = 3  # of them in a step at 43 ms; fewer at shorter hops, of which a second has more
     hold: int = 4  # steps in a row on the same mixtures, with carried state
     # Matrix products in bfloat16: twice as fast on a CPU that has them. Bands, powers and the loss keep all
     # their bits, which `precision = "bf16-mixed"` of the loop would take.
@@ -61,6 +66,10 @@ class BandConfig:
     def __post_init__(self) -> None:
         if self.mode not in MODES:
             raise RtsepError(f"mode = {self.mode!r} is unknown", f"choose one of {', '.join(MODES)}")
+        if self.encoder_moments not in MOMENTS:
+            raise RtsepError(
+                f"encoder_moments = {self.encoder_moments!r} is unknown", f"choose {' or '.join(MOMENTS)}"
+            )
         if min(self.presets) < 0 or sum(self.presets) <= 0:
             raise RtsepError(f"presets = {self.presets} are no shares", "give at least one above 0")
         for name in ("seconds", "hold", "validation_rows"):
@@ -75,35 +84,56 @@ class BandTask:
         databases: to learn from.
         stems: of the model, in order.
         config: of the run.
+        encoder: weights of an encoder that is not to learn; all of it learns if None.
+        beside: stems that are mixed in and not learnt.
     """
 
-    def __init__(self, databases: Sequence[StemFolder], stems: Sequence[str], config: BandConfig) -> None:
+    def __init__(
+        self,
+        databases: Sequence[StemFolder],
+        stems: Sequence[str],
+        config: BandConfig,
+        *,
+        encoder: Mapping[str, Tensor] | None = None,
+        beside: Sequence[str] = (),
+    ) -> None:
         torch.manual_seed(config.fit.seed)
         self.config, self.stems = config, tuple(stems)
         self.module = BandNet(stems, len(stems) if config.mode == INDEPENDENT else 1)
-        self._mixer = Mixer(databases, stems, config.mixtures)
-        self._held_out = Mixer(databases, stems, config.mixtures, held_out=True)
+        self._frozen = encoder is not None
+        if encoder is not None:
+            for frozen in self.module.each_encoder():
+                frozen.load_state_dict(dict(encoder))
+                frozen.requires_grad_(False)
+        self._mixer = Mixer(databases, stems, config.mixtures, beside=beside)
+        self._held_out = Mixer(databases, stems, config.mixtures, held_out=True, beside=beside)
         self._spectra = {ms: BandSpectra(Preset(SAMPLERATE, ms).framing) for ms in LATENCIES_MS}
         self._validation: list[dict[str, Any]] | None = None
+        self._moments: MomentsPerTask | None = None
 
     def carried(self, streams: int) -> Carried:
         """See `Task`."""
         return tuple(s for e in self.module.each_encoder() for s in e.initial_state(streams))
 
+    def optimizer(self, learnt: list[nn.Parameter], settings: FitSettings) -> torch.optim.Optimizer:
+        """See `loop.task.BringsOptimizer`."""
+        rate, decay = settings.learning_rate, settings.weight_decay
+        if self.config.mode != INTERLEAVED or self.config.encoder_moments == ONE:
+            return torch.optim.AdamW(learnt, lr=rate, weight_decay=decay)
+        shared = [p for p in self.module.encoders.parameters() if p.requires_grad]
+        self._moments = MomentsPerTask(learnt, shared, len(self.stems), lr=rate, weight_decay=decay)
+        return self._moments
+
     def batch(self, draw: Draw) -> dict[str, Any]:
         """See `Task`."""
         config = self.config
         segment = draw.step % config.hold
-        # alike in all streams: a step has one preset, and one stem where it trains one
-        rng = replace(draw, step=draw.step // config.hold).step_rng("preset and order")
-        ms = LATENCIES_MS[int(rng.choice(PRESETS, p=np.array(config.presets) / sum(config.presets)))]
-        order = rng.permutation(len(self.stems))
-        stem = None if config.mode == SIMULTANEOUS else int(order[draw.step % len(self.stems)])
-        # what is learnt about a stem is told by databases that know it; hold keeps the database
+        ms = self._preset(draw)
+        stem = None if config.mode == SIMULTANEOUS else self._stem(draw)
         wanted = None if stem is None else self.stems[stem]
         spectra = self._spectra[ms]
         second = self._second(spectra.framing)
-        hops = second * config.seconds
+        hops = second * self._seconds(ms)
         rows = [
             self._mixer.row(
                 draw.rng("mixture", row, config.hold),
@@ -118,6 +148,19 @@ class BandTask:
             "stem": -1 if stem is None else stem,
             "step": draw.step,
         }
+
+    def _preset(self, draw: Draw) -> int:
+        """The latency of a step, the same for all streams and while mixtures are held."""
+        rng = replace(draw, step=draw.step // self.config.hold).step_rng("preset")
+        shares = np.array(self.config.presets) / sum(self.config.presets)
+        return LATENCIES_MS[int(rng.choice(PRESETS, p=shares))]
+
+    def _stem(self, draw: Draw) -> int:
+        """The stem of a step: every one once in a round, in another order each round, as long as mixtures
+        are held: the database of a mixture is one that knows the stem."""
+        held, stems = draw.step // self.config.hold, len(self.stems)
+        order = replace(draw, step=held // stems).step_rng("order of stems").permutation(stems)
+        return int(order[held % stems])
 
     def _seen(self, rows: Sequence[Row], ms: int) -> dict[str, Any]:
         spectra = self._spectra[ms]
@@ -138,13 +181,17 @@ class BandTask:
             "second": self._second(framing),
         }
 
+    def _seconds(self, ms: int) -> int:
+        hop, longest = (self._spectra[at].framing.hop for at in (ms, LATENCIES_MS[-1]))
+        return max(1, round(self.config.seconds * hop / longest))
+
     def _second(self, framing: Framing) -> int:
         return round(self.config.second_s * framing.samplerate / framing.hop)
 
     def loss(self, module: nn.Module, batch: dict[str, Any], carried: Carried) -> Loss:
         """Mean over the stems that the step is about; the parameters of all others have no gradient."""
         assert isinstance(module, BandNet)
-        if module.training and batch["step"] < self.config.statistics_steps:
+        if module.training and not self._frozen and batch["step"] < self.config.statistics_steps:
             self._observe(batch)
         powers = BandPowers(*batch["powers"])
         encoders = len(module.encoders)
@@ -152,6 +199,8 @@ class BandTask:
         preset = _one_hot(batch["preset"], powers.bands)
         keep = 0.0 if batch["first"] else 1.0
         stems = range(len(self.stems)) if batch["stem"] < 0 else [batch["stem"]]
+        if self._moments is not None and module.training:
+            self._moments.select(batch["stem"])
         state = [s * keep for s in carried]
         encoded: dict[int, tuple[Tensor, ...]] = {}
         losses, logs = [], {}
@@ -219,11 +268,15 @@ def _one_hot(preset: int, bands: Tensor) -> Tensor:
 
 
 def _equalisers(rows: Sequence[Row], framing: Framing) -> Tensor:
-    """float32 [batch, sources, bins], amplitude: curves between their knots; nothing above a row's limit."""
+    """float32 [batch, sources, bins], amplitude: curves between their knots, and cuts of 24 dB per octave."""
     hz = np.maximum(np.arange(framing.bins) * framing.bin_hz, 1.0)
     at = np.clip(np.interp(np.log(hz), np.log(KNOTS_HZ), np.arange(len(KNOTS_HZ))), 0, len(KNOTS_HZ) - 1)
     lower = np.minimum(at.astype(int), len(KNOTS_HZ) - 2)
     share = (at - lower).astype(np.float32)
     curves = np.stack([row.curves_db for row in rows])
     db = curves[..., lower] * (1.0 - share) + curves[..., lower + 1] * share
-    return torch.from_numpy(10.0 ** (db / 20.0)).float()
+    cuts_hz = np.stack([row.cuts_hz for row in rows])[..., None]
+    low = 1.0 / np.sqrt(1.0 + (cuts_hz[:, :, 0] / hz) ** 8)
+    high = 1.0 / np.sqrt(1.0 + (hz / cuts_hz[:, :, 1]) ** 8)
+    below = hz <= np.array([row.ceiling_hz for row in rows])[:, None, None]
+    return torch.from_numpy(10.0 ** (db / 20.0) * low * high * below).float()

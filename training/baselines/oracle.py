@@ -66,6 +66,9 @@ class IdealMasks:
     def skip(self) -> None:
         self._hops += 1
 
+    def listen_to(self, heard: NDArray[np.bool_]) -> None:
+        pass  # masks are computed together
+
     def reset(self) -> None:
         self._hops = 0
 

@@ -20,6 +20,10 @@ from rtsep.training.files.toml_settings import read_config
 @click.option(
     "--start", type=click.Path(path_type=Path), help="Folder of a run to begin with the weights of."
 )
+@click.option(
+    "--model", "model_folder", type=click.Path(path_type=Path),
+    help="New folder for a model of the best weights: rtsep --model FOLDER --stems vocals,drums.",
+)  # fmt: skip
 @click.option("--stems", default="vocals,drums,bass,other", show_default=True, help="A decoder each.")
 @click.option("--config", "config_file", type=click.Path(path_type=Path), help="TOML over the defaults.")
 @click.option(
@@ -28,8 +32,8 @@ from rtsep.training.files.toml_settings import read_config
 @click.option("--minutes", type=click.FloatRange(min=0.0), help="Over the config's.")
 @click.option("--seed", type=click.IntRange(min=0), help="Over the config's.")
 def command(
-    folders: tuple[Path, ...], out: Path, start: Path | None, stems: str, config_file: Path | None,
-    mode: str | None, minutes: float | None, seed: int | None,
+    folders: tuple[Path, ...], out: Path, start: Path | None, model_folder: Path | None, stems: str,
+    config_file: Path | None, mode: str | None, minutes: float | None, seed: int | None,
 ) -> None:  # fmt: skip
     """Trains an encoder and a decoder per stem.
 
@@ -37,6 +41,7 @@ def command(
     rows know. independent: an encoder for every stem.
     """
     try:
+        from rtsep.training.band.model_folder import Origin, write_model
         from rtsep.training.band.task import BandConfig, BandTask
         from rtsep.training.databases.stem_folder import StemFolder
         from rtsep.training.loop.checkpoint import load_best
@@ -55,8 +60,24 @@ def command(
     names = tuple(stem.strip() for stem in stems.split(",") if stem.strip())
     if not names or len(set(names)) != len(names):
         raise RtsepError(f"--stems {stems!r} is no list of stems", "write e.g. vocals,drums,bass,other")
-    task = BandTask([StemFolder(folder) for folder in folders], names, config)
+    if model_folder is not None and model_folder.exists():
+        raise RtsepError(f"{model_folder} exists", "name a new folder: models are never overwritten")
+    if start is not None:  # its weights stand on the levels that were measured for them
+        config = dataclasses.replace(config, statistics_steps=0)
+    databases = [StemFolder(folder) for folder in folders]
+    task = BandTask(databases, names, config)
     if start is not None:
         load_best(task.module, start)
     fitted = fit(task, config.fit, out)
-    click.echo(f"{out}: {fitted.step} steps, best {fitted.best_score:.2f} dB")
+    click.echo(f"{out}: {fitted.step} steps, best {fitted.best_score:.2f} dB on songs held out")
+    if model_folder is not None:
+        measures = load_best(task.module, out)
+        found = ", ".join(f"{stem} {measures[f'{stem}_db']:.1f}" for stem in names)
+        origin = Origin(
+            manifests=[database.manifest for database in databases],
+            measured_quality=(f"dB better than the mixture on mixtures of songs held out, 43 ms: {found}",),
+            seed=config.fit.seed,
+            recipe=f"rtsep-train band --mode {config.mode}",
+        )
+        write_model(task.module, model_folder, f"Stems of a band: {', '.join(names)}.", origin)
+        click.echo(f"{model_folder}: rtsep --model {model_folder} --stems {','.join(names)}")

@@ -209,6 +209,7 @@ READERS: dict[str, Reader] = {
         Manifest(
             name="frets-on-fire", known=("guitar",), rest=("drums", "bass", "other"), limit_hz=NYQUIST_HZ,
             licence="CC-BY-SA-3.0", credit="Lars Muldjord; Sectoid (songs for Frets on Fire)",
+            held_out=("chaos_god", "Feelings"),
         ),
         _frets_on_fire,
     ),

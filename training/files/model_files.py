@@ -23,6 +23,7 @@ def write_network(
     latency_presets_ms: Sequence[int],
     seed: int,
     recipe: str,
+    stem: str | None = None,
 ) -> NetworkCard:
     """Writes `name`.onnx and `name`.safetensors into `folder`; returns what the card says of them.
 
@@ -30,7 +31,7 @@ def write_network(
         module: the trained network, moved to the CPU; the exported hop is run against it before it counts.
         folder: exists.
         name: of the files, without suffix.
-        role, architecture, config, latency_presets_ms, seed, recipe: see `NetworkCard`.
+        role, architecture, config, latency_presets_ms, seed, recipe, stem: see `NetworkCard`.
 
     Raises:
         RuntimeError: the exported hop is not the module's.
@@ -53,6 +54,7 @@ def write_network(
         parameters=sum(parameter.numel() for parameter in module.parameters()),
         seed=seed,
         recipe=recipe,
+        stem=stem,
     )
 
 

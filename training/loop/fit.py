@@ -25,7 +25,7 @@ from rtsep.rt.stop import StopSignals
 from rtsep.training.loop import checkpoint, processes
 from rtsep.training.loop.screen import LOG_EVERY, FitScreen
 from rtsep.training.loop.settings import FitSettings
-from rtsep.training.loop.task import Batch, Carried, Draw, Loss, Task
+from rtsep.training.loop.task import Batch, BringsOptimizer, Carried, Draw, Loss, Task
 from rtsep.training.loop.weight_average import WeightAverage
 from rtsep.training.seeds import torch_seed
 
@@ -98,7 +98,11 @@ class _Run:
         self._count = settings.batch // fabric.world_size
         self._first = self._count * fabric.global_rank
         learnt = [p for p in task.module.parameters() if p.requires_grad]
-        optimizer = torch.optim.AdamW(learnt, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+        optimizer = (
+            task.optimizer(learnt, settings)
+            if isinstance(task, BringsOptimizer)
+            else torch.optim.AdamW(learnt, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+        )
         self._learnt = learnt
         self._loss, self._optimizer = fabric.setup(_LossOf(task), optimizer)
         self._average = WeightAverage(task.module, settings.ema_decay)

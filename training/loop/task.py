@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
+from rtsep.training.loop.settings import FitSettings
 from rtsep.training.seeds import generator
 
 Batch = Any  # tensors, or tuples, lists and dicts of them: moved to the device by the loop
@@ -56,6 +58,15 @@ class Loss(NamedTuple):
     carried: Carried = ()  # what the next step is given; cut off from the graph by the loop
 
 
+@runtime_checkable
+class BringsOptimizer(Protocol):
+    """A task whose parameters are not all stepped alike."""
+
+    def optimizer(self, learnt: list[nn.Parameter], settings: FitSettings) -> Optimizer:
+        """In place of one AdamW over all of `learnt`; the loop sets the learning rate of its groups."""
+        ...
+
+
 class Task(Protocol):
     """A network, its data and its loss.
 
@@ -81,7 +92,8 @@ class Task(Protocol):
     def loss(self, module: nn.Module, batch: Batch, carried: Carried) -> Loss:
         """The loss of a batch.
 
-        Every parameter to be learnt takes part, in every step (several GPUs rely on it).
+        Several GPUs rely on every parameter to be learnt taking part in every step. On one device, those
+        without a gradient stay as they are to the bit, averages of their gradients included.
         """
         ...
 

@@ -39,20 +39,20 @@ def test_built_compared_kept_and_found_again(tmp_path: Path, monkeypatch: pytest
     content = (tmp_path / "tiny.onnx").read_bytes()
 
     def tiny_model(
-        name: str, *, voices: int, framing: Framing, f0: None, make_step: Callable[[bytes, str], NetworkStep]
+        name: str, *, framing: Framing, make_step: Callable[[bytes, str], NetworkStep], **asked: object
     ) -> ChoirModel:
         tracker = TinyTracker(make_step(content, f"{name}'s tiny.onnx"))
-        return ChoirModel(voices, framing, FixedCombMasks(voices, framing), tracker)  # type: ignore[arg-type]
+        return ChoirModel(4, framing, FixedCombMasks(4, framing), tracker)  # type: ignore[arg-type]
 
     monkeypatch.setattr(compile_cli, "build_model", tiny_model)
     rng = np.random.default_rng(0)
     soundfile.write(tmp_path / "music.wav", 0.1 * rng.standard_normal((16000, 2)), 16000)
-    arguments = ["mine", "--audio", str(tmp_path / "music.wav"), "--cache", str(tmp_path / "engines")]
+    arguments = ["choir", "--audio", str(tmp_path / "music.wav"), "--cache", str(tmp_path / "engines")]
     first, second = (CliRunner().invoke(compile_cli.command, arguments) for _ in range(2))
     assert (first.exit_code, second.exit_code) == (0, 0), first.output + second.output
-    assert "mine's tiny.onnx: built in" in first.output
+    assert "choir's tiny.onnx: built in" in first.output
     assert "over 188 hops" in first.output  # a second of hops of 85 samples
-    assert "mine's tiny.onnx: was there" in second.output
+    assert "choir's tiny.onnx: was there" in second.output
     assert len(list((tmp_path / "engines").iterdir())) == 1
 
 

@@ -23,6 +23,9 @@ class StillMasks:
     def step(self, spectrum: NDArray[np.complex64], masks: F32) -> None:
         masks[...] = self.masks
 
+    def listen_to(self, heard: NDArray[np.bool_]) -> None:
+        """Nothing to save."""
+
     def reset(self) -> None:
         """Nothing to forget."""
 

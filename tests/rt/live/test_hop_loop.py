@@ -1,9 +1,11 @@
 """The engine without a device: the test is the device, block by block, and may keep the engine waiting."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.tiny_band import write_band
 
 from rtsep.kernels import _core
 from rtsep.models.choir.given_pitches import F0Track
@@ -210,6 +212,22 @@ def test_the_take_and_the_meters_are_from_before_the_gains() -> None:
     np.testing.assert_array_equal(takes[0], takes[1])
     muted.publish("running-out")
     assert max(block.read()["rms_db"]) > -40
+
+
+def test_a_band_s_decoders_run_for_what_is_played(tmp_path: Path) -> None:
+    """Three outputs: two stems and no residual. A muted stem's decoder rests, the other does not change."""
+    model = str(write_band(tmp_path / "band", ("vocals", "drums")))
+    settings = dataclasses.replace(SETTINGS, model=model, voices=None, f0_times_s=None, f0_hz=None)
+    commands, names = command_block(), ("vocals", "drums", "residual")
+    mixture = voiced(BLOCK * 120)
+    plain = play(build(Block.create(), settings=settings), mixture, {})
+    assert np.abs(plain[:, :2]).max(axis=0).min() > 1e-3
+    Control(commands.memory, names).update({"drums.mute": True, "residual.mute": True})
+    muted = build(Block.create(), settings=settings, commands=commands)
+    played = play(muted, mixture, {})
+    np.testing.assert_array_equal(played[:, 0], plain[:, 0])
+    assert not played[:, 1:].any()
+    assert muted._separator._pipeline.model.silent == [False, True]  # type: ignore[attr-defined]
 
 
 class Drums:

@@ -23,6 +23,7 @@ STAND_IN = {
 OPEN_HAT, CLOSED_HATS = 46, (42, 44)
 CHOKE_S = 0.03  # an open hi-hat is silent this long after its pedal closes
 VELOCITY_DB = 30.0  # from the softest to the hardest hit
+ALIKE_DB = 3.0  # hits this much further from the wanted loudness than the nearest are as good
 LARGEST_GAIN_DB = 4.0  # a hit that is not as loud as wanted is brought there, this far
 RELEASE_S = 0.05  # of a note let go
 DYNAMICS = ("p", "m", "f", "ff")
@@ -73,7 +74,8 @@ class DrumKit:
                 continue
             hits = self._hits[piece]
             wanted_db = hits[-1].peak_db - VELOCITY_DB * (1.0 - note.velocity / 127.0)
-            near = sorted(hits, key=lambda hit: abs(hit.peak_db - wanted_db))[:3]
+            nearest_db = min(abs(hit.peak_db - wanted_db) for hit in hits)
+            near = [hit for hit in hits if abs(hit.peak_db - wanted_db) <= nearest_db + ALIKE_DB]
             hit = near[int(rng.integers(len(near)))]
             short_db = np.clip(wanted_db - hit.peak_db, -LARGEST_GAIN_DB, LARGEST_GAIN_DB)
             sound = 10.0 ** (short_db / 20.0) * (hit.near + room * hit.room)

@@ -4,8 +4,8 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from rtsep.kernels.errors import RtsepError
-from rtsep.models.card import LEVELS, ModelCard, NetworkCard
+from rtsep.kernels.errors import ModelRefused, RtsepError
+from rtsep.models.card import CHOIR, LEVELS, ModelCard, NetworkCard
 from rtsep.models.networks.export import load_weights
 from rtsep.models.networks.source_filter_net import SourceFilterNet
 from rtsep.models.registry import CARD_FILE, Model
@@ -33,6 +33,11 @@ def levels_network(model: Model) -> tuple[NetworkCard, SourceFilterNet]:
     Raises:
         RtsepError: the model has none or several, or its files are damaged.
     """
+    if model.card.family != CHOIR:
+        raise ModelRefused(
+            f"model {model.card.name} is of the family {model.card.family}; only a choir adapts to a mixture",
+            f"choose a model of the family {CHOIR}: see rtsep models",
+        )
     found = [n for n in model.card.networks if n.role == LEVELS and n.architecture == ARCHITECTURE]
     if len(found) != 1:
         raise RtsepError(

@@ -6,7 +6,7 @@ from itertools import permutations
 import numpy as np
 from numpy.typing import NDArray
 
-from rtsep.models.build import build_tracker
+from rtsep.models.choir.build import build_tracker
 from rtsep.models.choir.peak_tracker import PitchTracker
 from rtsep.models.framing import Framing
 from rtsep.models.registry import DEFAULT_MODEL

@@ -10,6 +10,7 @@ import soundfile
 import torch
 from click.testing import CliRunner
 from helpers.model_folder import write_model
+from helpers.tiny_band import write_band
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -317,6 +318,10 @@ def test_mistakes_are_refused_before_any_learning(model: Model, recording: Path,
         ((recording, "--model", model.folder, "--out", tmp_path / "no" / "new"), "is not a folder"),
         ((recording, "--model", model.folder, "--out", Path("/proc/new")), "cannot be written"),
         ((recording, "--model", "choir-fixed", "--out", tmp_path / "new"), "has no source-filter network"),
+        (
+            (recording, "--model", write_band(tmp_path / "band"), "--out", tmp_path / "new"),
+            "of the family band",
+        ),
         ((recording, "--model", "no-model", "--out", tmp_path / "new"), "no-model"),
     ]
     for arguments, words in cases:

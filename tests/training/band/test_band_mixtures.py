@@ -7,7 +7,8 @@ import pytest
 from helpers.stem_databases import STEMS, vocals_database, whole_database
 
 from rtsep.kernels.errors import RtsepError
-from rtsep.training.band.mixtures import Mixer, MixtureSettings
+from rtsep.training.band.mixture_settings import MixtureSettings
+from rtsep.training.band.mixtures import Mixer
 from rtsep.training.databases.stem_folder import SAMPLERATE
 
 SAMPLES = 2 * SAMPLERATE
@@ -20,7 +21,7 @@ def _mixer(tmp_path: Path, **changes: object) -> Mixer:
 
 def test_a_draw_is_the_same_mixture_and_goes_on_where_it_was(tmp_path: Path) -> None:
     """Segments of an item are one piece of music: the later one begins with the end of the earlier."""
-    mixer = _mixer(tmp_path, driven=0.0, changed_speed=0.0)
+    mixer = _mixer(tmp_path, driven=(0.0,) * 4, wet=(0.0,) * 4, changed_speed=0.0)
     for seed in range(8):
         whole = mixer.row(np.random.default_rng(seed), SAMPLES, 0)
         again = mixer.row(np.random.default_rng(seed), SAMPLES, 0)
@@ -66,7 +67,8 @@ def test_band_limited_vocals_limit_a_random_mixture(tmp_path: Path) -> None:
 
 def test_levels_are_those_that_were_asked_for(tmp_path: Path) -> None:
     mixer = _mixer(
-        tmp_path, random_share=1.0, balanced_share=0.0, changed_speed=0.0, driven=0.0, backing_share=0.0,
+        tmp_path, random_share=1.0, balanced_share=0.0, changed_speed=0.0, driven=(0.0,) * 4,
+        wet=(0.0,) * 4, backing_share=0.0,
         absent=(0.0,) * 4, level_bass_db=(0.0, 0.0), level_drums_db=(-10.0, 0.0),
     )  # fmt: skip
     found = []
@@ -85,8 +87,5 @@ def test_a_stem_nobody_knows_is_refused(tmp_path: Path) -> None:
 def test_held_out_songs_are_never_trained_on(tmp_path: Path) -> None:
     databases = [whole_database(tmp_path / "whole")]
     trained, held = (Mixer(databases, STEMS, MixtureSettings(), held_out=h) for h in (False, True))
-    names = {
-        source.song.name for pool in trained._pools.values() for _, sources in pool for source in sources
-    }
-    assert names == {"one", "two"}
-    assert {s.song.name for _, sources in held._pools["bass"] for s in sources} == {"held"}
+    assert trained._pools["drums"].songs == {"one", "two"}
+    assert held._pools["bass"].songs == {"held"}

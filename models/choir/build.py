@@ -1,0 +1,106 @@
+"""From a choir model's files to a model ready to step."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TypeVar
+
+from rtsep.kernels.errors import ModelRefused
+from rtsep.models.card import LEVELS, TRACKER, NetworkCard
+from rtsep.models.choir.comb_masks import AdaptiveCombMasks, CombMasks, FixedCombMasks
+from rtsep.models.choir.given_pitches import F0Track
+from rtsep.models.choir.model import ChoirModel
+from rtsep.models.choir.network_tracker import PRESETS_MS, NetworkTracker
+from rtsep.models.choir.peak_tracker import MultiF0Tracker, PitchTracker
+from rtsep.models.choir.pitch_grid import BANDS, CANDIDATES
+from rtsep.models.choir.source_filter_input import ENVELOPE_BANDS, MIXTURE_BANDS, PARTIALS
+from rtsep.models.choir.source_filter_masks import SourceFilterMasks
+from rtsep.models.framing import Framing
+from rtsep.models.registry import Model, find_choir
+from rtsep.models.runtimes.network_step import MakeStep, NetworkStep
+from rtsep.models.runtimes.onnx_step import OnnxStep
+
+T = TypeVar("T")
+
+# Architectures that a card may name, and what runs them hop by hop: called with (step, voices, framing).
+TRACKERS: dict[str, Callable[[NetworkStep, int, Framing], PitchTracker]] = {"pitch-net": NetworkTracker}
+LEVEL_MASKS: dict[str, Callable[[NetworkStep, int, Framing], CombMasks]] = {
+    "source-filter": SourceFilterMasks
+}
+
+Ports = dict[str, tuple[int, ...]]
+# Inputs and outputs of every architecture, -1 for a size that the network chooses.
+PORTS: dict[str, tuple[Ports, Ports]] = {
+    "pitch-net": (
+        {"bands": (1, BANDS), "preset": (1, len(PRESETS_MS))},
+        {name: (1, CANDIDATES) for name in ("salience", "offset", "unison")},
+    ),
+    "source-filter": (
+        {
+            "bands": (1, MIXTURE_BANDS),
+            "partials": (1, -1, PARTIALS, 3),
+            "envelope": (1, -1, ENVELOPE_BANDS),
+            "f0_hz": (1, -1),
+            "hop_s": (1, 1),
+        },
+        {"level": (1, -1, PARTIALS), "trust": (1, -1, PARTIALS), "noise": (1, -1, ENVELOPE_BANDS)},
+    ),
+}
+
+
+def build_choir(
+    name: str, *, voices: int, framing: Framing, f0: F0Track | None, make_step: MakeStep
+) -> ChoirModel:
+    """A choir model for `voices` voices, highest first; arguments and errors as of `build_model`."""
+    model = find_choir(name, voices, framing)
+    if f0 is not None and f0.voices != voices:
+        raise ModelRefused(f"{f0.voices} contours of F0 for {voices} voices", "give one contour per voice")
+    pitches = _tracker(model, voices, framing, make_step) if f0 is None else f0
+    return ChoirModel(voices, framing, _masks(model, voices, framing, make_step), pitches)
+
+
+def build_tracker(
+    name: str, *, voices: int, framing: Framing, make_step: MakeStep = OnnxStep
+) -> PitchTracker:
+    """The tracker of a model by itself; arguments and errors as of `build_model`."""
+    return _tracker(find_choir(name, voices, framing), voices, framing, make_step)
+
+
+def _tracker(model: Model, voices: int, framing: Framing, make_step: MakeStep) -> PitchTracker:
+    network = model.card.network(TRACKER, framing.latency_ms)
+    if network is None:
+        return MultiF0Tracker(voices, framing)
+    return _adapted(TRACKERS, model, network, voices, make_step)(voices, framing)
+
+
+def _masks(model: Model, voices: int, framing: Framing, make_step: MakeStep) -> CombMasks:
+    network = model.card.network(LEVELS, framing.latency_ms)
+    if network is None:
+        comb = AdaptiveCombMasks if model.card.comb == "adaptive" else FixedCombMasks
+        return comb(voices, framing)
+    return _adapted(LEVEL_MASKS, model, network, voices, make_step)(voices, framing)
+
+
+def _adapted(
+    known: Mapping[str, Callable[[NetworkStep, int, Framing], T]],
+    model: Model,
+    network: NetworkCard,
+    voices: int,
+    make_step: MakeStep,
+) -> Callable[[int, Framing], T]:
+    """What runs a network, with the network in it: its file is compared with the card before it is loaded."""
+    content = model.read(network.onnx)
+    if network.architecture not in known:
+        raise ModelRefused(
+            f"model {model.card.name} has a {network.role} network of architecture "
+            f"{network.architecture!r}; this rtsep runs {', '.join(known) or 'none'}",
+            "install a newer rtsep",
+        )
+    step = make_step(content, f"{model.card.name}'s {network.onnx}")
+    if network.architecture in PORTS:
+        step.require(*PORTS[network.architecture])
+    if "f0_hz" in step.inputs and step.inputs["f0_hz"].shape[1] < voices:
+        raise ModelRefused(
+            f"{model.card.name}'s {network.onnx} is for {step.inputs['f0_hz'].shape[1]} voices, not {voices}",
+            "ask for fewer --voices",
+        )
+    return partial(known[network.architecture], step)

@@ -1,0 +1,116 @@
+"""A trained model becomes a folder that the stage runs, and another stem an add-on of it."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import click.testing
+import numpy as np
+import pytest
+import torch
+from helpers.stem_databases import STEMS, sound, vocals_database, whole_database
+
+from rtsep.kernels.errors import RtsepError
+from rtsep.models.registry import find_model
+from rtsep.rt.separator import Separator
+from rtsep.training.band.model_folder import Origin, write_model
+from rtsep.training.band.networks import BandNet
+from rtsep.training.commands.add_stem import command as add_stem
+from rtsep.training.commands.band import command as band
+from rtsep.training.databases.stem_folder import StemFolder, StemWriter
+
+CONFIG = """
+seconds = 1
+hold = 1
+validation_rows = 2
+validation_s = 2.0
+[fit]
+steps = 2
+minutes = 0.0
+batch = 2
+validate_every = 1
+"""
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two steps of `rtsep-train band`, its databases beside it."""
+    folder = tmp_path_factory.mktemp("band")
+    whole_database(folder / "whole")
+    vocals_database(folder / "vocals")
+    (folder / "config.toml").write_text(CONFIG)
+    arguments = [
+        "--data", folder / "whole", "--data", folder / "vocals", "--out", folder / "run",
+        "--config", folder / "config.toml", "--model", folder / "model",
+    ]  # fmt: skip
+    result = click.testing.CliRunner().invoke(band, list(map(str, arguments)), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return folder
+
+
+def test_the_stage_runs_what_was_trained(trained: Path) -> None:
+    separator = Separator.load(
+        str(trained / "model"), stems=("vocals", "bass"), samplerate=48000, latency_ms=43
+    )
+    assert separator.stems == ("vocals", "bass", "residual")
+    mixture = np.repeat(sum(sound(stem, 0, 2) for stem in STEMS), 2).astype(np.float32)
+    out = separator.process(mixture)
+    assert np.isfinite(out).all()
+    assert np.std(out[0]) > 0
+
+
+def test_the_card_names_every_source_once(trained: Path) -> None:
+    card = find_model(str(trained / "model")).card
+    assert card.stems == STEMS
+    assert card.training_data == (
+        "whole (vocals, drums, bass, other): CC0-1.0",
+        "vocals-only (vocals): CC0-1.0",
+    )
+    assert card.credits == ("nobody",)
+    assert card.networks[0].recipe == "rtsep-train band --mode interleaved"
+
+
+def test_the_weights_in_the_folder_are_the_best_of_the_run(trained: Path) -> None:
+    from safetensors.torch import load_file
+
+    best = torch.load(trained / "run" / "best.pt", weights_only=True)["weights"]
+    for file, prefix in (("encoder", "encoders.0."), ("decoder-bass", "decoders.bass.")):
+        found = load_file(trained / "model" / f"{file}.safetensors")
+        expected = {name.removeprefix(prefix): v for name, v in best.items() if name.startswith(prefix)}
+        torch.testing.assert_close(found, expected, rtol=0.0, atol=0.0)
+
+
+def test_a_stem_is_added_without_touching_the_encoder(trained: Path) -> None:
+    writer = StemWriter(
+        trained / "guitars",
+        dataclasses.replace(StemFolder(trained / "vocals").manifest, name="guitars", known=("guitar",)),
+    )
+    for seed, song in enumerate(("four", "held")):
+        writer.add(song, {"guitar": sound("other", seed + 7), "rest": sound("drums", seed + 7)})
+    before = json.loads((trained / "model" / "card.json").read_text())
+    arguments = [
+        "guitar", "--data", trained / "guitars", "--data", trained / "whole", "--base", trained / "model",
+        "--run", trained / "guitar-run", "--out", trained / "guitar", "--config", trained / "config.toml",
+    ]  # fmt: skip
+    result = click.testing.CliRunner().invoke(add_stem, list(map(str, arguments)), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    card = find_model(str(trained / "guitar")).card
+    assert card.encoder_sha256 == before["networks"][0]["onnx_sha256"]
+    run = torch.load(trained / "guitar-run" / "last.pt", weights_only=True)["weights"]
+    base = torch.load(trained / "run" / "best.pt", weights_only=True)["weights"]
+    for name, value in base.items():
+        if name.startswith("encoders."):
+            torch.testing.assert_close(run[name], value, rtol=0.0, atol=0.0)
+    separator = Separator.load(
+        str(trained / "model"), stems=("vocals", "guitar"), add_ons=(str(trained / "guitar"),), latency_ms=11
+    )
+    assert separator.stems == ("vocals", "guitar", "residual")
+    again = click.testing.CliRunner().invoke(add_stem, list(map(str, arguments)))
+    assert isinstance(again.exception, RtsepError)  # nothing is overwritten
+
+
+def test_independent_encoders_are_no_model(tmp_path: Path) -> None:
+    origin = Origin(manifests=(), measured_quality=(), seed=1, recipe="none")
+    with pytest.raises(RtsepError, match="no model of one encoder"):
+        write_model(BandNet(("a", "b"), encoders=2), tmp_path / "model", "none", origin)
+    assert not (tmp_path / "model").exists()

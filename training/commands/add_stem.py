@@ -1,0 +1,79 @@
+"""`rtsep-train add-stem`: another stem for a band model: a new decoder on its encoder, which stays."""
+
+import dataclasses
+from pathlib import Path
+
+import click
+
+from rtsep.kernels.errors import RtsepError
+from rtsep.training.files.toml_settings import read_config
+
+
+@click.command("add-stem")
+@click.argument("stem")
+@click.option(
+    "--data", "folders", type=click.Path(path_type=Path), multiple=True, required=True,
+    help="Database that knows the stem, or gives what to mix it with; once for each.",
+)  # fmt: skip
+@click.option("--base", default="band", show_default=True, help="Model to whose encoder the stem is added.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="New folder of the add-on.")
+@click.option(
+    "--run", type=click.Path(path_type=Path), required=True, help="Folder of the run; resumed if begun."
+)
+@click.option(
+    "--beside", default="vocals,drums,bass", show_default=True,
+    help="Stems of the databases that the new one is mixed with; none of them may hold it.",
+)  # fmt: skip
+@click.option("--config", "config_file", type=click.Path(path_type=Path), help="TOML over the defaults.")
+@click.option("--minutes", type=click.FloatRange(min=0.0), help="Over the config's.")
+def command(
+    stem: str, folders: tuple[Path, ...], base: str, out: Path, run: Path, beside: str,
+    config_file: Path | None, minutes: float | None,
+) -> None:  # fmt: skip
+    """Trains a decoder of STEM on the encoder of a band model and writes it as an add-on.
+
+    Use it with `rtsep --model BASE --add-on OUT --stems vocals,STEM`.
+    """
+    try:
+        from safetensors.torch import load
+
+        from rtsep.models.band_rules import ENCODER
+        from rtsep.models.card import BAND
+        from rtsep.models.registry import find_model
+        from rtsep.training.band.model_folder import Origin, write_add_on
+        from rtsep.training.band.networks import SIMULTANEOUS
+        from rtsep.training.band.task import BandConfig, BandTask
+        from rtsep.training.databases.stem_folder import StemFolder
+        from rtsep.training.loop.checkpoint import load_best
+        from rtsep.training.loop.fit import fit
+    except ModuleNotFoundError as error:
+        raise RtsepError(
+            f"training needs {error.name}, which is not installed", "run pip install 'rtsep[train]'"
+        ) from None
+    if out.exists():
+        raise RtsepError(f"{out} exists", "name a new folder: models are never overwritten")
+    model = find_model(base)
+    encoders = [n for n in model.card.networks if n.role == ENCODER]
+    if model.card.family != BAND or not encoders:
+        raise RtsepError(f"model {model.card.name} has no encoder to add a stem to", "name a band model")
+    if stem in model.card.stems:
+        raise RtsepError(f"model {model.card.name} has {stem} already", "name another stem")
+    config = read_config(BandConfig, config_file)
+    # one stem: there is nothing to take turns with
+    config = dataclasses.replace(config, mode=SIMULTANEOUS)
+    if minutes is not None:
+        config = dataclasses.replace(config, fit=dataclasses.replace(config.fit, minutes=minutes))
+    databases = [StemFolder(folder) for folder in folders]
+    weights = load(model.read(encoders[0].weights))
+    others = tuple(name.strip() for name in beside.split(",") if name.strip())
+    task = BandTask(databases, (stem,), config, encoder=weights, beside=others)
+    fit(task, config.fit, run)
+    measures = load_best(task.module, run)
+    origin = Origin(
+        manifests=[d.manifest for d in databases],
+        measured_quality=(f"{stem}: {measures['score']:.1f} dB better than the mixture on songs held out",),
+        seed=config.fit.seed,
+        recipe=f"rtsep-train add-stem {stem}",
+    )
+    write_add_on(task.module.decoder(0), stem, model, out, origin)
+    click.echo(f"{out}: {stem} for the model {model.card.name}, {measures['score']:.2f} dB on songs held out")
