@@ -63,7 +63,7 @@ class ChoirModel:
         self._amplitude = np.zeros(framing.bins, np.float32)
         self._f0_hz = np.zeros(voices, np.float32)
         self._confident = np.zeros(voices, np.bool_)
-        self._pitch_age_s = framing.pitch_age_s
+        self._pitch_delay_s = framing.pitch_delay_s
         self._hops = 0
 
     @property
@@ -108,7 +108,7 @@ class ChoirModel:
 
     def _time_s(self) -> float:
         """Stream time at which this hop's F0 is meant."""
-        return self._hops * self._framing.hop / self._framing.samplerate - self._pitch_age_s
+        return self._hops * self._framing.hop / self._framing.samplerate - self._pitch_delay_s
 
     def listen_to(self, heard: NDArray[np.bool_]) -> None:
         """Voices share out the partials among each other: none can be left out."""
