@@ -108,7 +108,7 @@ class TensorComb(nn.Module):
 
     def lay(self, lobes: Lobes, levels: Tensor) -> Tensor:
         """Power of every voice at its partials: [S, V, padded]."""
-        # absent partials would all write to one place: theirs is a layer that is thrown away
+        # absent partials would all write to one place: they have a layer of their own that is dropped
         target = torch.where(lobes.there[..., None], lobes.at + self.layer, self.layers * self.padded)
         shape = (*levels.shape[:2], (self.layers + 1) * self.padded)
         source = (levels[..., None] * lobes.weights).flatten(2)

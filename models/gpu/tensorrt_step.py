@@ -62,8 +62,8 @@ class PlanNetwork(nn.Module):
             **{state: x.shape for state, x in self._fresh(network).items()},
         }
         with torch.no_grad():
-            told = network(*network.example_inputs(1), *network.initial_state(1))[: len(self.outputs)]
-        self._shapes |= dict(zip(self.outputs, (x.shape for x in told), strict=True))
+            outputs = network(*network.example_inputs(1), *network.initial_state(1))[: len(self.outputs)]
+        self._shapes |= dict(zip(self.outputs, (x.shape for x in outputs), strict=True))
         self._network = (network,)  # in a tuple, it is no part of this module and stays where it is
 
     def initial_state(self, batch: int) -> tuple[Tensor, ...]:

@@ -2,8 +2,8 @@
 
 Voices are compared slot by slot, highest first: that is what trackers are asked for, and rendered choirs
 know who is where (`rtsep.training.choir.render.f0_labels.pitch_order`). Items have one to four voices, and
-every tracker is told how many. Or every voice is heard by itself, where swift-f0, which follows one voice
-offline, is the measure.
+every tracker is given their number. Or every voice is tracked by itself, where swift-f0, which follows one
+voice offline, is the measure.
 """
 
 from collections.abc import Callable, Iterable
@@ -52,7 +52,7 @@ def evaluate_rendered(
         folder, items: of render-choir.
         runs: systems that end with -tracked; with `solo` also `SINGLE`, at no latency.
         jobs: processes.
-        progress: told runs done, of how many, and which.
+        progress: called with runs done, of how many, and which.
         solo: every voice by itself.
 
     Raises:
@@ -128,13 +128,13 @@ def _points(run: Run, stems: F32, noise: F32, true: F64, level_db: F64) -> list[
     """Of stems [V, samples] that sing true [V, labels] Hz."""
     nothing = Contours(np.zeros(1), np.zeros((1, len(stems))))
     # noise as a stem of its own would count as a voice
-    heard = stems + noise / np.float32(len(stems))
+    recorded = stems + noise / np.float32(len(stems))
     if run.system == SINGLE:
-        f0_hz = swift_f0(heard[0] / max(float(np.abs(heard[0]).max()), 1e-9))
+        f0_hz = swift_f0(recorded[0] / max(float(np.abs(recorded[0]).max()), 1e-9))
         tracked = Contours(F0_HOP_S * np.arange(len(f0_hz), dtype=np.float64), f0_hz[:, None])
     else:
         assert run.latency_ms is not None
-        estimate = find_system(run.system).separate(heard, run.latency_ms, nothing)
+        estimate = find_system(run.system).separate(recorded, run.latency_ms, nothing)
         assert estimate.tracked is not None
         tracked = estimate.tracked
     times_s = LABEL_S * np.arange(true.shape[1], dtype=np.float64)

@@ -1,6 +1,6 @@
 """A rehearsal to adapt to: the mixture alone, and what a model makes of it that may take its time.
 
-Nobody waits for a rehearsal, so its voices are separated better than on stage: at the longest latency, and
+A rehearsal is not live, so its voices are separated better than on stage: at the longest latency, and
 once more with the recording played backwards. The two passes meet every note from its other end and err in
 different places, so their mean is nearer to the true voices than either (measured: training/README.md).
 """

@@ -1,7 +1,7 @@
 """Remixes of separated voices: new mixtures whose parts, and pitches, are known.
 
 Bootstrapped remixing (RemixIT, Tzinis et al., arXiv 2202.08862): what a model takes for a voice becomes one
-in a mixture that it has not heard, so that its old mistakes no longer fit and can be unlearnt.
+in a mixture that is new to it, so that its old mistakes no longer fit and can be unlearnt.
 """
 
 import numpy as np

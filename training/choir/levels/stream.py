@@ -18,7 +18,7 @@ from rtsep.training.measures.protocol import SAMPLERATE
 
 @dataclass(frozen=True)
 class LevelStream:
-    """What a levels network hears at one preset, V voices.
+    """The input of a levels network at one preset, V voices.
 
     Unlike the mixtures of `LevelBatches`, excerpts begin with the envelopes learnt so far, as in a show.
 

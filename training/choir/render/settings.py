@@ -28,8 +28,8 @@ class ChoirConfig:
 
     solo_item: float = 0.25  # share of items of recorded solos, where there are any: no vocoder's habits
 
-    # --- who sings when: chorales never rest, concerts do
-    silent_item: float = 0.03  # nobody sings: room, applause or nothing at all
+    # --- rests: chorales have none, concerts do
+    silent_item: float = 0.03  # no voice sings: room, applause or nothing at all
     tutti_item: float = 0.35  # all voices all the time
     entries_item: float = 0.15  # voices come in one after another and leave again
     phrase_voice: float = 0.65  # in all other items, a voice sings in a phrase with this probability

@@ -130,10 +130,10 @@ def test_random_mixes_join_voices_of_several_items() -> None:
 
     whole = [of_items(OFF, seed) for seed in range(10)]
     assert all(found == (True, 1) for found in whole)
-    mixed = [of_items(replace(OFF, thrown_together=1.0), seed) for seed in range(30)]
+    mixed = [of_items(replace(OFF, random_mix=1.0), seed) for seed in range(30)]
     assert not any(is_whole for is_whole, _ in mixed)
     assert max(count for _, count in mixed) == 3
-    half = [of_items(replace(OFF, thrown_together=0.5), seed)[0] for seed in range(100)]
+    half = [of_items(replace(OFF, random_mix=0.5), seed)[0] for seed in range(100)]
     assert np.mean(half) == pytest.approx(0.5, abs=0.15)
 
 
