@@ -1,4 +1,4 @@
-"""The status of a running engine: a snapshot in shared memory that any process may read; none waits for it."""
+"""The status of a running engine: a snapshot in shared memory that any process may read without waiting."""
 
 import json
 import math
