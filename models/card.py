@@ -133,14 +133,17 @@ def network_from_json(data: object, where: str) -> NetworkCard:
     return network
 
 
-def read_card(path: Path) -> ModelCard:
-    """Reads one card, and refuses one that cannot be kept to.
+def read_card(path: Path) -> tuple[ModelCard, str]:
+    """Reads one card once, and refuses one that cannot be kept to.
+
+    Returns:
+        The card, and the SHA-256 in hexadecimal of the bytes it was made of.
 
     Raises:
         ModelRefused: no JSON; fields that are missing, unknown or of the wrong kind; or promises (family,
             rates, presets, stems, files) that contradict each other.
     """
-    data = read_json(path)
+    data, sha256 = read_json(path)
     where = f"model card {path}"
     networks = data.get("networks") if isinstance(data, dict) else None
     if isinstance(data, dict) and isinstance(networks, list):
@@ -156,7 +159,7 @@ def read_card(path: Path) -> ModelCard:
         _one_of(network.role, ROLES[card.family], f"{where}: role in a {card.family}")
     if card.family == BAND:
         require_band(card, where)
-        return card
+        return card, sha256
     require_choir(card, where)
     if (card.base_sha256, card.encoder_sha256) != (None, None):
         raise ModelRefused(f"{where}: a choir is no add-on", "leave out base_sha256 and encoder_sha256")
@@ -167,7 +170,7 @@ def read_card(path: Path) -> ModelCard:
             f"{where} must name a comb where a latency has no levels network, and only there",
             "give one of the two for every latency",
         )
-    return card
+    return card, sha256
 
 
 def _one_of(value: str, allowed: tuple[str, ...], what: str) -> None:

@@ -1,6 +1,7 @@
 """What a model's card may hold. Cards come from strangers: their texts are printed, their stems become file
 names, and their promises decide what a model is asked to do."""
 
+import hashlib
 import json
 import os
 import re
@@ -115,17 +116,17 @@ def is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_COUNT
 
 
-def read_json(path: Path) -> object:
-    """The JSON of a card's file.
+def read_json(path: Path) -> tuple[object, str]:
+    """The JSON of a card's file, and the SHA-256 of the very bytes that it was read from.
 
     Raises:
         ModelRefused: no regular file, larger than a card can be, no UTF-8, or no JSON that means the same to
             every reader.
     """
     try:
-        return json.loads(
-            _read_small(path).decode("utf-8"), object_pairs_hook=_object, parse_constant=_no_constant
-        )
+        content = _read_small(path)
+        data = json.loads(content.decode("utf-8"), object_pairs_hook=_object, parse_constant=_no_constant)
+        return data, hashlib.sha256(content).hexdigest()
     except (OSError, ValueError, RecursionError) as error:
         if isinstance(error, OSError):
             reason = error.strerror or type(error).__name__

@@ -27,13 +27,14 @@ class Model:
 
     Attributes:
         card: what it is.
-        card_file: where the card is.
+        sha256: of the bytes that the card was read from. It holds those of all files, so it is the model's
+            identity; empty for a card that no file holds.
         folder: where the card's files are.
         remedy: what to do about a damaged file.
     """
 
     card: ModelCard
-    card_file: Path
+    sha256: str
     folder: Path
     remedy: str
 
@@ -71,10 +72,6 @@ class Model:
             for file_name in network.files:
                 self.read(file_name)
 
-    def sha256(self) -> str:
-        """Of the card, which holds those of all files: the model's identity."""
-        return hashlib.sha256(self.card_file.read_bytes()).hexdigest()
-
 
 def _read_regular(path: Path) -> bytes:
     """Raises ValueError for what is no file, or larger than a network can be."""
@@ -90,7 +87,7 @@ def _read_regular(path: Path) -> bytes:
 def shipped_models() -> dict[str, Model]:
     """The package's own models by name, in the order of their names."""
     files = sorted(CARD_FOLDER.glob("*.json"), key=lambda path: path.stem)
-    found = [Model(read_card(file), file, WEIGHTS_FOLDER, "install rtsep again") for file in files]
+    found = [Model(*read_card(file), WEIGHTS_FOLDER, "install rtsep again") for file in files]
     return {model.card.name: model for model in found}
 
 
@@ -129,7 +126,7 @@ def find_model(name: str) -> Model:
             "see `rtsep models`",
         )
     file = folder / CARD_FILE
-    return Model(read_card(file), file, folder, "copy the model's folder again from where it came")
+    return Model(*read_card(file), folder, "copy the model's folder again from where it came")
 
 
 def require_voices(voices: int) -> None:

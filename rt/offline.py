@@ -65,6 +65,7 @@ class Report:
     latency_kept: bool
     nonfinite_samples: int
     full_scale_samples: int
+    input_peak_dbfs: float
     stems: list[StemLevel]
 
     def as_dict(self) -> dict[str, Any]:
@@ -117,6 +118,7 @@ def separate(
     skip = 0 if keep_latency else separator.latency_samples
     levels = _Levels(len(separator.stems))
     frames = full_scale = 0
+    input_peak = 0.0
     early: Stopped | RtsepError | None = None
     started = time.perf_counter()
 
@@ -141,7 +143,9 @@ def separate(
             break
         if not len(block):
             break
-        full_scale += int(np.count_nonzero(np.abs(block) >= FULL_SCALE))
+        magnitude = np.abs(block)
+        full_scale += int(np.count_nonzero(magnitude >= FULL_SCALE))
+        input_peak = max(input_peak, float(magnitude.max(where=np.isfinite(magnitude), initial=0.0)))
         try:
             emit(separator.process(block))
         except Stopped as reason:
@@ -168,6 +172,7 @@ def separate(
         latency_kept=keep_latency,
         nonfinite_samples=nonfinite,
         full_scale_samples=full_scale,
+        input_peak_dbfs=dbfs(input_peak),
         stems=levels.report(separator.stems),
     )
     return report, early

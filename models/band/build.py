@@ -90,7 +90,7 @@ def _require_fit(add_on: Model, model: Model, encoder: NetworkCard) -> None:
     if card.encoder_sha256 != encoder.onnx_sha256:
         raise ModelRefused(
             f"add-on {card.name} belongs to the encoder {card.encoder_sha256 or '':.12}... of the model with "
-            f"SHA-256 {card.base_sha256 or '':.12}...; {model.card.name} ({model.sha256():.12}...) has the "
+            f"SHA-256 {card.base_sha256 or '':.12}...; {model.card.name} ({model.sha256:.12}...) has the "
             f"encoder {encoder.onnx_sha256:.12}...",
             "use it with the model it was trained for, or train it again",
         )

@@ -33,7 +33,7 @@ class TensorLevels(nn.Module):
     def initial_state(self, streams: int) -> tuple[Tensor, ...]:
         """As before any input: envelope [S, V, BANDS], before_hz [S, V], the network's."""
         envelope = torch.full((streams, self.voices, BANDS), UNSEEN)
-        network = (tensor.cpu() for tensor in self.network.initial_state(streams))
+        network = (torch.zeros(tensor.shape) for tensor in self.network.initial_state(streams))
         return envelope, torch.zeros(streams, self.voices), *network
 
     def forward(

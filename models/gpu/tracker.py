@@ -55,7 +55,7 @@ class TensorTracker(nn.Module):
         """Before any input: hops [S]; f0_hz, confident, own_hz, silent_s [S, V]; the assignment's; the
         network's."""
         zeros = torch.zeros(streams, self.voices)
-        network = (tensor.cpu() for tensor in self.network.initial_state(streams))
+        network = (torch.zeros(tensor.shape) for tensor in self.network.initial_state(streams))
         hops = torch.zeros(streams, dtype=torch.long)
         before = zeros, zeros.bool(), zeros.clone(), zeros.clone()
         return hops, *before, *self.assignment.initial_state(streams), *network

@@ -10,6 +10,7 @@ from rtsep.models.build import ModelChoice
 from rtsep.models.choir.given_pitches import F0Track
 from rtsep.rt.audio.disk_errors import reason, remedy
 from rtsep.rt.audio.files import STDIN, FileSource
+from rtsep.rt.audio.levels import FLOOR_DB, QUIET_PEAK_DBFS
 from rtsep.rt.audio.piped_sound import PipedFile, RawSource, open_sound
 from rtsep.rt.audio.pipes import (
     STDOUT,
@@ -228,6 +229,11 @@ def _tell(
         notes.append(f"{report.nonfinite_samples} NaN or Inf samples of the input were set to zero")
     if report.full_scale_samples:
         notes.append(f"{report.full_scale_samples} input samples at full scale: the input may be clipped")
+    if FLOOR_DB < report.input_peak_dbfs < QUIET_PEAK_DBFS:
+        notes.append(
+            f"the input peaks at {report.input_peak_dbfs:.0f} dBFS: below {QUIET_PEAK_DBFS:.0f} dBFS little "
+            "is separated, the rest is in the residual; raise its gain"
+        )
     if isinstance(early, Stopped):
         notes.append(f"stopped by {early}; the output holds the first {report.duration_s:.2f} s")
     if options.as_json:

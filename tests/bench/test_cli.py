@@ -69,7 +69,7 @@ def test_kernel_ratios(tmp_path: Path) -> None:
         (["--voices", "9"], "9 voices is outside 1..4"),
         (["--samplerate", "1000"], "sample rate 1000 Hz is outside"),
         (["--channels", "0"], "0 channels is outside"),
-        (["--model", "band"], "model 'band' is not one of"),
+        (["--model", "brass"], "model 'brass' is not one of"),
         (["--json", "/nowhere/at/all.json"], "is not a folder"),
     ],
 )

@@ -5,7 +5,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rtsep.models.registry import CARD_FILE, CARD_FOLDER
+from rtsep.models.card import CHOIR
+from rtsep.models.registry import CARD_FILE, CARD_FOLDER, shipped_models
+
+CHOIRS = [name for name, model in shipped_models().items() if model.card.family == CHOIR]
 
 
 def network_entry(role: str, name: str, onnx: bytes, weights: bytes = b"weights") -> dict[str, Any]:

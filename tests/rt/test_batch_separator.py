@@ -153,7 +153,7 @@ def test_wrong_arrays_are_refused_and_change_nothing() -> None:
         ({"voices": 5}, r"^5 voices is outside 1\.\.4; "),
         ({"samplerate": 7999}, "^sample rate 7999 Hz is outside"),
         ({"latency_ms": 12}, "^latency 12 ms is not one of"),
-        ({"model": "band"}, "^model 'band' is not one of"),
+        ({"model": "brass"}, "^model 'brass' is not one of"),
         ({"backend": "abacus"}, "^backend 'abacus' is not one of auto, cpu"),
     ],
     ids=str,

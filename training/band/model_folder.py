@@ -137,7 +137,7 @@ def _card(
         comb=None,
         networks=tuple(networks),
         parent_sha256=None,
-        base_sha256=base.sha256() if base else None,
+        base_sha256=base.sha256 if base else None,
         encoder_sha256=encoders[0].onnx_sha256 if base else None,
     )
 

@@ -1,6 +1,5 @@
 """`rtsep adapt`: a model that knows this choir in this room, from a recording of a rehearsal."""
 
-import hashlib
 import shlex
 import sys
 import tempfile
@@ -45,7 +44,6 @@ def command(
     screen = Console(stderr=True)
     with screen.status("listening to the rehearsal, forwards and backwards"):
         heard = load_rehearsal(rehearsal, model, voices, old.latency_presets_ms)
-        digest = hashlib.sha256(rehearsal.read_bytes()).hexdigest()
     adapted, verdict = adapt(net, heard, old.latency_presets_ms, seed)
     if not verdict.is_certain:
         print(
@@ -60,7 +58,7 @@ def command(
         with screen.status("exporting"):
             write_adapted(
                 parent, old, adapted, folder,
-                recording=f"{printable(rehearsal.name)} ({heard.seconds:.0f} s, SHA-256 {digest})",
+                recording=f"{printable(rehearsal.name)} ({heard.seconds:.0f} s, SHA-256 {heard.sha256})",
                 verdict=verdict,
                 recipe=shlex.join(map(str, words)),
                 seed=seed,

@@ -54,7 +54,7 @@ def command(
         made = Path(part) / out.name
         made.mkdir()
         for file, network in zip(facts, networks, strict=True):
-            source = Model(replace(card, networks=(network,)), file, file.parent, REMEDY)
+            source = Model(replace(card, networks=(network,)), "", file.parent, REMEDY)
             for name in network.files:
                 if (made / name).exists():
                     raise RtsepError(f"two networks have a file {name}", "rename one and its entry")

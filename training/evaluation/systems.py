@@ -19,7 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from rtsep.kernels.errors import RtsepError
+from rtsep.kernels.errors import ModelRefused, RtsepError
+from rtsep.models.card import CHOIR
 from rtsep.models.choir.given_pitches import F0Track
 from rtsep.models.registry import find_model, shipped_models
 from rtsep.rt.hop.presets import Preset
@@ -131,7 +132,12 @@ def find_system(name: str) -> System:
             f"--systems {name!r} is not one of {', '.join(known_systems())}",
             "choose from these, or give MODEL-given or MODEL-tracked with a model's name or path",
         )
-    find_model(model)
+    card = find_model(model).card
+    if card.family != CHOIR:
+        raise ModelRefused(
+            f"model {card.name} is of the family {card.family}, whose stems have no pitches to be {f0}",
+            f"choose a model of the family {CHOIR}",
+        )
     return System(f"{Path(model).name}, {f0} F0", partial(_model, model, f0), f0, streaming=True)
 
 

@@ -118,7 +118,7 @@ def test_the_gpu_s_curve(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(["--voices", "9"], "9 voices is outside 1..4"), (["--model", "band"], "model 'band' is not one of")],
+    [(["--voices", "9"], "9 voices is outside 1..4"), (["--model", "brass"], "model 'brass' is not one of")],
 )
 def test_settings_that_cannot_be_end_it(arguments: list[str], message: str) -> None:
     result = CliRunner().invoke(command, ["--compare", "--seconds", "0.1", *arguments])

@@ -182,3 +182,19 @@ def test_too_little_room_is_told_before_anything_is_written(
     assert result.code == 2
     assert "the stems need 0.2 MB and out has 0.0 MB free; free some space" in result.err
     assert not Path("out").exists()
+
+
+@pytest.mark.parametrize(("peak_dbfs", "said"), [(-70.0, True), (-50.0, False), (-200.0, False)])
+def test_input_too_quiet_to_separate_is_told(
+    peak_dbfs: float,
+    said: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    tone = np.sin(np.arange(16000) * 0.2)[:, None] * (10 ** (peak_dbfs / 20) if peak_dbfs > -150 else 0.0)
+    soundfile.write("in.wav", tone.astype(np.float32), 16000, subtype="FLOAT")
+    result = run_command(capfd, "--input", "in.wav", "--output", "out")
+    assert result.code == 0
+    assert ("the input peaks at -70 dBFS: below -63 dBFS little is separated" in result.err) == said

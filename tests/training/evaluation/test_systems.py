@@ -4,11 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.model_folder import CHOIRS
+from helpers.tiny_band import write_band
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtsep.kernels.errors import RtsepError
-from rtsep.models.registry import CARD_FILE, CARD_FOLDER, shipped_models
+from rtsep.models.registry import CARD_FILE, CARD_FOLDER
 from rtsep.rt.hop.presets import OVERLAP_AT_48K, Preset
 from rtsep.rt.separator import Separator
 from rtsep.training.baselines.oracle import IdealMasks, centred_ideal_masks
@@ -85,7 +87,7 @@ def test_systems_rank_as_they_must() -> None:
 
 
 def test_every_model_is_a_system_twice(tmp_path: Path) -> None:
-    for model in shipped_models():
+    for model in CHOIRS:
         for f0 in ("given", "tracked"):
             assert f"{model}-{f0}" in known_systems()
             assert find_system(f"{model}-{f0}").f0 == f0
@@ -106,6 +108,11 @@ def test_every_model_is_a_system_twice(tmp_path: Path) -> None:
 def test_anything_else_is_none(name: str) -> None:
     with pytest.raises(RtsepError, match="MODEL-given or MODEL-tracked"):
         find_system(name)
+
+
+def test_a_band_has_no_pitches_to_be_given_or_tracked(tmp_path: Path) -> None:
+    with pytest.raises(RtsepError, match="is of the family band, whose stems have no pitches"):
+        find_system(f"{write_band(tmp_path / 'mine')}-tracked")
 
 
 def test_a_model_that_does_not_exist_is_a_mistake() -> None:

@@ -117,7 +117,7 @@ def write_adapted(
                 *(f"before adaptation: {line}" for line in parent.card.measured_quality),
             ),
             networks=(*kept, new),
-            parent_sha256=parent.sha256(),
+            parent_sha256=parent.sha256,
         )
         write_card(card, made / CARD_FILE)
         made.rename(folder)

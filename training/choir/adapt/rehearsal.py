@@ -5,6 +5,8 @@ once more with the recording played backwards. The two passes meet every note fr
 different places, so their mean is nearer to the true voices than either (measured: training/README.md).
 """
 
+import hashlib
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -47,6 +49,7 @@ class Rehearsal:
         forward: float32 [V, samples], voices as separated at the longest latency.
         forward_hz: float64 [V, labels], the pitches of `forward`, one every 5 ms.
         agreed: float32 [V, samples], the mean of `forward` and of the pass backwards.
+        sha256: of the bytes that the recording was read from, in hexadecimal.
     """
 
     mixture: F32
@@ -54,6 +57,7 @@ class Rehearsal:
     forward: F32
     forward_hz: F64
     agreed: F32
+    sha256: str
 
     @property
     def seconds(self) -> float:
@@ -80,7 +84,7 @@ def load_rehearsal(path: Path, model: str, voices: int, latencies_ms: tuple[int,
     Raises:
         RtsepError: no audio file, too short, silent, NaN in it, or hardly anybody sings.
     """
-    mixture = load_mixture(path)
+    mixture, sha256 = load_mixture(path)
     forward = listen(mixture, model, voices, TEACHER_MS)
     if forward.sounding < SOUNDING:
         raise RtsepError(
@@ -97,17 +101,22 @@ def load_rehearsal(path: Path, model: str, voices: int, latencies_ms: tuple[int,
     for n, row in enumerate(labels):
         track.at(n * LABEL_S, row)
     agreed = 0.5 * (forward.voices + backward.voices[:, ::-1])
-    return Rehearsal(mixture, pitches, forward.voices, labels.T, agreed)
+    return Rehearsal(mixture, pitches, forward.voices, labels.T, agreed, sha256)
 
 
-def load_mixture(path: Path) -> F32:
-    """float32 [samples] at 16 kHz: the mean of all channels, three minutes at most.
+def load_mixture(path: Path) -> tuple[F32, str]:
+    """float32 [samples] at 16 kHz: the mean of all channels, three minutes at most; and the file's SHA-256.
+
+    The file is read once: what is hashed is what is learnt from.
 
     Raises:
         RtsepError: no audio file, under 40 s, silence, NaN or Inf.
     """
     try:
-        with soundfile.SoundFile(path) as file:
+        if path.exists() and not path.is_file():  # opening a pipe would wait for its writer
+            raise OSError("not a file")
+        content = path.read_bytes()
+        with soundfile.SoundFile(io.BytesIO(content)) as file:
             audio = file.read(round(LONGEST_S * file.samplerate), np.float32, always_2d=True)
             samplerate = file.samplerate
     except (OSError, soundfile.LibsndfileError) as error:
@@ -124,7 +133,8 @@ def load_mixture(path: Path) -> F32:
         raise RtsepError(f"rehearsal {path} holds NaN or Inf", "repair or record it again")
     if float(np.abs(mixture).max()) < SILENT_PEAK:
         raise RtsepError(f"rehearsal {path} is silent", "check which input was recorded")
-    return np.ascontiguousarray(soxr.resample(mixture, samplerate, SAMPLERATE, quality="VHQ"), np.float32)
+    resampled = soxr.resample(mixture, samplerate, SAMPLERATE, quality="VHQ")
+    return np.ascontiguousarray(resampled, np.float32), hashlib.sha256(content).hexdigest()
 
 
 class Heard(NamedTuple):

@@ -1,6 +1,8 @@
 """Adaptation to a rehearsal: remixes that keep sound and pitch together, a judge that knows better from
 worse, no model that is no better."""
 
+import hashlib
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -92,7 +94,8 @@ def test_remixed_voices_keep_their_sound_and_pitch_together(
 
 
 def test_the_mixture_is_the_mean_of_its_channels_at_16_khz(recording: Path) -> None:
-    mixture = load_mixture(recording)
+    mixture, sha256 = load_mixture(recording)
+    assert sha256 == hashlib.sha256(recording.read_bytes()).hexdigest()
     assert mixture.size == round((SHORTEST_S + 1) * SAMPLERATE)
     audio, _ = soundfile.read(recording)
     middle = slice(SAMPLERATE, -SAMPLERATE)
@@ -246,6 +249,28 @@ def run(recording: Path, *arguments: object) -> tuple[int, str]:
     return result.exit_code, result.stderr
 
 
+def test_the_model_names_what_it_was_made_from_whatever_the_files_are_by_then(
+    model: Model, recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parent = tmp_path / "parent"
+    shutil.copytree(model.folder, parent)
+    mine = tmp_path / "mine.wav"
+    shutil.copy(recording, mine)
+    card, sound = ((hashlib.sha256(file.read_bytes()).hexdigest()) for file in (parent / CARD_FILE, mine))
+
+    def replaced(net: SourceFilterNet, *_: object) -> tuple[SourceFilterNet, Verdict]:
+        for file in (parent / CARD_FILE, mine):
+            file.write_bytes(b"another one by now")
+        return net, BETTER
+
+    monkeypatch.setattr(adapt_cli, "adapt", replaced)
+    code, errors = run(mine, "--model", parent, "--out", tmp_path / "ours")
+    assert code == 0, errors
+    made = find_model(str(tmp_path / "ours")).card
+    assert made.parent_sha256 == card
+    assert sound in made.training_data[-1]
+
+
 def test_a_better_model_is_a_folder_for_the_stage(
     model: Model, recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -264,7 +289,7 @@ def test_a_better_model_is_a_folder_for_the_stage(
     (new,), (old,) = made.card.networks, model.card.networks
     assert new.latency_presets_ms == old.latency_presets_ms
     assert new.onnx_sha256 != old.onnx_sha256
-    assert made.card.parent_sha256 == model.sha256()
+    assert made.card.parent_sha256 == model.sha256
     assert new.seed == 1
     assert "as sung +0.20 dB at 43 ms" in made.card.measured_quality[0]
     assert "rehearsal.wav" in made.card.training_data[-1]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers.model_folder import CHOIRS
 from helpers.sung import cents, noise, note, sing, spectra, vibrato
 from numpy.typing import NDArray
 
@@ -12,7 +13,6 @@ from rtsep.models.choir.comb_masks import AdaptiveCombMasks
 from rtsep.models.choir.given_pitches import F0Track
 from rtsep.models.choir.model import MERGED_CENTS, ChoirModel, mark_merged
 from rtsep.models.choir.peak_tracker import MultiF0Tracker
-from rtsep.models.registry import shipped_models
 from rtsep.rt.hop.presets import OVERLAP_AT_48K, Preset
 
 C64 = NDArray[np.complex64]
@@ -130,7 +130,7 @@ def test_two_singers_on_two_sides_are_both_found() -> None:
     assert cents(f0_hz[10:], np.array([note(69), note(64)])).max() < 10
 
 
-@pytest.mark.parametrize("name", shipped_models())
+@pytest.mark.parametrize("name", CHOIRS)
 def test_given_pitches_are_read_between_the_synthesis_window_and_the_spectrum(name: str) -> None:
     preset = Preset(48000, 21)
     times = np.arange(0, 1, 0.001)
@@ -147,7 +147,7 @@ def test_given_pitches_are_read_between_the_synthesis_window_and_the_spectrum(na
 
 
 @pytest.mark.parametrize("voices", [1, 2, 3, 4])
-@pytest.mark.parametrize("name", shipped_models())
+@pytest.mark.parametrize("name", CHOIRS)
 def test_stems_are_numbered_from_the_highest(name: str, voices: int) -> None:
     model = build_model(name, voices=voices, framing=Preset(48000, 11).framing, f0=None)
     assert model.stems == tuple(f"voice-{i}" for i in range(1, voices + 1))
