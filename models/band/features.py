@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from rtsep.kernels import _core
 from rtsep.kernels.filterbank import Filterbank, band_interpolation
-from rtsep.kernels.windows import amplitude_scale, analysis_window
 from rtsep.models.framing import Framing
+from rtsep.models.mean_power import MeanPower
 
 F32 = NDArray[np.float32]
 
@@ -50,32 +50,20 @@ class BandFeatures:
     """
 
     def __init__(self, framing: Framing) -> None:
-        window = analysis_window(framing.window_samples, framing.half_overlap)
-        # Power 1 is a full-scale sine, whatever the rate and the preset.
-        self._scale = np.float32(amplitude_scale(window) ** 2)
+        self._mean_power = MeanPower(framing)
         self._bank = Filterbank(
             band_centres_hz(), framing.samplerate, framing.window_samples, floor=FLOOR_POWER
         )
-        self._power = np.zeros((1, framing.bins), np.float32)
-        self._square = np.zeros(framing.bins, np.float32)
 
     def read(self, spectrum: NDArray[np.complex64], bands: F32) -> None:
         """bands = log(power per band of the mean power over channels + FLOOR_POWER).
-
-        The mean power over channels, unlike the power of a downmix, cannot cancel.
 
         Args:
             spectrum: complex64 [channels, bins], unscaled spectrum of the windowed frame.
             bands: float32 [1, BANDS], written; natural logarithms, -23.0 for silence.
         """
-        power = self._power[0]
-        power[...] = 0
-        for channel in spectrum:
-            for part in (channel.real, channel.imag):
-                np.multiply(part, part, out=self._square)
-                power += self._square
-        power *= self._scale / np.float32(spectrum.shape[0])
-        self._bank.apply(self._power, bands)
+        self._mean_power.read(spectrum)
+        self._bank.apply(self._mean_power.power[None], bands)
 
 
 class BandMasks:

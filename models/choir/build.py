@@ -9,12 +9,12 @@ from rtsep.models.card import LEVELS, TRACKER, NetworkCard
 from rtsep.models.choir.comb_masks import AdaptiveCombMasks, CombMasks, FixedCombMasks
 from rtsep.models.choir.given_pitches import F0Track
 from rtsep.models.choir.model import ChoirModel
-from rtsep.models.choir.network_tracker import PRESETS_MS, NetworkTracker
+from rtsep.models.choir.network_tracker import NetworkTracker
 from rtsep.models.choir.peak_tracker import MultiF0Tracker, PitchTracker
 from rtsep.models.choir.pitch_grid import BANDS, CANDIDATES
 from rtsep.models.choir.source_filter_input import ENVELOPE_BANDS, MIXTURE_BANDS, PARTIALS
 from rtsep.models.choir.source_filter_masks import SourceFilterMasks
-from rtsep.models.framing import Framing
+from rtsep.models.framing import PRESETS_MS, Framing
 from rtsep.models.registry import Model, find_choir
 from rtsep.models.runtimes.network_step import MakeStep, NetworkStep
 from rtsep.models.runtimes.onnx_step import OnnxStep

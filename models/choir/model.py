@@ -6,12 +6,12 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from rtsep.kernels.windows import amplitude_scale, analysis_window
 from rtsep.models.choir.comb_masks import CombMasks
 from rtsep.models.choir.given_pitches import F0Track
 from rtsep.models.choir.peak_tracker import PitchTracker
 from rtsep.models.framing import Framing
 from rtsep.models.mask_model import State, Stateful, load_all, require_like
+from rtsep.models.mean_power import MeanPower
 from rtsep.models.voice_report import VoiceReport
 
 # Within 35 cents of a unison or octave all partials of the higher voice fall into the lobes of the lower one.
@@ -56,10 +56,8 @@ class ChoirModel:
         self._f0 = pitches if isinstance(pitches, F0Track) else None
         self._tracker = None if isinstance(pitches, F0Track) else pitches
         self._report = VoiceReport.silent(self._stems)
-        window = analysis_window(framing.window_samples, framing.half_overlap)
-        self._power_scale = np.float32(amplitude_scale(window) ** 2)
-        self._power = np.zeros(framing.bins, np.float32)
-        self._square = np.zeros(framing.bins, np.float32)
+        self._mean_power = MeanPower(framing)
+        self._power = self._mean_power.power
         self._amplitude = np.zeros(framing.bins, np.float32)
         self._f0_hz = np.zeros(voices, np.float32)
         self._confident = np.zeros(voices, np.bool_)
@@ -86,7 +84,7 @@ class ChoirModel:
         """See `MaskModel.step`."""
         self._hops += 1
         report = self._report
-        self._mean_power(spectrum)
+        self._mean_power.read(spectrum)
         if self._tracker is not None:
             np.sqrt(self._power, out=self._amplitude)
             self._tracker.step(self._amplitude, self._f0_hz, self._confident)
@@ -96,15 +94,6 @@ class ChoirModel:
         self._comb.step(self._power, self._f0_hz, masks, report.level_db)
         np.multiply(self._f0_hz, self._confident, out=report.f0_hz)
         mark_merged(report.f0_hz, report.merged)
-
-    def _mean_power(self, spectrum: NDArray[np.complex64]) -> None:
-        """Power averaged over channels: unlike a downmix it cannot cancel."""
-        self._power[...] = 0
-        for channel in spectrum:
-            for part in (channel.real, channel.imag):
-                np.multiply(part, part, out=self._square)
-                self._power += self._square
-        self._power *= self._power_scale / np.float32(spectrum.shape[0])
 
     def _time_s(self) -> float:
         """Stream time at which this hop's F0 is meant."""

@@ -29,7 +29,6 @@ UNISON_LOG_ODDS = 0.0  # from here on a voice that is nowhere else joins its nei
 JOIN_CENTS = 230.0
 JOIN_S = 1.0
 NETWORK_PREFIX = "network."
-PRESETS_MS = (5.33, 10.67, 21.33, 42.67)  # of the network's training, as `pitch_data.LATENCIES_MS` calls them
 # At 5 ms the network looks at every other hop, as in training: nothing sung changes in 2.7 ms.
 STRIDES = (2, 1, 1, 1)
 # Of pitches in Hz and times in s that a state may hold: beyond, logarithms and sums lose their meaning.
@@ -39,8 +38,7 @@ STATES = ("sung", "register_centre", "observed_s", "score", "own_hz", "silent_s"
 
 def preset_of(framing: Framing) -> tuple[int, int]:
     """Which of the network's presets is nearest, and at every how many hops the network looks."""
-    preset = int(np.argmin([abs(np.log(framing.latency_ms / ms)) for ms in PRESETS_MS]))
-    return preset, STRIDES[preset]
+    return framing.preset, STRIDES[framing.preset]
 
 
 class NetworkTracker:

@@ -101,7 +101,7 @@ def parity_error(module: StepModule, step: NetworkStep, hops: int, seed: int = 0
     step.reset()
     worst = 0.0
     for _ in range(hops):
-        given = [x * torch.exp(0.3 * torch.randn(x.shape, generator=generator)) for x in examples]
+        given = [_varied(x, generator) for x in examples]
         for name, value in zip(module.inputs, given, strict=True):
             step.inputs[name][...] = value.numpy()
         step.run()
@@ -116,6 +116,12 @@ def parity_error(module: StepModule, step: NetworkStep, hops: int, seed: int = 0
             want = expected.numpy()
             worst = max(worst, float(np.max(np.abs(got - want) / np.maximum(1.0, np.abs(want)))))
     return worst
+
+
+def _varied(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Other values of the same size; a preset, of zeros and a one, stays: between two there is nothing."""
+    noise = torch.exp(0.3 * torch.randn(x.shape, generator=generator))
+    return torch.where((x == 0) | (x == 1), x, x * noise)
 
 
 def save_weights(module: nn.Module, path: Path) -> None:

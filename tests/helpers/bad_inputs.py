@@ -228,7 +228,7 @@ CASES: list[tuple[str, Make, tuple[str, ...]]] = [
     # pitches
     ("missing F0 file", good("--f0", "none.csv"), ("none.csv", "--f0")),
     ("F0 name too long", good("--f0", f"{LONG}.csv"), ("File name too long", "--f0")),
-    ("model name too long", good("--model", LONG), ("model 'nnn", "is not one of choir", "rtsep models")),
+    ("model name too long", good("--model", LONG), ("model 'nnn", "is not one of band", "rtsep models")),
     ("F0 file is a folder", good("--f0", "stems"), ("stems", "--f0")),
     ("F0 file is audio", good("--f0", "good.wav"), ("good.wav", "not text", "CSV")),
     ("F0 file empty", f0_of(""), ("f0.csv", "no rows", "at least 1", "write lines")),

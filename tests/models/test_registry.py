@@ -105,7 +105,7 @@ def test_no_card_is_refused(tmp_path: Path, text: str) -> None:
 
 
 def test_a_name_that_is_neither_model_nor_folder() -> None:
-    with pytest.raises(RtsepError, match=r"'chior' is not one of choir, .*nor a folder with a card\.json"):
+    with pytest.raises(RtsepError, match=r"'chior' is not one of band, .*nor a folder with a card\.json"):
         find_model("chior")
 
 

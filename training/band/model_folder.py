@@ -12,6 +12,7 @@ from rtsep.models.card import BAND, ModelCard, NetworkCard
 from rtsep.models.networks.band_net import BandDecoder
 from rtsep.models.networks.step_module import StepModule
 from rtsep.models.registry import CARD_FILE, Model
+from rtsep.rt.hop.presets import MAX_SAMPLERATE, MIN_SAMPLERATE
 from rtsep.training.band.networks import BandNet
 from rtsep.training.band.task import LATENCIES_MS
 from rtsep.training.databases.stem_folder import Manifest
@@ -19,7 +20,7 @@ from rtsep.training.files.card_file import write_card
 from rtsep.training.files.model_files import write_network
 
 ARCHITECTURE = "band-net"
-SAMPLERATE_HZ = (16000, 192000)
+SAMPLERATE_HZ = (MIN_SAMPLERATE, MAX_SAMPLERATE)  # bands mean the same at every rate
 LICENCE = "Apache-2.0"
 LIMITS = (
     "learnt from mono recordings at 24 kHz: above 11.5 kHz a stem has the gain that it has there",
@@ -102,7 +103,7 @@ def _network(module: StepModule, part: Path, role: str, stem: str | None, origin
     return write_network(
         module,
         part,
-        role if stem is None else f"{role}-{stem}",
+        "-".join(word for word in (part.name, role, stem) if word),
         role=role,
         stem=stem,
         architecture=ARCHITECTURE,

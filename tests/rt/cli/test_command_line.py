@@ -79,10 +79,11 @@ def test_a_command_of_another_package_runs(
 
 def test_models_lists_the_cards(capfd: Capture) -> None:
     out = run_command(capfd, "models").out
-    assert out.startswith("choir (choir):")
+    assert out.startswith("band (band):")
+    assert "\nchoir (choir):" in out
     assert "voice-4, residual" in out
     listed = json.loads(run_command(capfd, "models", "--json").out)
-    assert [card["name"] for card in listed] == ["choir", "choir-comb", "choir-fixed", "choir-levels"]
+    assert [card["name"] for card in listed] == ["band", "choir", "choir-comb", "choir-fixed", "choir-levels"]
 
 
 def test_models_checks_a_folder(capfd: Capture, tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def test_the_weights_in_the_folder_are_the_best_of_the_run(trained: Path) -> Non
     from safetensors.torch import load_file
 
     best = torch.load(trained / "run" / "best.pt", weights_only=True)["weights"]
-    for file, prefix in (("encoder", "encoders.0."), ("decoder-bass", "decoders.bass.")):
+    for file, prefix in (("model-encoder", "encoders.0."), ("model-decoder-bass", "decoders.bass.")):
         found = load_file(trained / "model" / f"{file}.safetensors")
         expected = {name.removeprefix(prefix): v for name, v in best.items() if name.startswith(prefix)}
         torch.testing.assert_close(found, expected, rtol=0.0, atol=0.0)
