@@ -62,7 +62,7 @@ class Song:
 
     Attributes:
         name: of the song.
-        files: int16 [samples] by stem; `REST` is what is not told apart.
+        files: int16 [samples] by stem; `REST` is what is not separated further.
         levels_dbfs: by stem, RMS over the seconds in which it sounds.
     """
 

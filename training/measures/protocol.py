@@ -7,7 +7,7 @@ excerpt. A frame counts only if its normalised target holds an energy of at leas
 
 SI-SDR ignores any gain, and stems and estimates of one excerpt share theirs, so peak normalisation *after*
 separation changes one thing only: which frames the energy rule keeps. Normalising *before* separation is
-another matter, because a separator that carries state and has level thresholds hears something else: that
+another matter, because a separator that carries state and has level thresholds gets another input: that
 is the strict variant, see `rtsep.training.evaluation.systems`.
 
 Songs of bands keep their own sample rate: same seconds, same level of the energy rule.

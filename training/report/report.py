@@ -150,7 +150,7 @@ def _summary(scores: list[Scores], where: Places) -> Report:
 
 
 def _truth_summary(truths: list[F0Truth], where: Places) -> Report | None:
-    """How far the two single-voice trackers agree: what the truth itself is worth."""
+    """How far the two single-voice trackers agree: how exact the truth itself is."""
     if not truths:
         return None
     voices = []
