@@ -112,7 +112,7 @@ def show(report: dict[str, Any], console: Console) -> None:
     """Prints a report."""
     settings, hops, machine = report["settings"], report["hops"], report["machine"]
     usable = f"{machine['usable_cores']} of {machine['cores']} cores"
-    governor = machine["governor"] or "governor not told"
+    governor = machine["governor"] or "governor not known"
     load = "/".join(f"{x:.2f}" for x in machine["load_average"])
     console.print(f"{machine['cpu']}, {usable}, {governor}, {machine['system']}")
     console.print(

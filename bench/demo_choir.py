@@ -48,7 +48,7 @@ class Choir:
         samplerate: Hz.
         voices: float32 [voices, frames]; the mixture is their sum.
         times_s: float64 [rows].
-        f0_hz: float64 [rows, voices], 0 while nobody sings.
+        f0_hz: float64 [rows, voices], 0 while no voice sings.
     """
 
     samplerate: int

@@ -179,12 +179,15 @@ def kernel_cases() -> Iterator[KernelCase]:
     def assigner(k: Any) -> Callable[[], object]:
         kernel = k.PitchAssignment(VOICES, HOP / SAMPLERATE)
         shape = (assignments.SIZE, VOICES)
-        sung, home, heard_s = np.full(shape, -1.0, np.float32), *np.zeros((2, *shape), np.float32)
+        sung, register_centre, observed_s = (
+            np.full(shape, -1.0, np.float32),
+            *np.zeros((2, *shape), np.float32),
+        )
         score, chosen = np.full(assignments.SIZE, -np.inf, np.float32), np.zeros(VOICES, np.int32)
         place = np.linspace(100.0, 20.0, assignments.PEAKS, dtype=np.float32)
         log_odds = np.linspace(3.0, -2.0, assignments.PEAKS, dtype=np.float32)
         count = assignments.PEAKS
-        return lambda: kernel.step(place, log_odds, count, sung, home, heard_s, score, chosen)
+        return lambda: kernel.step(place, log_odds, count, sung, register_centre, observed_s, score, chosen)
 
     def refinement(k: Any) -> Callable[[], object]:
         chosen = np.array([np.argmin(np.abs(grid - f0)) for f0 in f0_hz[::-1]], np.int32)

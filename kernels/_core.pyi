@@ -175,8 +175,8 @@ class PitchAssignment:
         log_odds: F32,
         count: int,
         sung: F32,
-        home: F32,
-        heard_s: F32,
+        register_centre: F32,
+        observed_s: F32,
         score: F32,
         chosen: I32,
     ) -> None: ...

@@ -14,14 +14,14 @@ BANDS = 36
 BAND_SPREAD = 0.7
 """Bands over which one partial informs the envelope (standard deviation)."""
 MAX_PARTIALS, HIGHEST_PARTIAL_HZ = 80, 12e3
-"""Above them the skirt takes over."""
+"""Above them the inter-harmonic floor takes over."""
 ITERATIONS = 2
 """One leaves 0.4 dB of SI-SDR on real quartets, three gain nothing."""
 WIDEN, MAX_WIDEN = 0.4, 2.0
 """Lobe widening per bin of partial movement since the last hop, and the most of it."""
 PRIOR_SHARE = 0.8
 """Of the envelope against the fitted level, in log power."""
-SKIRT = 1e-3
+INTERHARMONIC_FLOOR = 1e-3
 """-30 dB: breath and consonants of a voice between its partials."""
 UNEXPLAINED = 30.0
 """15 dB over all voices: at 10 dB vibrato already fell into the residual."""
@@ -34,7 +34,7 @@ UNSEEN = -100.0
 LOWEST_F0_HZ = 20.0
 """Below hearing: unvoiced."""
 HALF = 0.5
-"""Of the power at hand, where a band was never heard before: as likely its own as another voice's."""
+"""Of the power at hand, where a band held no partial before: as likely its own as another voice's."""
 LEAST_WEIGHT = 1e-6
 """A band with less than this to learn from keeps what it has."""
 QUIETEST, LOUDEST_LOG = -32.0, 69.0

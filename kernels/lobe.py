@@ -51,8 +51,8 @@ def window_lobe(window: F32, *, reach_bins: int = 7, phases: int = 64) -> Lobe:
 
     Args:
         window: float32 [N], the analysis window; the FFT has the same length.
-        reach_bins: how far to either side the table goes. The main lobe ends at 1.5 to 2 bins, but the skirt
-            of an asymmetric window holds a third of its summed magnitude; 7 bins catch all but a few percent
+        reach_bins: how far to either side the table goes. The main lobe ends at 1.5 to 2 bins, but side lobes
+            of an asymmetric window hold a third of its summed magnitude; 7 bins catch all but a few percent
             of it and fill the 16 columns that the kernel works on at once.
         phases: table entries per bin. 64 with linear interpolation errs by less than 1e-4 of the peak.
     """

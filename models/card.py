@@ -32,7 +32,7 @@ class NetworkCard:
     """One trained network of a model.
 
     Attributes:
-        role: of a choir "tracker" (who sings which pitch) or "levels" (how loud is each voice where), of a
+        role: of a choir "tracker" (the pitch of each voice) or "levels" (how loud is each voice where), of a
             band "encoder" or "decoder".
         architecture: which code it runs in; see `rtsep.models.build`.
         config: sizes, as the network's class takes them.

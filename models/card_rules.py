@@ -18,7 +18,7 @@ MAX_CARD_BYTES = 1 << 20  # shipped cards have 4 kB
 MAX_TEXT = 4000  # characters of one line of a card; the longest shipped one has 300
 MAX_NAME = 100
 MAX_STEMS = 64  # as many as an input may have channels
-MAX_PRESET_MS = 10_000  # beyond, nobody would call it live
+MAX_PRESET_MS = 10_000  # a longer one is not live
 MAX_COUNT = 2**63 - 1  # what every reader of JSON holds exactly
 # Of the output beside the stems, and of a take's input: their files lie in the same folder.
 RESERVED_STEMS = ("residual", "input")

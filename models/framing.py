@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 from rtsep.kernels.windows import energy_centre_samples
 
-# The partials a mask must meet are those of the spectrum, whose energy lies in the long rise of the window;
-# what the mask is for lies in the synthesis window at its end. The best date for F0 is between: with true F0
-# on a real quartet SI-SDR gains 0.5, 0.4, 0.2 and 0 dB over the middle of the synthesis window at 5, 11, 21
-# and 43 ms.
-PITCH_DATE = 0.45
+# A mask must fit the partials of the spectrum, whose energy lies in the long rise of the analysis window, and
+# is applied to the sound in the synthesis window at its end. The best time for F0 lies between the two, at
+# this share of the distance from the middle of the synthesis window to the centre of energy: with true F0 on
+# a real quartet SI-SDR gains 0.5, 0.4, 0.2 and 0 dB over the middle of the synthesis window at 5, 11, 21 and
+# 43 ms.
+PITCH_DELAY_SHARE = 0.45
 # Latencies that a network may be told apart by, in the order of its one-hot input `preset`.
 PRESETS_MS = (5.33, 10.67, 21.33, 42.67)
 
@@ -41,10 +42,11 @@ class Framing:
         return self.samplerate / self.window_samples
 
     @property
-    def pitch_age_s(self) -> float:
-        """How long before the end of a frame a pitch is meant, see `PITCH_DATE`."""
+    def pitch_delay_s(self) -> float:
+        """Pitch delay: how long before the end of a frame the time of its F0 lies, see
+        `PITCH_DELAY_SHARE`."""
         centre = energy_centre_samples(self.window_samples, self.half_overlap)
-        return (self.half_overlap + PITCH_DATE * (centre - self.half_overlap)) / self.samplerate
+        return (self.half_overlap + PITCH_DELAY_SHARE * (centre - self.half_overlap)) / self.samplerate
 
     @property
     def latency_ms(self) -> float:

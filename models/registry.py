@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from rtsep.kernels.assignments import MAX_VOICES
 from rtsep.kernels.errors import ModelRefused
 from rtsep.models.card import CHOIR, ModelCard, read_card
 from rtsep.models.card_rules import require_offered, shown
@@ -17,7 +18,6 @@ WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 CARD_FILE = "card.json"  # of a model that is a folder
 DEFAULT_MODEL = "choir"
 DEFAULT_BAND = "band"  # where stems are named
-MAX_VOICES = 4  # of a choir
 MAX_NETWORK_BYTES = 1 << 31  # of an ONNX file: its format ends there
 
 

@@ -25,10 +25,10 @@ MAX_STREAMS = 4096  # eight times what was ever tried; a bound on memory, not a 
 class BatchSeparator(OneOwner):
     """Separates S independent streams, one hop of each per call: what S `Separator.process_hop` would give.
 
-    A stream has its own memory and its own reset, and nothing in one is heard in another. All have the same
+    A stream has its own memory and its own reset, and nothing in one changes another. All have the same
     model, voices, sample rate, latency and channels. One instance is for one thread.
 
-    On a GPU all streams are one launch. If it is lost (`gpu_lost`), every stream hears the mixture from that
+    On a GPU all streams are one launch. If it is lost (`gpu_lost`), every stream gives the mixture from that
     hop on: stems fade out, the residual is the input, delayed as before. The processor does not take over, as
     it cannot carry what a GPU did: the mixture goes on until the host has loaded another instance.
 
@@ -170,7 +170,7 @@ class BatchSeparator(OneOwner):
 
     @property
     def gpu_lost(self) -> str:
-        """Why every stream hears the mixture instead of its stems; empty where none does."""
+        """Why every stream gives the mixture instead of its stems; empty where none does."""
         return self._streams.lost
 
     def process_hop(self, hops: F32, out: F32, reset: NDArray[np.bool_] | None = None) -> None:

@@ -22,7 +22,7 @@ class Source(Protocol):
 
     samplerate: int
     channels: int
-    frames: int | None  # None where nobody knows, as in a pipe
+    frames: int | None  # None where it is not known, as in a pipe
     notes: list[str]  # what the user should know about this input
 
     def read(self) -> NDArray[np.float32]:

@@ -91,11 +91,11 @@ def _show_hops(report: dict[str, Any], console: Console) -> None:
     table = Table(title=f"{report['settings']['model']}: a hop, in percent of its time", box=SIMPLE)
     for name in ("backend", "ms", "voices", "hop, us", "p50", "p99", "p99.9", "max", "late"):
         table.add_column(name, justify="left" if name == "backend" else "right", no_wrap=True)
-    told: dict[str, None] = {}  # every line once, in order
+    lines: dict[str, None] = {}  # every line once, in order
     asked = None
     for row in report["hops"]:
         if "not_run" in row:
-            told[f"{row['backend']}, {row['precision']}: {row['not_run']}"] = None
+            lines[f"{row['backend']}, {row['precision']}: {row['not_run']}"] = None
             continue
         hops, shape = row["hops"], (row["latency_ms"], row["voices"])
         shares = (f"{100 * hops['compute'][p]['share']:.1f}" for p in ("p50", "p99", "p99.9", "max"))
@@ -108,11 +108,11 @@ def _show_hops(report: dict[str, Any], console: Console) -> None:
         )
         energy = describe(row["energy"], hops["hops"])
         named = f"{row['backend']}, {row['latency_ms']} ms, {row['voices']} voices: "
-        told["energy: " + (energy if row["energy"]["packages_j"] is None else named + energy)] = None
+        lines["energy: " + (energy if row["energy"]["packages_j"] is None else named + energy)] = None
         if shape == (report["settings"]["latency_ms"], report["settings"]["voices"]):
             asked = asked or row
     console.print(table)
-    for line in told:
+    for line in lines:
         console.print(line, highlight=False, soft_wrap=True)
     if asked:
         console.print(

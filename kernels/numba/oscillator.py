@@ -168,7 +168,7 @@ def _render(
             for k in range(0, partials, GROUP):
                 if (k + 1) * min(start_hz, end_hz) >= nyquist:
                     break
-                heard = False
+                audible = False
                 for j in range(GROUP):
                     here = k + j < partials
                     level = amplitudes[v, k + j] if here else ZERO
@@ -177,8 +177,8 @@ def _render(
                     group[0, j], group[1, j] = level, end - level
                     group[2, j] = 1 / (1 - FADE_START) - start_hz * scale
                     group[3, j] = (start_hz - end_hz) * scale
-                    heard |= level != 0 or end != 0
-                if not heard:
+                    audible |= level != 0 or end != 0
+                if not audible:
                     continue
                 for i in range(count):
                     sine[i], cosine[i] = _sine_and_cosine((k + 1) * turns[i])

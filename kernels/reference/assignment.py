@@ -1,4 +1,6 @@
-"""NumPy reference of kernels/src/assignment.cpp: who sings which of the pitches that a network has found."""
+"""NumPy reference of kernels/src/assignment.cpp: assignment of the pitches that a network has found
+to voices.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,18 +11,18 @@ from rtsep.kernels.assignments import (
     DOUBT,
     FAMILIAR_S,
     JUMP,
+    MAX_EMISSION,
+    MAX_REGISTER_COST,
     MEMORY_S,
-    MOST_EARNED,
-    MOST_STRAY,
     RANGE,
+    REGISTER_COST,
     REGISTER_S,
     SILENT,
     SILENT_PLACE,
     SIZE,
     STEP,
-    STRAY,
     TOGGLE,
-    ways,
+    all_assignments,
 )
 
 F32 = NDArray[np.float32]
@@ -35,7 +37,7 @@ class PitchAssignment:
         self.voices = voices
         self.hop_s = f32(hop_s)
         self.memory = np.exp(-self.hop_s / f32(MEMORY_S))
-        self.ways = ways(voices)
+        self.assignments = all_assignments(voices)
 
     def step(
         self,
@@ -43,57 +45,63 @@ class PitchAssignment:
         log_odds: F32,
         count: int,
         sung: F32,
-        home: F32,
-        heard_s: F32,
+        register_centre: F32,
+        observed_s: F32,
         score: F32,
         chosen: I32,
     ) -> None:
         """See the kernel."""
         alive = int(np.argmin(np.isfinite(score))) if not np.isfinite(score).all() else SIZE
         if alive == 0:
-            sung[0], home[0], heard_s[0], score[0] = SILENT_PLACE, 0, 0, 0
+            sung[0], register_centre[0], observed_s[0], score[0] = SILENT_PLACE, 0, 0, 0
             alive = 1
         odds = np.where(np.isfinite(log_odds), log_odds, f32(0))
         odds = np.where(odds < 0, f32(DOUBT) * odds, odds)
-        earned = np.minimum(odds + f32(BONUS), f32(MOST_EARNED))
-        usable = [way for way in self.ways if max(way) < count]
+        emission = np.minimum(odds + f32(BONUS), f32(MAX_EMISSION))
+        usable = [assignment for assignment in self.assignments if max(assignment) < count]
         best = np.full(len(usable), -np.inf, np.float32)
         parent = np.zeros(len(usable), np.intp)
         for h in range(alive):
-            worth = [
-                self._worth(place, earned, count, sung[h, v], home[h, v], heard_s[h, v])
+            choice_score = [
+                self._choice_scores(
+                    place, emission, count, sung[h, v], register_centre[h, v], observed_s[h, v]
+                )
                 for v in range(self.voices)
             ]
             past = self.memory * score[h]
-            for w, way in enumerate(usable):
-                total = past + f32(ALL_SING) if SILENT not in way else past
-                for v, peak in enumerate(way):
-                    total = total + worth[v][peak + 1]
+            for w, assignment in enumerate(usable):
+                total = past + f32(ALL_SING) if SILENT not in assignment else past
+                for v, peak in enumerate(assignment):
+                    total = total + choice_score[v][peak + 1]
                 if total > best[w]:
                     best[w], parent[w] = total, h
         order = np.argsort(-best, kind="stable")[:SIZE]
-        before = home.copy(), heard_s.copy()
-        sung[...], home[...], heard_s[...] = SILENT_PLACE, 0, 0
+        before = register_centre.copy(), observed_s.copy()
+        sung[...], register_centre[...], observed_s[...] = SILENT_PLACE, 0, 0
         score[...] = -np.inf
         for k, w in enumerate(order):
             score[k] = best[w] - best[order[0]]
             for v, peak in enumerate(usable[w]):
-                home[k, v], heard_s[k, v] = (was[parent[w], v] for was in before)
+                register_centre[k, v], observed_s[k, v] = (was[parent[w], v] for was in before)
                 if k == 0:
                     chosen[v] = peak
                 if peak != SILENT:
                     sung[k, v] = place[peak]
                 if SILENT not in usable[w]:
-                    heard_s[k, v] = min(heard_s[k, v] + self.hop_s, f32(REGISTER_S))
-                    home[k, v] = home[k, v] + (self.hop_s / heard_s[k, v]) * (place[peak] - home[k, v])
+                    observed_s[k, v] = min(observed_s[k, v] + self.hop_s, f32(REGISTER_S))
+                    register_centre[k, v] = register_centre[k, v] + (self.hop_s / observed_s[k, v]) * (
+                        place[peak] - register_centre[k, v]
+                    )
 
-    def _worth(self, place: F32, earned: F32, count: int, now: f32, usual: f32, heard: f32) -> list[f32]:
+    def _choice_scores(
+        self, place: F32, emission: F32, count: int, now: f32, centre: f32, observed: f32
+    ) -> list[f32]:
         sounding = now >= 0
-        worth = [f32(-TOGGLE) if sounding else f32(0)]
-        familiar = min(heard / f32(FAMILIAR_S), f32(1))
+        scores = [f32(-TOGGLE) if sounding else f32(0)]
+        familiar = min(observed / f32(FAMILIAR_S), f32(1))
         for p in range(count):
-            price = min(f32(STEP) * abs(place[p] - now), f32(JUMP)) if sounding else f32(TOGGLE)
-            away = (place[p] - usual) / f32(RANGE)
-            stray = familiar * min(f32(STRAY) * (away * away), f32(MOST_STRAY))
-            worth.append((earned[p] - price) - stray)
-        return worth
+            transition = min(f32(STEP) * abs(place[p] - now), f32(JUMP)) if sounding else f32(TOGGLE)
+            away = (place[p] - centre) / f32(RANGE)
+            register_cost = familiar * min(f32(REGISTER_COST) * (away * away), f32(MAX_REGISTER_COST))
+            scores.append((emission[p] - transition) - register_cost)
+        return scores

@@ -18,17 +18,17 @@ APART = 3
 GLIDE = 3
 """Candidates a voice may glide per hop without counting as a jump."""
 MISSING = 2.0
-"""Price of a voice with no partial of its own present."""
+"""Cost of a voice with no partial of its own present."""
 SOUNDING = 0.7
-"""Price of a voice: fewer voices win where peaks are explained anyway."""
+"""Cost of a voice: fewer voices win where peaks are explained anyway."""
 JUMP = 3.0
-"""Price of a new pitch, in evidence of one hop."""
+"""Cost of a new pitch, in emission of one hop."""
 STEP = 0.1
 """Price per candidate (20 cents) of gliding."""
 TOGGLE = 1.0
-"""Price of entering or leaving."""
+"""Cost of entering or leaving."""
 REENTRY, REENTRY_PER_STEP = 0.1, 0.02
-"""Price of entering far from where the voice was last heard."""
+"""Cost of entering far from where the voice last sang."""
 MEMORY = 0.7
 """Share of the past score kept per hop."""
 RESEEDED = 4
@@ -47,9 +47,9 @@ class _Proposal:
 class PitchBeam:
     """Who sings which candidate: a beam over joint hypotheses of all voices, one step per hop.
 
-    A hypothesis gives every voice a candidate or silence, highest voice first. Its evidence is the weight of
+    A hypothesis gives every voice a candidate or silence, highest voice first. Its emission is the weight of
     the peaks that at least one voice explains (a noisy-or over voices, so that a second voice gains only what
-    the first leaves open), less what is missing of each voice and a price per sounding voice.
+    the first leaves open), less what is missing of each voice and a cost per sounding voice.
 
     Args:
         voices: V, 1..4.
@@ -66,7 +66,7 @@ class PitchBeam:
         Args:
             weight, covered, missing: [P], [G, P], [G], of `Coverage.compute`.
             pitch: [SIZE, V], state: candidate or -1, best hypothesis first.
-            last: [SIZE, V], state: where each voice was last heard, or -1.
+            last: [SIZE, V], state: where each voice last sang, or -1.
             score: [SIZE], state: 0 for the best, -inf where the beam has no hypothesis. Without any, the beam
                 starts again from silence.
         """
@@ -148,27 +148,27 @@ class PitchBeam:
             chosen += (int(np.argmax(gain)),)
         return tuple(sorted(chosen, reverse=True))
 
-    def _score(self, pitch: tuple[int, ...], before: I32, heard: I32, past: np.float32) -> np.float32:
-        evidence, price = f32(0), f32(0)
+    def _score(self, pitch: tuple[int, ...], before: I32, previous: I32, past: np.float32) -> np.float32:
+        emission, transition = f32(0), f32(0)
         for v, now in enumerate(pitch):
             if now == SILENT:
-                price += f32(TOGGLE) * (before[v] != SILENT)
+                transition += f32(TOGGLE) * (before[v] != SILENT)
                 continue
-            evidence -= f32(MISSING) * self.missing[now] + f32(SOUNDING)
+            emission -= f32(MISSING) * self.missing[now] + f32(SOUNDING)
             if before[v] != SILENT:
-                price += min(f32(STEP) * f32(abs(now - before[v])), f32(JUMP))
+                transition += min(f32(STEP) * f32(abs(now - before[v])), f32(JUMP))
                 continue
-            price += f32(TOGGLE)
-            if heard[v] != SILENT:
-                price += f32(REENTRY) * min(f32(1), f32(REENTRY_PER_STEP) * f32(abs(now - heard[v])))
-        explained = np.concatenate(([evidence], self.weight - self._open(pitch)))
-        evidence = np.add.accumulate(explained, dtype=f32)[-1]
-        score = f32(MEMORY) * past + evidence - price
+            transition += f32(TOGGLE)
+            if previous[v] != SILENT:
+                transition += f32(REENTRY) * min(f32(1), f32(REENTRY_PER_STEP) * f32(abs(now - previous[v])))
+        explained = np.concatenate(([emission], self.weight - self._open(pitch)))
+        emission = np.add.accumulate(explained, dtype=f32)[-1]
+        score = f32(MEMORY) * past + emission - transition
         return score if np.isfinite(score) else f32(-np.inf)
 
     def _keep_best(self, proposals: list[_Proposal], pitch: I32, last: I32, score: F32) -> None:
         """The best proposals that differ by more than a candidate in some voice."""
-        heard = last.copy()
+        previous = last.copy()
         pitch[...], last[...], score[...] = SILENT, SILENT, -np.inf
         kept: list[tuple[int, ...]] = []
         for p in proposals:
@@ -178,7 +178,7 @@ class PitchBeam:
                 continue
             now = np.array(p.pitch, np.int32)
             pitch[len(kept)] = now
-            last[len(kept)] = np.where(now != SILENT, now, heard[p.parent])
+            last[len(kept)] = np.where(now != SILENT, now, previous[p.parent])
             score[len(kept)] = p.score - proposals[0].score
             kept.append(p.pitch)
 

@@ -11,6 +11,7 @@ from rtsep.kernels.comb_model import (
     FLOOR_SHARE,
     HALF,
     HIGHEST_PARTIAL_HZ,
+    INTERHARMONIC_FLOOR,
     ITERATIONS,
     LEAST_WEIGHT,
     LOUDEST,
@@ -18,7 +19,6 @@ from rtsep.kernels.comb_model import (
     MAX_PARTIALS,
     MAX_WIDEN,
     PRIOR_SHARE,
-    SKIRT,
     TINY,
     UNEXPLAINED,
     UNSEEN,
@@ -65,8 +65,8 @@ class AdaptiveComb:
         lobe: power response of the analysis window at 0, 1/oversampling, 2/oversampling, ... bins.
         oversampling: table entries per bin.
         learn: share of a new reading in the envelope, per hop.
-        hold: how much of a silent voice's skirt stays, per hop.
-        floor: power per bin that belongs to nobody.
+        hold: how much of a silent voice's inter-harmonic floor stays, per hop.
+        floor: power per bin that belongs to no voice.
     """
 
     def __init__(
@@ -173,28 +173,31 @@ class AdaptiveComb:
             near & (voice.levels >= self.floor)[:, None], share[:, None] * np.exp(-0.5 * distance**2), 0.0
         )
         weight = g.sum(axis=0)
-        heard = weight >= LEAST_WEIGHT
-        reading = (g * np.log(voice.levels)[:, None]).sum(axis=0) / np.where(heard, weight, 1.0)
+        informed = weight >= LEAST_WEIGHT
+        reading = (g * np.log(voice.levels)[:, None]).sum(axis=0) / np.where(informed, weight, 1.0)
         rate = np.where(envelope > UNSEEN, self.learn * np.minimum(1.0, weight), 1.0)
-        envelope[heard] += (rate * (reading - envelope))[heard]
+        envelope[informed] += (rate * (reading - envelope))[informed]
 
     def _render(self, voice: _Lobes, envelope: F32, active: float) -> F64:
-        """Power of one voice on the bins: lobes at levels between envelope and fit, and the skirt between."""
-        linear = np.where(envelope > UNSEEN, SKIRT * active * np.exp(envelope.astype(float)), 0.0)
-        source = self._skirt(linear)
+        """Power of one voice on the bins: lobes at levels between envelope and fit, and the inter-harmonic
+        floor between."""
+        linear = np.where(
+            envelope > UNSEEN, INTERHARMONIC_FLOOR * active * np.exp(envelope.astype(float)), 0.0
+        )
+        source = self._interharmonic_floor(linear)
         fitted = np.log(voice.levels)
         prior = _read(envelope, voice.band, voice.fraction, fitted)
         level = np.exp(fitted + PRIOR_SHARE * (prior - fitted))
         np.add.at(source, voice.bins, level[:, None] * voice.weights)
         return source[self.half : self.half + self.bins]
 
-    def _skirt(self, linear: NDArray[np.floating]) -> F64:
+    def _interharmonic_floor(self, linear: NDArray[np.floating]) -> F64:
         """Power between partials on the padded bins: linear between the bands of a voice."""
         index, fraction = self.bin_band
         return np.pad(linear[index] + fraction * (linear[index + 1] - linear[index]), self.half)
 
     def _masks(self, source: F64, clean: F64) -> F64:
         """Wiener masks; what lies under the absolute floor, or exceeds all voices by far (a drum, a piano,
-        applause), is nobody's and stays in the residual."""
+        applause), belongs to no voice and stays in the residual."""
         voices = self.floor + source.sum(axis=0)
         return np.asarray(source / (voices + np.maximum(0.0, clean - UNEXPLAINED * voices)))

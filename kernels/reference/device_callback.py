@@ -143,7 +143,8 @@ class DeviceCallback:
         self._ramps.set(np.append(stem_gains, np.float32(bypass)))
 
     def wait_input(self, hop_index: int, timeout_s: float, grain_s: float = 1e-4) -> bool:
-        """True when the whole hop has come in (nobody else runs here, so there is nothing to wait for)."""
+        """True when the whole hop has come in (no other thread runs here, so there is nothing to wait
+        for)."""
         return bool(self._input) and max(self._input) + 1 >= (hop_index + 1) * self._hop
 
     def read_hop(self, hop_index: int, hop: F32) -> int:

@@ -25,7 +25,7 @@ class GuidedComb(comb.AdaptiveComb):
     """Levels that a network predicts per voice and partial, corrected by the mixture, and the masks that
     follow.
 
-    Arguments as those of `AdaptiveComb`; a silent voice's skirt is the network's to hold.
+    Arguments as those of `AdaptiveComb`; a silent voice's inter-harmonic floor is the network's to hold.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class GuidedComb(comb.AdaptiveComb):
             noise: [V, BANDS], log power between partials.
             masks, levels_db: [V, bins] and [V], written.
         """
-        source = np.stack([self._skirt(np.exp(_log_power(row))) for row in noise])
+        source = np.stack([self._interharmonic_floor(np.exp(_log_power(row))) for row in noise])
         predicted = _log_power(level)
         for v, voice in enumerate(self._lobes):
             voice.levels = np.exp(predicted[v, : voice.levels.size])

@@ -1,12 +1,13 @@
-// Who sings which candidate pitch: a beam over joint hypotheses of all voices, one step per hop.
+// Which voice sings which candidate pitch: a beam decoder over joint hypotheses of all voices, one step per hop.
 //
-// A hypothesis gives every voice a candidate or silence, highest voice first. Its evidence is the weight of the peaks
-// that at least one voice explains (a noisy-or over voices, so that a second voice gains only what the first leaves
-// open), less what is missing of each voice and a price per sounding voice. Changing pitch, entering and leaving cost;
-// gliding costs by the step. The score of the past fades, so that a wrong turn is left within a few hops.
+// A hypothesis gives every voice a candidate or silence, highest voice first. Its emission score is the weight of the
+// peaks that at least one voice explains (a noisy-or over voices, so that a second voice gains only what the first
+// leaves open), less what is missing of each voice and a cost per sounding voice. Transition costs stand against
+// changing pitch, entering and leaving, and against gliding, by the step. The score of the past fades, so that a wrong
+// decision is left within a few hops.
 //
-// Every sum is float32 in a fixed order and this file is compiled without fused multiply-add (CMakeLists.txt): where two
-// hypotheses lie within rounding, all machines and the NumPy reference choose the same one.
+// Every sum is float32 in a fixed order and this file is compiled without fused multiply-add (CMakeLists.txt): where
+// two hypotheses lie within rounding, all machines and the NumPy reference choose the same one.
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
@@ -21,12 +22,12 @@ constexpr int kMaxVoices = 4;
 constexpr int kSilent = -1;
 constexpr int kApart = 3;           // voices lie more than 60 cents apart; closer, one comb is all there is to see
 constexpr int kGlide = 3;           // candidates a voice may glide per hop without counting as a jump
-constexpr float kMissing = 2.0f;    // price of a voice with no partial of its own present
-constexpr float kSounding = 0.7f;   // price of a voice: fewer voices win where peaks are explained anyway
-constexpr float kJump = 3.0f;       // price of a new pitch, in evidence of one hop
-constexpr float kStep = 0.1f;       // price per candidate (20 cents) of gliding
-constexpr float kToggle = 1.0f;     // price of entering or leaving
-constexpr float kReentry = 0.1f;    // price of entering far from where the voice was last heard
+constexpr float kMissing = 2.0f;    // cost of a voice with no partial of its own present
+constexpr float kSounding = 0.7f;   // cost of a voice: fewer voices win where peaks are explained anyway
+constexpr float kJump = 3.0f;       // transition cost of a new pitch, in emission of one hop
+constexpr float kStep = 0.1f;       // cost per candidate (20 cents) of gliding
+constexpr float kToggle = 1.0f;     // transition cost of entering or leaving
+constexpr float kReentry = 0.1f;    // cost of entering far from where the voice last sang
 constexpr float kReentryPerStep = 0.02f;
 constexpr float kMemory = 0.7f;     // share of the past score kept per hop
 constexpr int kReseeded = 4;        // hypotheses that may turn into the fresh greedy reading
@@ -239,26 +240,26 @@ class PitchBeam {
 
     void evaluate(Hypothesis& h) {
         const int* before = pitch_ + h.parent * voices_;
-        const int* heard = last_ + h.parent * voices_;
-        float evidence = 0.0f, price = 0.0f;
+        const int* was_last = last_ + h.parent * voices_;
+        float emission = 0.0f, transition = 0.0f;
         for (int v = 0; v < voices_; ++v) {
             const int now = h.pitch[v];
             if (now == kSilent) {
-                if (before[v] != kSilent) price += kToggle;
+                if (before[v] != kSilent) transition += kToggle;
                 continue;
             }
-            evidence -= kMissing * missing_[now] + kSounding;
+            emission -= kMissing * missing_[now] + kSounding;
             if (before[v] != kSilent) {
-                price += std::min(kStep * static_cast<float>(std::abs(now - before[v])), kJump);
+                transition += std::min(kStep * static_cast<float>(std::abs(now - before[v])), kJump);
             } else {
-                price += kToggle;
-                if (heard[v] != kSilent)
-                    price += kReentry * std::min(1.0f, kReentryPerStep * static_cast<float>(std::abs(now - heard[v])));
+                transition += kToggle;
+                if (was_last[v] != kSilent)
+                    transition += kReentry * std::min(1.0f, kReentryPerStep * static_cast<float>(std::abs(now - was_last[v])));
             }
         }
         leave_open(h.pitch, kSilent);
-        for (int p = 0; p < used_; ++p) evidence += weight_[p] - open_[static_cast<size_t>(p)];
-        const float score = kMemory * score_[h.parent] + evidence - price;
+        for (int p = 0; p < used_; ++p) emission += weight_[p] - open_[static_cast<size_t>(p)];
+        const float score = kMemory * score_[h.parent] + emission - transition;
         h.score = is_finite(score) ? score : -INFINITY;  // NaN has no place in an order
     }
 
@@ -275,8 +276,8 @@ class PitchBeam {
             const float x = proposals_[static_cast<size_t>(a)].score, y = proposals_[static_cast<size_t>(b)].score;
             return x > y || (x == y && a < b);
         });
-        int heard[kBeam * kMaxVoices];
-        std::copy(last_, last_ + kBeam * voices_, heard);
+        int was_last[kBeam * kMaxVoices];
+        std::copy(last_, last_ + kBeam * voices_, was_last);
         int kept = 0;
         float top = 0.0f;
         for (size_t i = 0; i < order_.size() && kept < kBeam; ++i) {
@@ -288,7 +289,7 @@ class PitchBeam {
             if (kept == 0) top = h.score;
             for (int v = 0; v < voices_; ++v) {
                 pitch_[kept * voices_ + v] = h.pitch[v];
-                last_[kept * voices_ + v] = h.pitch[v] != kSilent ? h.pitch[v] : heard[h.parent * voices_ + v];
+                last_[kept * voices_ + v] = h.pitch[v] != kSilent ? h.pitch[v] : was_last[h.parent * voices_ + v];
             }
             score_[kept++] = h.score - top;
         }

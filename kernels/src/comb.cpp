@@ -9,12 +9,13 @@
 namespace {
 
 constexpr float kPriorShare = 0.8f;  // of the envelope against the fitted level, in log power
-constexpr float kSkirt = 1e-3f;      // -30 dB: breath and consonants of a voice between its partials
+constexpr float kInterharmonicFloor = 1e-3f;  // -30 dB: breath and consonants of a voice between its partials
 
 class AdaptiveComb : CombModel {
    public:
     // lobe: power response of the analysis window at 0, 1/oversampling, 2/oversampling, ... bins from its centre.
-    // learn: share of a new reading in the envelope per hop; hold: how much of a silent voice's skirt stays per hop.
+    // learn: share of a new reading in the envelope per hop; hold: how much of a silent voice's inter-harmonic floor
+    // stays per hop.
     AdaptiveComb(int voices, int bins, float bin_hz, f32 lobe, int oversampling, float learn, float hold, float floor)
         : CombModel(voices, bins, bin_hz, lobe, oversampling, learn, floor), hold_(hold) {}
 
@@ -50,11 +51,13 @@ class AdaptiveComb : CombModel {
     }
 
    private:
-    // Power of one voice on the bins: lobes at levels between envelope and fit, and the skirt between them.
+    // Power of one voice on the bins: lobes at levels between envelope and fit, and the inter-harmonic floor between
+    // them.
     RTSEP_CLONES void render(int v, const float* env, float active) {
         float linear[kBands];
-        for (int j = 0; j < kBands; ++j) linear[j] = env[j] > kUnseen ? kSkirt * active * std::exp(env[j]) : 0.0f;
-        fill_skirt(v, linear);
+        for (int j = 0; j < kBands; ++j)
+            linear[j] = env[j] > kUnseen ? kInterharmonicFloor * active * std::exp(env[j]) : 0.0f;
+        fill_interharmonic_floor(v, linear);
         for (int k = 0; k < counts_[static_cast<size_t>(v)]; ++k) {
             const float fitted = std::log(levels_[at(v, k)]);
             add_lobe(v, k, std::exp(fitted + kPriorShare * (prior_of(v, k, env, fitted) - fitted)));
@@ -83,7 +86,8 @@ void bind_comb(py::module_& m) {
                 RTSEP_CONSTANT("MAX_PARTIALS", kMaxPartials), RTSEP_CONSTANT("HIGHEST_PARTIAL_HZ", kHighestPartialHz),
                 RTSEP_CONSTANT("ITERATIONS", kIterations), RTSEP_CONSTANT("WIDEN", kWiden),
                 RTSEP_CONSTANT("MAX_WIDEN", kMaxWiden), RTSEP_CONSTANT("PRIOR_SHARE", kPriorShare),
-                RTSEP_CONSTANT("SKIRT", kSkirt), RTSEP_CONSTANT("UNEXPLAINED", kUnexplained), RTSEP_CONSTANT("FLOOR_SHARE", kFloorShare),
+                RTSEP_CONSTANT("INTERHARMONIC_FLOOR", kInterharmonicFloor),
+                RTSEP_CONSTANT("UNEXPLAINED", kUnexplained), RTSEP_CONSTANT("FLOOR_SHARE", kFloorShare),
                 RTSEP_CONSTANT("TINY", kTiny), RTSEP_CONSTANT("UNSEEN", kUnseen), RTSEP_CONSTANT("LOUDEST", kLoudest),
                 RTSEP_CONSTANT("LOWEST_F0_HZ", kLowestF0Hz), RTSEP_CONSTANT("HALF", kHalf),
                 RTSEP_CONSTANT("LEAST_WEIGHT", kLeastWeight));

@@ -1,5 +1,6 @@
 // Partials of several voices on the bins of one frame: where their lobes lie, how loud they are, what they leave over.
-// Shared by comb.cpp, where the mixture alone tells the levels, and guided_comb.cpp, where a network predicts them first.
+// Shared by comb.cpp, where the levels are read from the mixture alone, and guided_comb.cpp, where a network predicts
+// them first.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -13,7 +14,7 @@ constexpr int kBandsPerOctave = 4;        // a minor third: finer than a formant
 constexpr float kLowestBandHz = 60.0f;    // below the lowest F0 tracked
 constexpr int kBands = 36;                // nine octaves up from there: past Nyquist at 48 kHz
 constexpr float kBandSpread = 0.7f;       // bands over which one partial informs the envelope (standard deviation)
-constexpr int kMaxPartials = 80;          // up to 8 kHz for a 100 Hz voice; above, the skirt takes over
+constexpr int kMaxPartials = 80;          // up to 8 kHz for a 100 Hz voice; above, the inter-harmonic floor takes over
 constexpr float kHighestPartialHz = 12e3f;
 constexpr int kIterations = 2;            // one leaves 0.4 dB of SI-SDR on real quartets, three gain nothing
 constexpr float kWiden = 0.4f;            // lobe widening per bin of partial movement since the last hop
@@ -24,7 +25,7 @@ constexpr float kTiny = 1e-14f;           // power of one bin at about -140 dBFS
 constexpr float kUnseen = -100.0f;        // log power of a band that never held a partial
 constexpr float kLoudest = 1e30f;         // power taken at most: sums over bins and exponentials of logs stay finite
 constexpr float kLowestF0Hz = 20.0f;      // below hearing: unvoiced
-constexpr float kHalf = 0.5f;             // of the power at hand, where a band was never heard before
+constexpr float kHalf = 0.5f;             // of the power at hand, where a band held no partial before
 constexpr float kLeastWeight = 1e-6f;     // a band with less than this to learn from keeps what it has
 
 struct Band {
@@ -104,7 +105,8 @@ class CombModel {
             }
             first_[at(v, k)] = nearest;  // in the padded arrays: bin nearest - half_ lies at index nearest
             bands_[at(v, k)] = band_of(number * f0);
-            // A band never heard before starts from half of what is there: as likely its own as another voice's.
+            // A band that held no partial before starts from half of what is there: as likely its own as another
+            // voice's.
             const float unseen = std::log(kHalf * power_[static_cast<size_t>(nearest + half_)] + kTiny);
             levels_[at(v, k)] = std::exp(prior_of(v, k, env, unseen));
         }
@@ -192,7 +194,7 @@ class CombModel {
     }
 
     // Power between partials: linear between the bands of a voice.
-    void fill_skirt(int v, const float* linear) {
+    void fill_interharmonic_floor(int v, const float* linear) {
         float* s = source(v);
         std::fill(s, s + model_.size(), 0.0f);
         for (int b = 0; b < bins_; ++b) {
@@ -201,8 +203,8 @@ class CombModel {
         }
     }
 
-    // Wiener masks: exponent 2 on magnitudes. What lies under the absolute floor is nobody's and stays in the residual,
-    // and so does what exceeds all voices together by far: a drum, a piano, applause.
+    // Wiener masks: exponent 2 on magnitudes. What lies under the absolute floor belongs to no voice and stays in the
+    // residual, and so does what exceeds all voices together by far: a drum, a piano, applause.
     RTSEP_CLONES void write_masks(float* masks) {
         for (int b = 0; b < bins_; ++b) model_[static_cast<size_t>(b)] = floor_;
         for (int v = 0; v < voices_; ++v) {

@@ -12,8 +12,8 @@ namespace rtsep {
 
 namespace {
 
-// PaStreamCallbackFlags (PortAudio's API documentation): input underflow 1, input overflow 2, output underflow 4, output
-// overflow 8; 16 says that output is being primed and is no fault.
+// PaStreamCallbackFlags (PortAudio's API documentation): input underflow 1, input overflow 2, output underflow 4,
+// output overflow 8; 16 says that output is being primed and is no fault.
 constexpr unsigned long kXrunFlags = 1 | 2 | 4 | 8;
 
 std::size_t power_of_two_at_least(std::size_t n) {
@@ -173,7 +173,7 @@ void DeviceCallback::play_chunk(float* out, std::uint64_t first, std::size_t fra
 }
 
 // What was played, through the gains of this frame, to the outputs `y` (zeroed); and the bypass over it. In full bypass
-// the stems are not even read: whatever is in them, the mixture is heard as it came in.
+// the stems are not even read: whatever is in them, the mixture goes out as it came in.
 void DeviceCallback::mix_frame(const float* delayed, float* y) {
     const float* gains = ramps_.next();
     const float bypass = gains[stems_];
@@ -200,8 +200,8 @@ void DeviceCallback::lose_stems() {
     playing_ = false;
 }
 
-// One frame of every stem into played_. In a fade or in fallback the residual is the delayed mixture less what the other
-// stems really play, so the sum of all stems stays the delayed mixture.
+// One frame of every stem into played_. In a fade or in fallback the residual is the delayed mixture less what the
+// other stems really play, so the sum of all stems stays the delayed mixture.
 void DeviceCallback::play_frame(const float* stems, std::size_t index, const float* delayed) {
     const std::size_t c = channels(), voices = stems_ - 1, width = voices * c;
     if (stems) {

@@ -1,4 +1,5 @@
-// Guided comb: levels that a network predicts per voice and partial, corrected by the mixture, and the masks that follow.
+// Guided comb: levels that a network predicts per voice and partial, corrected by the mixture, and the masks that
+// follow.
 //
 // `observe` is the reading half of the adaptive comb: it tells a network what the mixture says about every partial.
 // `mask` takes the network's word as the start of the same fit (multiplicative updates for the Kullback-Leibler
@@ -69,7 +70,7 @@ class GuidedComb : CombModel {
     RTSEP_CLONES void predict(int v, const float* level, const float* noise) {
         float linear[kBands];
         for (int j = 0; j < kBands; ++j) linear[j] = std::exp(log_power(noise[j]));
-        fill_skirt(v, linear);
+        fill_interharmonic_floor(v, linear);
         const float* s = source(v);
         for (size_t b = 0; b < base_.size(); ++b) base_[b] += s[b];
         for (int k = 0; k < counts_[static_cast<size_t>(v)]; ++k) levels_[at(v, k)] = std::exp(log_power(level[k]));

@@ -1,4 +1,4 @@
-// Some numbers in shared memory, always seen as one whole: one writer, any number of readers, and nobody waits.
+// Some numbers in shared memory, always seen as one whole: one writer, any number of readers, and none waits.
 #pragma once
 #include <atomic>
 #include <cstddef>

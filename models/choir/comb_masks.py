@@ -86,7 +86,7 @@ class AdaptiveCombMasks:
         self._comb.step(power, f0_hz, self._envelope, self._active, self._before_hz, masks, level_db)
 
     def reset(self) -> None:
-        """Nobody has been heard."""
+        """As before any input."""
         self._envelope[...] = _core.AdaptiveComb.UNSEEN
         self._active[...] = 0
         self._before_hz[...] = 0

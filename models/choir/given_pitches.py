@@ -130,6 +130,8 @@ def _fast_table(text: str, voices: int) -> NDArray[np.float64] | None:
     if head is None or separator is None:
         return None
     numbers = text[head.end() :] if not _is_number(first.split(separator)[0].strip('" ')) else text
+    if not numbers.strip():
+        return None
     empty = re.compile(rf"(?m)(?<={separator})[ \r]*(?={separator}|$)")
     for attempt in range(2):
         if attempt:

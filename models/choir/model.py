@@ -60,8 +60,8 @@ class ChoirModel:
         self._power = self._mean_power.power
         self._amplitude = np.zeros(framing.bins, np.float32)
         self._f0_hz = np.zeros(voices, np.float32)
-        self._sure = np.zeros(voices, np.bool_)
-        self._pitch_age_s = framing.pitch_age_s
+        self._confident = np.zeros(voices, np.bool_)
+        self._pitch_delay_s = framing.pitch_delay_s
         self._hops = 0
 
     @property
@@ -76,7 +76,8 @@ class ChoirModel:
 
     @property
     def followed_hz(self) -> NDArray[np.float32]:
-        """Pitches [voices] of the last hop's masks, also those too unsure for the report; 0 = unvoiced."""
+        """Pitches [voices] of the last hop's masks, also those that the tracker is not confident of; 0 =
+        unvoiced."""
         return self._f0_hz
 
     def step(self, spectrum: NDArray[np.complex64], masks: NDArray[np.float32]) -> None:
@@ -86,17 +87,17 @@ class ChoirModel:
         self._mean_power.read(spectrum)
         if self._tracker is not None:
             np.sqrt(self._power, out=self._amplitude)
-            self._tracker.step(self._amplitude, self._f0_hz, self._sure)
+            self._tracker.step(self._amplitude, self._f0_hz, self._confident)
         elif self._f0 is not None:
             self._f0.at(self._time_s(), self._f0_hz)
-            np.greater(self._f0_hz, 0, out=self._sure)
+            np.greater(self._f0_hz, 0, out=self._confident)
         self._comb.step(self._power, self._f0_hz, masks, report.level_db)
-        np.multiply(self._f0_hz, self._sure, out=report.f0_hz)
+        np.multiply(self._f0_hz, self._confident, out=report.f0_hz)
         mark_merged(report.f0_hz, report.merged)
 
     def _time_s(self) -> float:
         """Stream time at which this hop's F0 is meant."""
-        return self._hops * self._framing.hop / self._framing.samplerate - self._pitch_age_s
+        return self._hops * self._framing.hop / self._framing.samplerate - self._pitch_delay_s
 
     def listen_to(self, heard: NDArray[np.bool_]) -> None:
         """Voices share out the partials among each other: none can be left out."""

@@ -37,17 +37,17 @@ class PitchTracker(Protocol):
     """From the amplitude spectrum to the pitches of all voices, highest first, hop by hop."""
 
     def step(
-        self, amplitude: NDArray[np.float32], f0_hz: NDArray[np.float32], sure: NDArray[np.bool_]
+        self, amplitude: NDArray[np.float32], f0_hz: NDArray[np.float32], confident: NDArray[np.bool_]
     ) -> None:
-        """amplitude [bins] (1 = full-scale sine) -> f0_hz [voices], 0 = none; sure [voices].
+        """amplitude [bins] (1 = full-scale sine) -> f0_hz [voices], 0 = none; confident [voices].
 
-        A pitch that is not sure is the likeliest if the voice sings at all: good enough to steer a mask,
-        where a wrong one costs little, and not to be told as a pitch.
+        A pitch that is not confident is the likeliest one if the voice sings at all: good enough for a mask,
+        where a wrong pitch does little harm, and not reported.
         """
         ...
 
     def reset(self) -> None:
-        """Nobody has been heard."""
+        """As before any input."""
         ...
 
     def state_dict(self) -> State:
@@ -98,26 +98,26 @@ class MultiF0Tracker:
         self.reset()
 
     def step(
-        self, amplitude: NDArray[np.float32], f0_hz: NDArray[np.float32], sure: NDArray[np.bool_]
+        self, amplitude: NDArray[np.float32], f0_hz: NDArray[np.float32], confident: NDArray[np.bool_]
     ) -> None:
-        """See `PitchTracker.step`; every pitch it finds is sure."""
+        """See `PitchTracker.step`; every pitch it finds is confident."""
         peaks = self._picker.find(amplitude, self._peak_hz, self._weight)
         self._coverage.compute(self._peak_hz, self._weight, peaks, self._covered, self._missing)
         self._beam.step(self._weight, self._covered, self._missing, self._pitch, self._last, self._score)
         _core.refine_f0(
             self._peak_hz, self._weight, peaks, self._covered, self._pitch[0], self._grid, self._bin_hz, f0_hz
         )
-        np.greater(f0_hz, 0, out=sure)
+        np.greater(f0_hz, 0, out=confident)
 
     def reset(self) -> None:
-        """One hypothesis: everybody silent, nobody heard yet."""
+        """One hypothesis: all voices silent."""
         self._pitch[...] = _core.PitchBeam.SILENT
         self._last[...] = _core.PitchBeam.SILENT
         self._score[...] = -np.inf
         self._score[0] = 0.0
 
     def state_dict(self) -> State:
-        """The beam: joint pitches, where each voice was last heard, scores."""
+        """The beam: joint pitches, where each voice last sang, scores."""
         return {"pitch": self._pitch.copy(), "last": self._last.copy(), "score": self._score.copy()}
 
     def load_state_dict(self, state: State) -> None:

@@ -51,7 +51,7 @@ class SourceFilterMasks:
         self._comb.mask(self._level, self._trust, self._noise, masks, level_db)
 
     def reset(self) -> None:
-        """Nobody has been heard."""
+        """As before any input."""
         self._network.reset()
         self._envelope[...] = _core.GuidedComb.UNSEEN
         self._before_hz[...] = 0

@@ -37,10 +37,10 @@ def build_program(
         voices: 1..4.
         framing: the spectrum's layout.
         channels: of every stream.
-        replace: puts an engine where a network is.
+        replace: puts a plan where a network is.
 
     Raises:
-        ModelRefused: what `build_model` refuses, or a part that exists on the CPU's engine alone.
+        ModelRefused: what `build_model` refuses, or a part that exists on the CPU alone.
     """
     model = find_choir(name, voices, framing)
     pitches = model.card.network(TRACKER, framing.latency_ms)

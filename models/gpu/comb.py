@@ -108,7 +108,7 @@ class TensorComb(nn.Module):
 
     def lay(self, lobes: Lobes, levels: Tensor) -> Tensor:
         """Power of every voice at its partials: [S, V, padded]."""
-        # absent partials would all write to one place: theirs is a layer that is thrown away
+        # absent partials would all write to one place: they have a layer of their own that is dropped
         target = torch.where(lobes.there[..., None], lobes.at + self.layer, self.layers * self.padded)
         shape = (*levels.shape[:2], (self.layers + 1) * self.padded)
         source = (levels[..., None] * lobes.weights).flatten(2)
@@ -141,19 +141,19 @@ class TensorComb(nn.Module):
         share = self.own_share(lobes, model)[..., None]
         g = torch.where(teaches, share * torch.exp(-0.5 * distance.square()), 0.0)
         weight = g.sum(2)
-        heard = weight >= _C["LEAST_WEIGHT"]
-        reading = (g * torch.log(lobes.levels)[..., None]).sum(2) / torch.where(heard, weight, 1.0)
+        informed = weight >= _C["LEAST_WEIGHT"]
+        reading = (g * torch.log(lobes.levels)[..., None]).sum(2) / torch.where(informed, weight, 1.0)
         rate = torch.where(envelope > UNSEEN, self.learning * weight.clamp(max=1.0), 1.0)
-        return torch.where(heard, envelope + rate * (reading - envelope), envelope)
+        return torch.where(informed, envelope + rate * (reading - envelope), envelope)
 
-    def skirt(self, linear: Tensor) -> Tensor:
+    def interharmonic_floor(self, linear: Tensor) -> Tensor:
         """Power between partials from bands [S, V, BANDS]: [S, V, padded]."""
         lower = linear[..., self.bin_band]
         on_bins = lower + self.bin_fraction * (linear[..., self.bin_band + 1] - lower)
         return nn.functional.pad(on_bins, (LOBE_BINS, self.padded - self.bins - LOBE_BINS))
 
     def masks(self, source: Tensor, power: Tensor) -> Tensor:
-        """Wiener masks [S, V, B] of sources [S, V, padded]; what voices do not explain is nobody's."""
+        """Wiener masks [S, V, B] of sources [S, V, padded]; what voices do not explain belongs to none."""
         inner = slice(LOBE_BINS, LOBE_BINS + self.bins)
         voices = FLOOR_POWER + source[..., inner].sum(1)
         excess = (power[:, inner] - _C["UNEXPLAINED"] * voices).clamp(min=0.0)
@@ -199,9 +199,9 @@ class TensorAdaptiveComb(nn.Module):
         self.comb = TensorComb(framing)
 
     def initial_state(self, streams: int) -> tuple[Tensor, ...]:
-        """Nobody has been heard: envelope [S, V, BANDS], active [S, V], before_hz [S, V]."""
-        nobody = torch.zeros(streams, self.voices)
-        return torch.full((streams, self.voices, BANDS), UNSEEN), nobody, nobody.clone()
+        """As before any input: envelope [S, V, BANDS], active [S, V], before_hz [S, V]."""
+        zeros = torch.zeros(streams, self.voices)
+        return torch.full((streams, self.voices, BANDS), UNSEEN), zeros, zeros.clone()
 
     def forward(
         self, power: Tensor, f0_hz: Tensor, envelope: Tensor, active: Tensor, before_hz: Tensor
@@ -213,9 +213,11 @@ class TensorAdaptiveComb(nn.Module):
         lobes, model = comb.fit(lobes, power, comb.ground(power))
         envelope = comb.learn(lobes, model, envelope)
         active = torch.where(lobes.there[..., 0], 1.0, active * comb.hold)
-        linear = torch.where(envelope > UNSEEN, _C["SKIRT"] * active[..., None] * torch.exp(envelope), 0.0)
+        linear = torch.where(
+            envelope > UNSEEN, _C["INTERHARMONIC_FLOOR"] * active[..., None] * torch.exp(envelope), 0.0
+        )
         fitted = torch.log(lobes.levels)
         prior = read_envelope(envelope, lobes.band, lobes.fraction, fitted)
         levels = torch.exp(fitted + _C["PRIOR_SHARE"] * (prior - fitted))
-        source = comb.skirt(linear) + comb.lay(lobes, torch.where(lobes.there, levels, 0.0))
+        source = comb.interharmonic_floor(linear) + comb.lay(lobes, torch.where(lobes.there, levels, 0.0))
         return comb.masks(source, power), level_db(lobes), envelope, active, f0_hz.nan_to_num(0.0, 0.0, 0.0)

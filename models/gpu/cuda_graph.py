@@ -44,7 +44,7 @@ def require_gpu(backend: str = "cuda") -> str:
 
 
 def describe_gpu(backend: str) -> dict[str, str]:
-    """`device` and `driver` of an `EngineKey`.
+    """`device` and `driver` of a `PlanKey`.
 
     Raises:
         GpuMissing: there is none that torch can use.
@@ -52,10 +52,10 @@ def describe_gpu(backend: str) -> dict[str, str]:
     name, capability = require_gpu(backend), torch.cuda.get_device_capability()
     query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
     try:
-        told = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True).stdout
+        answer = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True).stdout
     except (OSError, subprocess.SubprocessError):
-        told = ""  # the tool is missing in many containers; TensorRT itself refuses what does not fit then
-    driver = (told.splitlines() or [""])[0].strip()
+        answer = ""  # the tool is missing in many containers; TensorRT itself refuses what does not fit then
+    driver = (answer.splitlines() or [""])[0].strip()
     return {"device": f"{name} ({capability[0]}.{capability[1]})", "driver": driver}
 
 
@@ -117,7 +117,7 @@ class GraphedHop:
         _copy(self.state, results[self._told :])
 
     def _outputs(self, results: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """Of a `HopResult`: what is told, and the two states that audio is in."""
+        """Of a `HopResult`: what is reported, and the two states that audio is in."""
         return results[: len(HopResult._fields)]
 
     def step(self, hop: F32, reset: NDArray[np.bool_], given_hz: F32) -> HopResult:

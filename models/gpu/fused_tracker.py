@@ -1,4 +1,5 @@
-"""Who sings what as one operation of torch: the kernel of `triton_tracker` with its shapes.
+"""The assignment of pitches to voices as one operation of torch: the kernel of `triton_tracker` with its
+shapes.
 
 An operation of its own, so that what counts or captures a program sees one launch; Triton is imported by its
 first call.
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from rtsep.kernels import _core
-from rtsep.kernels.assignments import ways
+from rtsep.kernels.assignments import all_assignments
 
 HAS_TRITON = find_spec("triton") is not None
 
@@ -23,25 +24,30 @@ def fuses(device: torch.device) -> bool:
 
 
 def choices(voices: int) -> Tensor:
-    """Every way to sing: int32 [voices, a power of two], 0 = silence, p + 1 = peak p, of `assignment.ways` in
+    """Every assignment: int32 [voices, a power of two], 0 = silence, p + 1 = peak p, of `all_assignments` in
     their order, then choices beyond the last peak, which no stream has."""
-    every = torch.tensor(ways(voices), dtype=torch.int32).T + 1
+    every = torch.tensor(all_assignments(voices), dtype=torch.int32).T + 1
     lanes = 1 << (every.shape[1] - 1).bit_length()
     table = torch.full((voices, lanes), _core.PitchAssignment.PEAKS + 1, dtype=torch.int32)
     table[:, : every.shape[1]] = every
     return table
 
 
-@torch.library.custom_op("rtsep::who_sings", mutates_args=())
-def who_sings(
-    heard: Sequence[Tensor], before: Sequence[Tensor], ways: Tensor, hop_s: float, memory: float, stride: int
+@torch.library.custom_op("rtsep::assign_pitches", mutates_args=())
+def assign_pitches(
+    outputs: Sequence[Tensor],
+    before: Sequence[Tensor],
+    assignments: Tensor,
+    hop_s: float,
+    memory: float,
+    stride: int,
 ) -> list[Tensor]:
     """One hop of S streams.
 
     Args:
-        heard: salience, offset, unison [S, CANDIDATES], on one layout, of `PitchNet`.
+        outputs: salience, offset, unison [S, CANDIDATES], on one layout, of `PitchNet`.
         before: hops [S], then the state of `TensorTracker` up to its network's.
-        ways: `choices`.
+        assignments: `choices`.
         hop_s: seconds between looks.
         memory: what is left of a score after them.
         stride: looks are at every so many hops.
@@ -53,19 +59,19 @@ def who_sings(
 
     from rtsep.models.gpu import triton_tracker
 
-    salience, offset, unison = heard
+    salience, offset, unison = outputs
     if not salience.stride() == offset.stride() == unison.stride():
-        salience, offset, unison = (x.contiguous() for x in heard)
+        salience, offset, unison = (x.contiguous() for x in outputs)
     before = [x.contiguous() for x in before]
     after = [torch.empty_like(x) for x in before]
-    voices, lanes = ways.shape
+    voices, lanes = assignments.shape
     with torch.cuda.device_of(salience):  # type: ignore[no-untyped-call]
-        triton_tracker.who_sings[(salience.shape[0],)](
-            *(salience, offset, unison, *before, ways, *after),
+        triton_tracker.assign_pitches[(salience.shape[0],)](
+            *(salience, offset, unison, *before, assignments, *after),
             *salience.stride(),
             VOICES=voices,
             LANES=triton.next_power_of_2(voices),
-            WAYS=lanes,
+            ASSIGNMENTS=lanes,
             HOP_S=hop_s,
             MEMORY=memory,
             STRIDE=stride,
@@ -74,8 +80,13 @@ def who_sings(
     return after
 
 
-@who_sings.register_fake
+@assign_pitches.register_fake
 def _(
-    heard: Sequence[Tensor], before: Sequence[Tensor], ways: Tensor, hop_s: float, memory: float, stride: int
+    outputs: Sequence[Tensor],
+    before: Sequence[Tensor],
+    assignments: Tensor,
+    hop_s: float,
+    memory: float,
+    stride: int,
 ) -> list[Tensor]:
     return [torch.empty_like(x) for x in before]

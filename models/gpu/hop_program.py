@@ -18,7 +18,7 @@ State = tuple[Tensor, ...]
 
 
 class Tracker(Protocol):
-    """From amplitudes [S, bins] (a full-scale sine peaks at 1) to f0_hz [S, V] and sure [S, V], see
+    """From amplitudes [S, bins] (a full-scale sine peaks at 1) to f0_hz [S, V] and confident [S, V], see
     `PitchTracker`."""
 
     def initial_state(self, streams: int) -> State:
@@ -26,7 +26,7 @@ class Tracker(Protocol):
         ...
 
     def __call__(self, amplitude: Tensor, *state: Tensor) -> State:
-        """f0_hz, sure and the state after."""
+        """f0_hz, confident and the state after."""
         ...
 
 
@@ -111,13 +111,23 @@ class HopProgram(nn.Module):
         of_masks, of_tracker = list(state[2 : self._of_tracker]), list(state[self._of_tracker :])
         spectrum, history, nonfinite = self.stft.analyse(hop, history)
         power = self.stft.power(spectrum)
-        f0_hz, sure = given_hz, given_hz > 0
+        f0_hz, confident = given_hz, given_hz > 0
         if self.tracker is not None:
-            f0_hz, sure, *of_tracker = self.tracker(torch.sqrt(power), *of_tracker)
+            f0_hz, confident, *of_tracker = self.tracker(torch.sqrt(power), *of_tracker)
         masks, level_db, *of_masks = self.masks(power, f0_hz, *of_masks)
         stems, tail = self.stft.synthesise(spectrum, masks, history, tail)
-        told_hz = torch.where(sure, f0_hz, 0.0)
-        return stems, told_hz, level_db, merged(told_hz), nonfinite, history, tail, *of_masks, *of_tracker
+        reported_hz = torch.where(confident, f0_hz, 0.0)
+        return (
+            stems,
+            reported_hz,
+            level_db,
+            merged(reported_hz),
+            nonfinite,
+            history,
+            tail,
+            *of_masks,
+            *of_tracker,
+        )
 
 
 def merged(f0_hz: Tensor) -> Tensor:

@@ -69,4 +69,4 @@ class HopRunner(Protocol):
 
 def one_line(error: Exception) -> str:
     """What a GPU's error says: they are paragraphs."""
-    return " ".join(str(error).split())[:200] or "no reason told"
+    return " ".join(str(error).split())[:200] or "no reason given"

@@ -15,7 +15,7 @@ class TensorLevels(nn.Module):
     """Masks of S independent streams by a trained network.
 
     Args:
-        network: a `SourceFilterNet` for as many voices as shall sing, or an engine of one.
+        network: a `SourceFilterNet` for as many voices as shall sing, or a plan of one.
         voices: V.
         framing: the spectrum's layout.
     """
@@ -31,7 +31,7 @@ class TensorLevels(nn.Module):
         self.register_buffer("hop_s", hop_s, persistent=False)
 
     def initial_state(self, streams: int) -> tuple[Tensor, ...]:
-        """Nobody has been heard: envelope [S, V, BANDS], before_hz [S, V], the network's."""
+        """As before any input: envelope [S, V, BANDS], before_hz [S, V], the network's."""
         envelope = torch.full((streams, self.voices, BANDS), UNSEEN)
         network = (torch.zeros(tensor.shape) for tensor in self.network.initial_state(streams))
         return envelope, torch.zeros(streams, self.voices), *network
@@ -57,13 +57,13 @@ class TensorLevels(nn.Module):
         memory = results[len(self.network.outputs) :]
 
         level = _log_power(level)
-        skirts = comb.skirt(torch.exp(_log_power(noise)))
+        floors = comb.interharmonic_floor(torch.exp(_log_power(noise)))
         start = lobes._replace(levels=torch.exp(level))
-        lobes, _ = comb.fit(start, power, ground + skirts.sum(1))
+        lobes, _ = comb.fit(start, power, ground + floors.sum(1))
         fitted = torch.log(lobes.levels)
         share = trust.nan_to_num(0.0, 0.0, 0.0).clamp(0.0, 1.0)
         blended = torch.exp(fitted + share * (level - fitted))
-        source = skirts + comb.lay(lobes, torch.where(lobes.there, blended, 0.0))
+        source = floors + comb.lay(lobes, torch.where(lobes.there, blended, 0.0))
         return comb.masks(source, power), level_db(lobes), envelope, f0_hz, *memory
 
 

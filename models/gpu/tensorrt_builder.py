@@ -1,4 +1,4 @@
-"""TensorRT as `rtsep compile` knows it, and what puts its engines into the hop program."""
+"""TensorRT as `rtsep compile` knows it, and what puts its plans into the hop program."""
 
 from importlib import import_module, metadata
 from importlib.util import find_spec
@@ -8,12 +8,12 @@ import torch
 from torch import nn
 
 from rtsep.kernels.errors import RtsepError
-from rtsep.models.gpu import tensorrt_engine
+from rtsep.models.gpu import tensorrt_plan
 from rtsep.models.gpu.build_program import Replace, trained_network
 from rtsep.models.gpu.cuda_graph import describe_gpu
-from rtsep.models.gpu.tensorrt_step import EngineNetwork, TensorRtStep
+from rtsep.models.gpu.tensorrt_step import PlanNetwork, TensorRtStep
 from rtsep.models.networks.step_module import HopNetwork, StepModule
-from rtsep.models.runtimes.compile import compiled_engine
+from rtsep.models.runtimes.compile import compiled_plan
 from rtsep.models.runtimes.network_step import NEXT, NetworkStep
 
 # The edition for TensorRT for RTX has a name of its own and the same module.
@@ -21,21 +21,21 @@ PACKAGES = ("torch-tensorrt", "torch-tensorrt-rtx")
 
 
 class TensorRtBuilder:
-    """TensorRT, or TensorRT for RTX, on this machine's GPU, by its ONNX parser: an `EngineBuilder`."""
+    """TensorRT, or TensorRT for RTX, on this machine's GPU, by its ONNX parser: a `PlanBuilder`."""
 
     backend = "tensorrt"
     precisions: tuple[str, ...] = ("fp32", "fp16")
 
     def describe(self) -> dict[str, str]:
-        """See `EngineBuilder`."""
+        """See `PlanBuilder`."""
         return {
             **describe_gpu(self.backend),
-            "runtime": tensorrt_engine.runtime_name(),
+            "runtime": tensorrt_plan.runtime_name(),
             "builder": "ONNX parser",
         }
 
     def build(self, network: bytes, name: str, precision: str) -> bytes:
-        """See `EngineBuilder`."""
+        """See `PlanBuilder`."""
         if precision == "fp16":
             if find_spec("onnx") is None:
                 raise RtsepError(
@@ -45,11 +45,11 @@ class TensorRtBuilder:
             from rtsep.models.gpu.half_precision import half_products
 
             network = half_products(network)
-        return tensorrt_engine.build_engine(network, name)
+        return tensorrt_plan.build_plan(network, name)
 
-    def load(self, engine: bytes, name: str) -> NetworkStep:
-        """See `EngineBuilder`."""
-        return TensorRtStep(engine, name)
+    def load(self, plan: bytes, name: str) -> NetworkStep:
+        """See `PlanBuilder`."""
+        return TensorRtStep(plan, name)
 
 
 class TorchTensorRtBuilder(TensorRtBuilder):
@@ -65,12 +65,12 @@ class TorchTensorRtBuilder(TensorRtBuilder):
         self._model = model
 
     def describe(self) -> dict[str, str]:
-        """See `EngineBuilder`."""
+        """See `PlanBuilder`."""
         return super().describe() | {"builder": installed_version() or ""}
 
     def build(self, network: bytes, name: str, precision: str) -> bytes:
-        """See `EngineBuilder`; `network` says which of the model's."""
-        return torch_engine(trained_network(self._model, network), name)
+        """See `PlanBuilder`; `network` says which of the model's."""
+        return torch_plan(trained_network(self._model, network), name)
 
 
 def best_builder(model: str, precision: str) -> TensorRtBuilder:
@@ -85,8 +85,8 @@ def best_builder(model: str, precision: str) -> TensorRtBuilder:
     return builder
 
 
-def engines_in_place(model: str, precision: str) -> Replace:
-    """Puts compiled engines of `precision` where the hop program's networks are.
+def plans_in_place(model: str, precision: str) -> Replace:
+    """Puts compiled plans of `precision` where the hop program's networks are.
 
     Raises:
         RtsepError: when called: `rtsep compile` has kept none for this machine.
@@ -94,14 +94,14 @@ def engines_in_place(model: str, precision: str) -> Replace:
     builders = _builders(model, precision)
 
     def replace(network: StepModule, content: bytes, name: str) -> HopNetwork:
-        engine = compiled_engine(builders, content, name, precision)
-        return EngineNetwork(tensorrt_engine.Engine(engine, name), network)
+        plan = compiled_plan(builders, content, name, precision)
+        return PlanNetwork(tensorrt_plan.Plan(plan, name), network)
 
     return replace
 
 
 def _builders(model: str, precision: str) -> list[TensorRtBuilder]:
-    """All that engines of `precision` may come from here, the best first; nothing is loaded."""
+    """All that plans of `precision` may come from here, the best first; nothing is loaded."""
     parser = TensorRtBuilder()
     torch_too = precision in TorchTensorRtBuilder.precisions and installed_version()
     return [TorchTensorRtBuilder(model), parser] if torch_too else [parser]
@@ -121,7 +121,7 @@ def require_torch_tensorrt() -> Any:
     """The module.
 
     Raises:
-        RtsepError: it is not installed or does not load; then engines are built by TensorRT's ONNX parser.
+        RtsepError: it is not installed or does not load; then plans are built by TensorRT's ONNX parser.
     """
     try:
         return import_module("torch_tensorrt")
@@ -131,18 +131,18 @@ def require_torch_tensorrt() -> Any:
         ) from error
 
 
-def torch_engine(module: StepModule, name: str) -> bytes:
-    """One engine of a whole step at batch 1, its types as they are.
+def torch_plan(module: StepModule, name: str) -> bytes:
+    """One plan of a whole step at batch 1, its types as they are.
 
     Args:
         module: in `eval` mode.
         name: what to call it in messages.
 
     Returns:
-        The serialized plan behind a line that names its ports; see `tensorrt_engine.with_ports`.
+        The serialized plan behind a line that names its ports; see `tensorrt_plan.with_ports`.
 
     Raises:
-        RtsepError: torch-tensorrt does not load, an operation has no converter, or no engine comes of it.
+        RtsepError: torch-tensorrt does not load, an operation has no converter, or no plan comes of it.
     """
     dynamo = require_torch_tensorrt().dynamo
     assert isinstance(module, nn.Module)
@@ -157,13 +157,13 @@ def torch_engine(module: StepModule, name: str) -> bytes:
             min_block_size=1,
             require_full_compilation=True,  # else what has no converter would stay in torch, in silence
             immutable_weights=True,
-            disable_tf32=True,  # ten bits of mantissa instead of 23: as for the parser's engines
+            disable_tf32=True,  # ten bits of mantissa instead of 23: as for the parser's plans
         )
     except RuntimeError as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise RtsepError(
-            f"{name}: torch-tensorrt builds no engine of it ({reason})", "use --backend cuda"
+            f"{name}: torch-tensorrt builds no plan of it ({reason})", "use --backend cuda"
         ) from error
     inputs = (*module.inputs, *module.states)
     outputs = (*module.outputs, *(NEXT + state for state in module.states))
-    return tensorrt_engine.with_ports(bytes(plan), inputs, outputs)
+    return tensorrt_plan.with_ports(bytes(plan), inputs, outputs)

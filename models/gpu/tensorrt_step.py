@@ -1,4 +1,4 @@
-"""Engines of TensorRT where networks were: behind arrays of the processor, and inside the hop program."""
+"""Plans of TensorRT where networks were: behind arrays of the processor, and inside the hop program."""
 
 from collections.abc import Callable
 
@@ -6,16 +6,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rtsep.models.gpu.tensorrt_engine import Engine
+from rtsep.models.gpu.tensorrt_plan import Plan
 from rtsep.models.networks.step_module import StepModule
 from rtsep.models.runtimes.network_step import F32, NEXT, NetworkStep
 
 
 class TensorRtStep(NetworkStep):
-    """One hop of a network with the state it carries: what an engine is compared by before it is kept.
+    """One hop of a network with the state it carries: what a plan is compared by before it is kept.
 
     Args:
-        content: of an engine for this GPU.
+        content: of a plan for this GPU.
         name: what to call it in messages.
 
     Raises:
@@ -23,10 +23,10 @@ class TensorRtStep(NetworkStep):
     """
 
     def __init__(self, content: bytes, name: str) -> None:
-        self._engine = Engine(content, name)
+        self._plan = Plan(content, name)
         given, found = (
             {tensor: np.zeros(shape, np.float32) for tensor, shape in shapes.items()}
-            for shapes in (self._engine.inputs, self._engine.outputs)
+            for shapes in (self._plan.inputs, self._plan.outputs)
         )
         super().__init__(name, given, found, self._bind)
 
@@ -38,32 +38,32 @@ class TensorRtStep(NetworkStep):
         def run() -> None:
             for key, array in given.items():
                 there[key].copy_(torch.from_numpy(array))
-            self._engine.launch(addresses, torch.cuda.current_stream().cuda_stream)
+            self._plan.launch(addresses, torch.cuda.current_stream().cuda_stream)
             for key, array in found.items():
                 torch.from_numpy(array).copy_(there[key])
 
         return run
 
 
-class EngineNetwork(nn.Module):
-    """An engine in the place of the network it was built from, one stream, one launch.
+class PlanNetwork(nn.Module):
+    """A plan in the place of the network it was built from, one stream, one launch.
 
     Args:
-        engine: of the network's ONNX file.
-        network: the module that the engine stands for; the file may be of more voices.
+        plan: of the network's ONNX file.
+        network: the module that the plan stands for; the file may be of more voices.
     """
 
-    def __init__(self, engine: Engine, network: StepModule) -> None:
+    def __init__(self, plan: Plan, network: StepModule) -> None:
         super().__init__()
-        self._engine = engine
+        self._plan = plan
         self.inputs, self.outputs, self.states = network.inputs, network.outputs, network.states
         self._shapes = {  # of one stream
             **dict(zip(self.inputs, (x.shape for x in network.example_inputs(1)), strict=True)),
             **{state: x.shape for state, x in self._fresh(network).items()},
         }
         with torch.no_grad():
-            told = network(*network.example_inputs(1), *network.initial_state(1))[: len(self.outputs)]
-        self._shapes |= dict(zip(self.outputs, (x.shape for x in told), strict=True))
+            outputs = network(*network.example_inputs(1), *network.initial_state(1))[: len(self.outputs)]
+        self._shapes |= dict(zip(self.outputs, (x.shape for x in outputs), strict=True))
         self._network = (network,)  # in a tuple, it is no part of this module and stays where it is
 
     def initial_state(self, batch: int) -> tuple[Tensor, ...]:
@@ -74,11 +74,11 @@ class EngineNetwork(nn.Module):
         """See `StepModule`: one hop, queued on torch's current stream."""
         given = dict(zip((*self.inputs, *self.states), args, strict=True))
         device = args[0].device
-        tensors = {key: _padded(value, self._engine.inputs[key]) for key, value in given.items()}
-        for key, shape in self._engine.outputs.items():
+        tensors = {key: _padded(value, self._plan.inputs[key]) for key, value in given.items()}
+        for key, shape in self._plan.outputs.items():
             tensors[key] = torch.empty(shape, device=device)
         addresses = {key: tensor.data_ptr() for key, tensor in tensors.items()}
-        self._engine.launch(addresses, torch.cuda.current_stream(device).cuda_stream)
+        self._plan.launch(addresses, torch.cuda.current_stream(device).cuda_stream)
         return (
             *(_cut(tensors[key], self._shapes[key]) for key in self.outputs),
             *(_cut(tensors[NEXT + key], self._shapes[key]) for key in self.states),
@@ -89,7 +89,7 @@ class EngineNetwork(nn.Module):
 
 
 def _padded(value: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Dense, and with silent voices up to what the engine takes: voices do not hear each other there."""
+    """Dense, and with silent voices up to what the plan takes: voices do not hear each other there."""
     if tuple(value.shape) == shape:
         return value.contiguous()
     dense = torch.zeros(shape, device=value.device)

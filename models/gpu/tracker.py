@@ -1,4 +1,4 @@
-"""`NetworkTracker` as tensor operations: the pitch network and who sings what for many streams at once."""
+"""`NetworkTracker` as tensor operations: the pitch network and the assignment, for many streams at once."""
 
 import math
 from collections.abc import Sequence
@@ -10,16 +10,16 @@ from rtsep.models.choir.network_tracker import (
     JOIN_CENTS,
     JOIN_S,
     LEAST_LOG_ODDS,
+    REPORT_LOG_ODDS,
     SAME_VOICE,
     STATES,
-    SURE_LOG_ODDS,
     UNISON_LOG_ODDS,
     preset_of,
 )
 from rtsep.models.choir.pitch_grid import CANDIDATE_CENTS, CANDIDATES, LOWEST_CANDIDATE_HZ, pitch_filterbank
 from rtsep.models.framing import Framing
 from rtsep.models.gpu.assignment import PEAKS, SILENT, TensorAssignment
-from rtsep.models.gpu.fused_tracker import choices, fuses, who_sings
+from rtsep.models.gpu.fused_tracker import assign_pitches, choices, fuses
 from rtsep.models.networks.filterbank import TensorFilterbank
 from rtsep.models.networks.pitch_net import PRESETS
 from rtsep.models.networks.step_module import HopNetwork
@@ -31,7 +31,7 @@ class TensorTracker(nn.Module):
     """Tracks 1..4 voices of every stream, highest first.
 
     Args:
-        network: a trained `PitchNet`, or an engine of one.
+        network: a trained `PitchNet`, or a plan of one.
         voices: V.
         framing: the spectrum's layout.
     """
@@ -49,28 +49,30 @@ class TensorTracker(nn.Module):
         self.hop_s = self.stride * framing.hop / framing.samplerate
         self.assignment = TensorAssignment(voices, self.hop_s)
         self.register_buffer("choices", choices(voices), persistent=False)
-        self.fused: bool | None = None  # who sings what in one kernel; None: where it runs
+        self.fused: bool | None = None  # the assignment in one kernel; None: where that runs
 
     def initial_state(self, streams: int) -> tuple[Tensor, ...]:
-        """Nothing heard: hops [S]; f0_hz, sure, own_hz, silent_s [S, V]; the assignment's; the network's."""
-        nobody = torch.zeros(streams, self.voices)
+        """Before any input: hops [S]; f0_hz, confident, own_hz, silent_s [S, V]; the assignment's; the
+        network's."""
+        zeros = torch.zeros(streams, self.voices)
         network = (torch.zeros(tensor.shape) for tensor in self.network.initial_state(streams))
         hops = torch.zeros(streams, dtype=torch.long)
-        before = nobody, nobody.bool(), nobody.clone(), nobody.clone()
+        before = zeros, zeros.bool(), zeros.clone(), zeros.clone()
         return hops, *before, *self.assignment.initial_state(streams), *network
 
     def forward(self, amplitude: Tensor, hops: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
-        """amplitude [S, bins] (a full-scale sine peaks at 1), state -> f0_hz [S, V], sure [S, V], state."""
+        """amplitude [S, bins] (a full-scale sine peaks at 1), state -> f0_hz [S, V], confident [S, V],
+        state."""
         before, memory = (hops, *state[:OWN]), state[OWN:]
         preset = self.preset.expand(amplitude.shape[0], -1)
-        salience, offset, unison, *heard = self.network(self.bank(amplitude), preset, *memory)
+        salience, offset, unison, *after_network = self.network(self.bank(amplitude), preset, *memory)
         fused = fuses(amplitude.device) if self.fused is None else self.fused
         decide = self._decide_fused if fused else self._decide
         hops, *after = decide(salience, offset, unison, *before)
-        return after[0], after[1], hops, *after, *self._where_looked(hops, memory, heard)
+        return after[0], after[1], hops, *after, *self._where_looked(hops, memory, after_network)
 
     def _where_looked(self, hops: Tensor, old: Sequence[Tensor], new: Sequence[Tensor]) -> list[Tensor]:
-        """What is found at other hops is thrown away: no branch on data."""
+        """Between looks the old state stays: chosen by a mask, because a CUDA graph has no branch on data."""
         if self.stride == 1:
             return list(new)
         looks = hops % self.stride == 0
@@ -81,49 +83,51 @@ class TensorTracker(nn.Module):
 
     def _decide_fused(self, *given: Tensor) -> list[Tensor]:
         remembered = self.hop_s, self.assignment.memory, self.stride
-        found: list[Tensor] = who_sings(list(given[:3]), list(given[3:]), self.choices, *remembered)
+        found: list[Tensor] = assign_pitches(list(given[:3]), list(given[3:]), self.choices, *remembered)
         return found
 
     def _decide(
         self, salience: Tensor, offset: Tensor, unison: Tensor, hops: Tensor, *state: Tensor
     ) -> list[Tensor]:
-        """Who sings what: hops and the state up to the network's, after this hop."""
+        """The assignment: hops and the state up to the network's, after this hop."""
         hops = hops + 1
         (own_hz, silent_s), hypotheses = state[2:4], state[4:]
         place, log_odds, count = peaks(salience, offset)
         chosen, *hypotheses_after = self.assignment(place, log_odds, count, *hypotheses)
         sounds, index = chosen != SILENT, chosen.clamp(min=0)
         f0_hz = torch.where(sounds, _hz(place.gather(1, index)), 0.0)
-        sure = sounds & (log_odds.gather(1, index) >= SURE_LOG_ODDS)
+        confident = sounds & (log_odds.gather(1, index) >= REPORT_LOG_ODDS)
         own_hz = torch.where(sounds, f0_hz, own_hz)
         silent_s = torch.where(sounds, 0.0, (silent_s + self.hop_s).clamp(max=2.0 * JOIN_S))
-        joined = self._join(f0_hz, sure, unison, torch.where(silent_s <= JOIN_S, own_hz, 0.0))
+        joined = self._join(f0_hz, confident, unison, torch.where(silent_s <= JOIN_S, own_hz, 0.0))
         found = *joined, own_hz, silent_s, *hypotheses_after
         return [hops, *self._where_looked(hops, state, found)]
 
-    def _join(self, f0_hz: Tensor, sure: Tensor, unison: Tensor, last_hz: Tensor) -> tuple[Tensor, Tensor]:
-        """See `NetworkTracker`; last_hz [S, V]: where a voice has just been itself, or 0."""
+    def _join(
+        self, f0_hz: Tensor, confident: Tensor, unison: Tensor, last_hz: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """See `NetworkTracker`; last_hz [S, V]: last pitch that was a voice's own, or 0."""
         places = _place(f0_hz)
         g = torch.round(places).long().clamp(0, CANDIDATES - 1)
-        doubled = sure & (unison.gather(1, g) >= UNISON_LOG_ODDS)
-        heard_twice = torch.zeros_like(sure[:, 0])
-        joined_hz, joined_sure = list(f0_hz.unbind(1)), list(sure.unbind(1))
+        doubled = confident & (unison.gather(1, g) >= UNISON_LOG_ODDS)
+        joined = torch.zeros_like(confident[:, 0])
+        joined_hz, joined_confident = list(f0_hz.unbind(1)), list(confident.unbind(1))
         for voice in range(self.voices):
             silent = f0_hz[:, voice] == 0
             nearest = torch.full_like(f0_hz[:, 0], JOIN_CENTS)
-            told = torch.zeros_like(silent)
+            reported = torch.zeros_like(silent)
             for other in (voice - 1, voice + 1):
                 if not 0 <= other < self.voices:
                     continue
                 hz = f0_hz[:, other]
-                twice = silent & (hz > 0) & doubled[:, other] & ~heard_twice
+                twice = silent & (hz > 0) & doubled[:, other] & ~joined
                 cents = CANDIDATE_CENTS * (places[:, other] - _place(last_hz[:, voice])).abs()
-                near = silent & (hz > 0) & (last_hz[:, voice] > 0) & (cents < nearest) & ~told
+                near = silent & (hz > 0) & (last_hz[:, voice] > 0) & (cents < nearest) & ~reported
                 joined_hz[voice] = torch.where(near | twice, hz, joined_hz[voice])
                 nearest = torch.where(near, cents, nearest)
-                joined_sure[voice] = joined_sure[voice] | twice
-                told, heard_twice = told | twice, heard_twice | twice
-        return torch.stack(joined_hz, 1), torch.stack(joined_sure, 1)
+                joined_confident[voice] = joined_confident[voice] | twice
+                reported, joined = reported | twice, joined | twice
+        return torch.stack(joined_hz, 1), torch.stack(joined_confident, 1)
 
 
 def peaks(salience: Tensor, offset: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -1,5 +1,5 @@
-"""Who sings what as one Triton kernel, one program instance per stream: what `TensorTracker` does after its
-network, which is hundreds of launches as tensor operations.
+"""The assignment of pitches to voices as one Triton kernel, one program instance per stream: what
+`TensorTracker` does after its network, which is hundreds of launches as tensor operations.
 
 Every sum is float32 in the order of kernels/src/assignment.cpp, divisions round to nearest and nothing is
 contracted to fused multiply-add (`LAUNCH`), so that the same assignment is chosen. Order is found by
@@ -20,16 +20,18 @@ from rtsep.models.choir import network_tracker, pitch_grid
 _C = _core.PitchAssignment.CONSTANTS
 SIZE, PEAKS = tl.constexpr(_core.PitchAssignment.SIZE), tl.constexpr(_core.PitchAssignment.PEAKS)
 SILENT_PLACE, ALL_SING = tl.constexpr(_C["SILENT_PLACE"]), tl.constexpr(_C["ALL_SING"])
-BONUS, MOST_EARNED, DOUBT = (tl.constexpr(_C[name]) for name in ("BONUS", "MOST_EARNED", "DOUBT"))
+BONUS, MAX_EMISSION, DOUBT = (tl.constexpr(_C[name]) for name in ("BONUS", "MAX_EMISSION", "DOUBT"))
 TOGGLE, STEP, JUMP = (tl.constexpr(_C[name]) for name in ("TOGGLE", "STEP", "JUMP"))
-STRAY, RANGE, MOST_STRAY = (tl.constexpr(_C[name]) for name in ("STRAY", "RANGE", "MOST_STRAY"))
+REGISTER_COST, RANGE, MAX_REGISTER_COST = (
+    tl.constexpr(_C[name]) for name in ("REGISTER_COST", "RANGE", "MAX_REGISTER_COST")
+)
 FAMILIAR_S, REGISTER_S = tl.constexpr(_C["FAMILIAR_S"]), tl.constexpr(_C["REGISTER_S"])
-LEAST_LOG_ODDS, SAME_VOICE, SURE_LOG_ODDS, UNISON_LOG_ODDS, JOIN_CENTS, JOIN_S = (
+LEAST_LOG_ODDS, SAME_VOICE, REPORT_LOG_ODDS, UNISON_LOG_ODDS, JOIN_CENTS, JOIN_S = (
     tl.constexpr(value)
     for value in (
         network_tracker.LEAST_LOG_ODDS,
         network_tracker.SAME_VOICE,
-        network_tracker.SURE_LOG_ODDS,
+        network_tracker.REPORT_LOG_ODDS,
         network_tracker.UNISON_LOG_ODDS,
         network_tracker.JOIN_CENTS,
         network_tracker.JOIN_S,
@@ -60,7 +62,7 @@ def _likely(log_odds):
 
 @triton.jit
 def _pitch_of(offset, candidate, there, step):
-    """Where a candidate says that its voice is; what is not a number stays so."""
+    """Where a candidate places its pitch; NaN stays NaN."""
     by = tl.load(offset + candidate * step, mask=there, other=0.0)
     return candidate.to(tl.float32) + tl.where(by < -1.0, -1.0, tl.where(by > 1.0, 1.0, by))
 
@@ -98,23 +100,23 @@ def _peaks(salience, offset, step):
 
 
 @triton.jit
-def _earned(log_odds):
-    """What a peak is worth, whoever sings it."""
+def _emission(log_odds):
+    """Emission score of a peak, the same for every voice."""
     odds = tl.where(_finite(log_odds), log_odds, 0.0)
-    return tl.minimum(tl.where(odds < 0.0, odds * DOUBT, odds) + BONUS, MOST_EARNED)
+    return tl.minimum(tl.where(odds < 0.0, odds * DOUBT, odds) + BONUS, MAX_EMISSION)
 
 
 @triton.jit
-def _worth(sings, place, earned, now, usual, heard):
-    """What every way is worth to one voice in every hypothesis [SIZE, WAYS]."""
+def _choice_scores(sings, place, emission, now, centre, observed):
+    """What one voice adds to the score of every assignment, from every hypothesis [SIZE, ASSIGNMENTS]."""
     sounding = (now >= 0.0)[:, None]
     glide = tl.minimum(tl.abs(place[None, :] - now[:, None]) * STEP, JUMP)
-    price = tl.where(sounding, glide, TOGGLE)
-    away = tl.div_rn(place[None, :] - usual[:, None], RANGE)
-    familiar = tl.minimum(tl.div_rn(heard, FAMILIAR_S), 1.0)[:, None]
-    stray = familiar * tl.minimum((away * away) * STRAY, MOST_STRAY)
+    transition = tl.where(sounding, glide, TOGGLE)
+    away = tl.div_rn(place[None, :] - centre[:, None], RANGE)
+    familiar = tl.minimum(tl.div_rn(observed, FAMILIAR_S), 1.0)[:, None]
+    register_cost = familiar * tl.minimum((away * away) * REGISTER_COST, MAX_REGISTER_COST)
     silence = tl.where(sounding, -TOGGLE, 0.0)
-    return tl.where(sings[None, :], (earned[None, :] - price) - stray, silence)
+    return tl.where(sings[None, :], (emission[None, :] - transition) - register_cost, silence)
 
 
 @triton.jit
@@ -125,42 +127,42 @@ def _taken(x, at):
 
 
 @triton.jit
-def who_sings(
+def assign_pitches(
     salience,
     offset,
     unison,
     hops,
     f0_hz,
-    sure,
+    confident,
     own_hz,
     silent_s,
     sung,
-    home,
-    heard_s,
+    register_centre,
+    observed_s,
     score,
-    ways,
+    assignments,
     hops_after,
     f0_hz_after,
-    sure_after,
+    confident_after,
     own_hz_after,
     silent_s_after,
     sung_after,
-    home_after,
-    heard_s_after,
+    register_centre_after,
+    observed_s_after,
     score_after,
     of_stream,
     of_candidate,
     VOICES: tl.constexpr,
     LANES: tl.constexpr,
-    WAYS: tl.constexpr,
+    ASSIGNMENTS: tl.constexpr,
     HOP_S: tl.constexpr,
     MEMORY: tl.constexpr,
     STRIDE: tl.constexpr,
 ):
-    """One step of one stream, see `fused_tracker.who_sings`.
+    """One step of one stream, see `fused_tracker.assign_pitches`.
 
-    salience, offset and unison are read `of_stream` and `of_candidate` apart, all else is contiguous; ways
-    int32 [VOICES, WAYS] of choices (0 = silence), padded with choices that no stream has.
+    salience, offset and unison are read `of_stream` and `of_candidate` apart, all else is contiguous;
+    assignments int32 [VOICES, ASSIGNMENTS] of choices (0 = silence), padded with choices that no stream has.
     """
     stream = tl.program_id(0)
     salience += stream * of_stream
@@ -170,42 +172,42 @@ def who_sings(
     tl.store(hops_after + stream, hop)
     looks = hop % STRIDE == 0
     place, log_odds, count = _peaks(salience, offset, of_candidate)
-    earned = _earned(log_odds)
+    emission = _emission(log_odds)
 
-    # from every hypothesis, every way
+    # from every hypothesis, every assignment
     h = tl.arange(0, SIZE)
-    w = tl.arange(0, WAYS)
+    w = tl.arange(0, ASSIGNMENTS)
     lowest = float("-inf")
     old_score = tl.load(score + stream * SIZE + h)
     hypotheses = tl.min(tl.where(_finite(old_score), SIZE, h), 0)
     lost = hypotheses == 0
     past = MEMORY * tl.where(lost & (h == 0), 0.0, old_score)
     alive = h < tl.where(lost, 1, hypotheses)
-    needed = tl.zeros([WAYS], tl.int32)
+    needed = tl.zeros([ASSIGNMENTS], tl.int32)
     all_sing = w >= 0
     for voice in range(VOICES):
-        choice = tl.load(ways + voice * WAYS + w)
+        choice = tl.load(assignments + voice * ASSIGNMENTS + w)
         needed = tl.maximum(needed, choice)
         all_sing = all_sing & (choice > 0)
     total = tl.where(all_sing[None, :], past[:, None] + ALL_SING, past[:, None])
     for voice in range(VOICES):
         of_voice = (stream * SIZE + h) * VOICES + voice
         now = tl.where(lost, SILENT_PLACE, tl.load(sung + of_voice))
-        usual = tl.where(lost, 0.0, tl.load(home + of_voice))
-        heard = tl.where(lost, 0.0, tl.load(heard_s + of_voice))
-        choice = tl.load(ways + voice * WAYS + w)
-        at, gain = _taken(place, choice), _taken(earned, choice)
-        total = total + _worth(choice > 0, at, gain, now, usual, heard)
+        centre = tl.where(lost, 0.0, tl.load(register_centre + of_voice))
+        observed = tl.where(lost, 0.0, tl.load(observed_s + of_voice))
+        choice = tl.load(assignments + voice * ASSIGNMENTS + w)
+        at, emitted = _taken(place, choice), _taken(emission, choice)
+        total = total + _choice_scores(choice > 0, at, emitted, now, centre, observed)
     usable = (needed <= count)[None, :] & alive[:, None] & _finite(total)
     best, parent = tl.max(tl.where(usable, total, lowest), 0, return_indices=True)
 
-    # the best ways become the hypotheses
+    # the best assignments become the hypotheses
     value = tl.full([SIZE], lowest, tl.float32)
-    way = tl.zeros([SIZE], tl.int32)
+    assignment = tl.zeros([SIZE], tl.int32)
     for k in range(SIZE):
         most, index = tl.max(best, 0, return_indices=True)
         value = tl.where(h == k, most, value)
-        way = tl.where(h == k, index, way)
+        assignment = tl.where(h == k, index, assignment)
         best = tl.where(w == index, lowest, best)
     kept = _finite(value)
     top = tl.max(value, 0)
@@ -213,36 +215,38 @@ def who_sings(
     tl.store(score_after + stream * SIZE + h, tl.where(looks, new_score, old_score))
     together = kept
     for voice in range(VOICES):
-        together = together & (tl.load(ways + voice * WAYS + way) > 0)
-    row = _taken(parent, way)
+        together = together & (tl.load(assignments + voice * ASSIGNMENTS + assignment) > 0)
+    row = _taken(parent, assignment)
     for voice in range(VOICES):
-        choice = tl.load(ways + voice * WAYS + way)
+        choice = tl.load(assignments + voice * ASSIGNMENTS + assignment)
         of_voice = (stream * SIZE + h) * VOICES + voice
         of_parent = (stream * SIZE + row) * VOICES + voice
         inherited = kept & (not lost)
-        usual = tl.load(home + of_parent, mask=inherited, other=0.0)
-        heard = tl.load(heard_s + of_parent, mask=inherited, other=0.0)
+        centre = tl.load(register_centre + of_parent, mask=inherited, other=0.0)
+        observed = tl.load(observed_s + of_parent, mask=inherited, other=0.0)
         at = _taken(place, choice)
-        longer = tl.minimum(heard + HOP_S, REGISTER_S)
-        learnt = usual + tl.div_rn(HOP_S, longer) * (at - usual)
+        longer = tl.minimum(observed + HOP_S, REGISTER_S)
+        learnt = centre + tl.div_rn(HOP_S, longer) * (at - centre)
         now = tl.where(kept & (choice > 0), at, SILENT_PLACE)
         tl.store(sung_after + of_voice, tl.where(looks, now, tl.load(sung + of_voice)))
-        usual = tl.where(together, learnt, usual)
-        tl.store(home_after + of_voice, tl.where(looks, usual, tl.load(home + of_voice)))
-        heard = tl.where(together, longer, heard)
-        tl.store(heard_s_after + of_voice, tl.where(looks, heard, tl.load(heard_s + of_voice)))
+        centre = tl.where(together, learnt, centre)
+        tl.store(
+            register_centre_after + of_voice, tl.where(looks, centre, tl.load(register_centre + of_voice))
+        )
+        observed = tl.where(together, longer, observed)
+        tl.store(observed_s_after + of_voice, tl.where(looks, observed, tl.load(observed_s + of_voice)))
 
     # the pitches of the best hypothesis
     v = tl.arange(0, LANES)
     exists = v < VOICES
     of_lane = stream * VOICES + v
-    winner = tl.sum(tl.where(h == 0, way, 0), 0)
-    choice = tl.load(ways + v * WAYS + winner, mask=exists, other=0)
+    winner = tl.sum(tl.where(h == 0, assignment, 0), 0)
+    choice = tl.load(assignments + v * ASSIGNMENTS + winner, mask=exists, other=0)
     choice = tl.where(_finite(top), choice, 0)
     sounds = choice > 0
     at = _taken(place, choice)
     hz = tl.where(sounds, tl.exp(at * (OCTAVE / PLACES_PER_OCTAVE)) * LOWEST_CANDIDATE_HZ, 0.0)
-    certain = sounds & (_taken(log_odds, choice) >= SURE_LOG_ODDS)
+    certain = sounds & (_taken(log_odds, choice) >= REPORT_LOG_ODDS)
     old_own = tl.load(own_hz + of_lane, mask=exists, other=0.0)
     old_silent = tl.load(silent_s + of_lane, mask=exists, other=0.0)
     own = tl.where(sounds, hz, old_own)
@@ -250,7 +254,7 @@ def who_sings(
     tl.store(own_hz_after + of_lane, tl.where(looks, own, old_own), mask=exists)
     tl.store(silent_s_after + of_lane, tl.where(looks, silent, old_silent), mask=exists)
 
-    # who is silent joins a neighbour: see `NetworkTracker`
+    # a silent voice joins a neighbour: see `NetworkTracker`
     last = tl.where(silent <= JOIN_S, own, 0.0)
     has_last = last > 0.0
     octaves = tl.log2(tl.div_rn(tl.where(has_last, last, LOWEST_CANDIDATE_HZ), LOWEST_CANDIDATE_HZ))
@@ -263,7 +267,7 @@ def who_sings(
     hz_above, hz_below = _taken(hz, v - 1), _taken(hz, v + 1)
     above = above & (hz_above > 0.0)
     below = below & (hz_below > 0.0)
-    # one unison is one voice too few: the first that may join it does, and nobody after
+    # one unison is one voice too few: the first that may join it does, and no other
     twice_above = above & (_taken(doubled, v - 1) > 0)
     twice_below = below & (_taken(doubled, v + 1) > 0)
     turn = tl.where(twice_above, 2 * v, tl.where(twice_below, 2 * v + 1, 2 * LANES))
@@ -279,6 +283,6 @@ def who_sings(
     hz = tl.where(near_below | twice_below, hz_below, hz)
     certain = certain | twice_above | twice_below
     old_hz = tl.load(f0_hz + of_lane, mask=exists, other=0.0)
-    old_sure = tl.load(sure + of_lane, mask=exists, other=0) != 0
+    old_confident = tl.load(confident + of_lane, mask=exists, other=0) != 0
     tl.store(f0_hz_after + of_lane, tl.where(looks, hz, old_hz), mask=exists)
-    tl.store(sure_after + of_lane, tl.where(looks, certain, old_sure), mask=exists)
+    tl.store(confident_after + of_lane, tl.where(looks, certain, old_confident), mask=exists)

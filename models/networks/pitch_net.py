@@ -1,8 +1,8 @@
-"""The network of the streaming pitch tracker: how likely somebody sings each candidate pitch, hop by hop.
+"""The network of the streaming pitch tracker: how likely each candidate pitch is sung, hop by hop.
 
 A network over *candidates*, not over voices: the same weights look at every candidate pitch, so what is
-learnt of one pitch holds for all, and nothing is learnt about who sings alto. `NetworkTracker` decodes who
-sings what.
+learnt of one pitch holds for all, and nothing is learnt about which voice sings it. `NetworkTracker` assigns
+the pitches to voices.
 
 Each candidate sees the log spectrum at its own partials and at half its pitch (slices of the log-frequency
 axis, as harmonic constant-Q transforms are stacked), its neighbours, the candidates at musical intervals, of
@@ -125,7 +125,7 @@ class PitchNet(nn.Module):
             self.heads.bias.copy_(torch.tensor([-3.0, 0.0, -6.0]))
 
     def initial_state(self, batch: int) -> tuple[Tensor, ...]:
-        """Zeros: nothing heard yet."""
+        """Zeros: before any input."""
         like = self.heads.weight
         return like.new_zeros(batch, CANDIDATES, CHANNELS), like.new_zeros(batch, CONTEXT)
 
@@ -148,10 +148,10 @@ class PitchNet(nn.Module):
         batch, time = bands.shape[:2]
         seen = self._look(bands.flatten(0, 1), preset.flatten(0, 1))
         by_candidate = seen.view(batch, time, CANDIDATES, CHANNELS).transpose(1, 2)
-        heard, last = self.memory.sequence(by_candidate.flatten(0, 1), memory.flatten(0, 1))
-        heard = heard.reshape(batch, CANDIDATES, time, CHANNELS).transpose(1, 2).flatten(0, 1)
+        remembered, last = self.memory.sequence(by_candidate.flatten(0, 1), memory.flatten(0, 1))
+        remembered = remembered.reshape(batch, CANDIDATES, time, CHANNELS).transpose(1, 2).flatten(0, 1)
         around, context = self.context.sequence(self._pool(seen).view(batch, time, -1), context)
-        judged = self._judge(seen, heard, around.flatten(0, 1))
+        judged = self._judge(seen, remembered, around.flatten(0, 1))
         return (
             *(x.view(batch, time, CANDIDATES) for x in judged),
             last.view(batch, CANDIDATES, CHANNELS),
@@ -177,8 +177,8 @@ class PitchNet(nn.Module):
     def _pool(self, seen: Tensor) -> Tensor:
         return torch.cat([seen.mean(dim=1), seen.amax(dim=1)], dim=1)
 
-    def _judge(self, seen: Tensor, heard: Tensor, context: Tensor) -> tuple[Tensor, ...]:
-        y = heard + self.spread(context)[:, None]
+    def _judge(self, seen: Tensor, remembered: Tensor, context: Tensor) -> tuple[Tensor, ...]:
+        y = remembered + self.spread(context)[:, None]
         y = y + torch.relu(self.near_after(y))
         y = self.interval_after(y)
         salience, offset, unison = self.heads(torch.relu(self.judge(torch.cat([y, seen], dim=2)))).unbind(

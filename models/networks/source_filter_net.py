@@ -1,7 +1,7 @@
 """The source-filter network: from what the mixture says about every voice to its source-filter parameters and
 its levels.
 
-One encoder hears the mixture, one decoder, the same for all voices, is steered by F0 (Schulze-Forster et al.,
+One encoder takes the mixture, one decoder, the same for all voices, is steered by F0 (Schulze-Forster et al.,
 arXiv 2201.09592), both causal. Instead of the whole spectrum a decoder sees what an adaptive comb
 (kernels/src/guided_comb.cpp) reads at the partials of its own F0, and the envelope of its voice learnt so
 far; the comb then corrects the network's levels by the mixture.
@@ -18,14 +18,16 @@ from rtsep.models.networks import source_filter_physics as physics
 from rtsep.models.networks.gru_cell import GruCell
 
 NEAR_PARTIALS = 16  # seen one by one: they hold most of the energy; the others through the envelope
-SILENCE = -20.0  # log power (-87 dB) of the loudest moment before anything is heard
+SILENCE = -20.0  # log power (-87 dB) of the loudest moment before any input
 FALL_PER_S = 1.4  # 6 dB: the loudness that all levels are measured against outlasts breaths, not pieces
 QUIET, LOUD = -14.0, 4.0  # log power against the loudness: what is 60 dB down counts as silent
 # exp_sigmoid at 0 is a fifth of its maximum: there an even spread over 30 partials at formants of 20 dB is as
 # loud as the mixture.
 LOUDEST_AMPLITUDE, LOUDEST_NOISE = 32.0, 1.0
 SOURCE = (1, 1, physics.NOISE_BANDS, physics.ORDER + 1)  # amplitude, noise gain, noise bands, gaps of lines
-SKIRT = -6.9  # -30 dB under its envelope: a voice between its partials, as the adaptive comb has it
+INTERHARMONIC_FLOOR = (
+    -6.9
+)  # -30 dB under its envelope: a voice between its partials, as the adaptive comb has it
 
 
 def _relative(log_power: Tensor, loudness: Tensor) -> Tensor:
@@ -116,7 +118,7 @@ class SourceFilterNet(nn.Module):
         return other.to(self.encoder_in.weight)
 
     def initial_state(self, batch: int) -> tuple[Tensor, ...]:
-        """Nothing heard: loudness [B, 1] (above silence), mixture [B, H], decoder [B, V, H]."""
+        """Before any input: loudness [B, 1] (above silence), mixture [B, H], decoder [B, V, H]."""
         like = self.encoder_in.weight
         shapes = ((batch, 1), (batch, self.hidden), (batch, self.voices, self.hidden))
         return tuple(torch.zeros(shape, dtype=like.dtype, device=like.device) for shape in shapes)
@@ -243,7 +245,7 @@ class SourceFilterNet(nn.Module):
         """Log power between partials on the envelope's bands."""
         raw = self.between(y)
         modelled = physics.noise_log_power(self.band_hz, gain, bands, lsf)
-        read = torch.maximum(envelope, (loudness + SILENCE).unsqueeze(-1) - 14.0) + SKIRT
+        read = torch.maximum(envelope, (loudness + SILENCE).unsqueeze(-1) - 14.0) + INTERHARMONIC_FLOOR
         level: Tensor = modelled + torch.sigmoid(raw[..., :1]) * (read - modelled) + raw[..., 1:]
         return level
 
@@ -279,13 +281,13 @@ class SourceFilterNet(nn.Module):
         voiced = (f0_hz >= physics.LOWEST_F0_HZ).to(f0_hz.dtype)
         pitch = voiced * torch.log2(f0_hz.clamp(min=physics.LOWEST_F0_HZ) / 220.0)
         near = partials[..., :NEAR_PARTIALS, :]
-        heard = torch.cat((envelope, near[..., 0]), dim=-1)
+        observed = torch.cat((envelope, near[..., 0]), dim=-1)
         seen = torch.cat(
             (
                 shared.unsqueeze(-2).expand(*f0_hz.shape[:-1], -1),
                 voiced,
                 pitch,
-                _relative(heard, level),
+                _relative(observed, level),
                 near[..., 2],
             ),
             dim=-1,

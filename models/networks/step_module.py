@@ -1,6 +1,6 @@
 """What every network of the house is: one hop in, one hop out, its memory in plain sight.
 
-The same `forward` is exported to ONNX, compiled to TensorRT engines, captured in CUDA graphs and trained, so
+The same `forward` is exported to ONNX, compiled to TensorRT plans, captured in CUDA graphs and trained, so
 it has static shapes, no branch on data and no hidden state: a buffer changed inside `forward` would be frozen
 as a constant by a compiler.
 """
@@ -13,7 +13,7 @@ from torch import Tensor
 
 
 class HopNetwork(Protocol):
-    """What a hop program asks of a network, or of an engine in its place: one hop, its memory in the open."""
+    """What a hop program asks of a network, or of a plan in its place: one hop, its memory in the open."""
 
     @property
     def outputs(self) -> tuple[str, ...]:

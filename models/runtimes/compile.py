@@ -1,4 +1,4 @@
-"""From a model's networks to engines of a backend: built, compared with ONNX Runtime on audio, only then
+"""From a model's networks to plans of a backend: built, compared with ONNX Runtime on audio, only then
 kept.
 """
 
@@ -11,9 +11,9 @@ from typing import Protocol
 import numpy as np
 
 from rtsep.kernels.errors import RtsepError
-from rtsep.models.runtimes.engine_cache import EngineCache, EngineKey, default_folder
 from rtsep.models.runtimes.network_step import F32, NetworkStep
 from rtsep.models.runtimes.onnx_step import OnnxStep
+from rtsep.models.runtimes.plan_cache import PlanCache, PlanKey, default_folder
 
 # Largest difference of any output, relative to 1 or to the value where that is larger.
 # Half precision, 11 bits of every factor: 0.008 was found on recorded choirs.
@@ -22,22 +22,22 @@ BOUNDS = {"fp32": 1e-4, "fp16": 2e-2}
 Hop = tuple[dict[str, F32], dict[str, F32]]  # inputs and outputs of one hop
 
 
-class EngineBuilder(Protocol):
-    """A backend that turns networks into engines."""
+class PlanBuilder(Protocol):
+    """A backend that turns networks into plans."""
 
     backend: str
     precisions: tuple[str, ...]
 
     def describe(self) -> dict[str, str]:
-        """`device`, `driver`, `runtime` and `builder` of an `EngineKey`."""
+        """`device`, `driver`, `runtime` and `builder` of a `PlanKey`."""
         ...
 
     def build(self, network: bytes, name: str, precision: str) -> bytes:
-        """An engine from the content of an ONNX file; RtsepError where it cannot be."""
+        """A plan from the content of an ONNX file; RtsepError where it cannot be."""
         ...
 
-    def load(self, engine: bytes, name: str) -> NetworkStep:
-        """A step that runs an engine; RtsepError where it cannot."""
+    def load(self, plan: bytes, name: str) -> NetworkStep:
+        """A step that runs a plan; RtsepError where it cannot."""
         ...
 
 
@@ -57,20 +57,20 @@ class OpenVinoBuilder:
         self._module = openvino_step
 
     def describe(self) -> dict[str, str]:
-        """See `EngineBuilder`."""
+        """See `PlanBuilder`."""
         return self._module.describe_device()
 
     def build(self, network: bytes, name: str, precision: str) -> bytes:
-        """See `EngineBuilder`."""
+        """See `PlanBuilder`."""
         return self._module.compile_network(network, name)
 
-    def load(self, engine: bytes, name: str) -> NetworkStep:
-        """See `EngineBuilder`."""
-        return self._module.OpenVinoStep(engine, name, compiled=True)
+    def load(self, plan: bytes, name: str) -> NetworkStep:
+        """See `PlanBuilder`."""
+        return self._module.OpenVinoStep(plan, name, compiled=True)
 
 
 class Recorder:
-    """Makes steps of ONNX Runtime that write down what goes in and out: the truth that engines are compared
+    """Makes steps of ONNX Runtime that write down what goes in and out: the truth that plans are compared
     with.
     """
 
@@ -100,7 +100,7 @@ class Compiled:
 
     Attributes:
         name: of the network.
-        cached: whether the engine was there already.
+        cached: whether the plan was there already.
         seconds: that building took.
         error: largest difference from ONNX Runtime over the recorded hops.
         hops: how many those were.
@@ -113,25 +113,25 @@ class Compiled:
     hops: int
 
 
-def engine_key(builder: EngineBuilder, network: bytes, precision: str) -> EngineKey:
-    """What an engine of `network` on this machine depends on."""
+def plan_key(builder: PlanBuilder, network: bytes, precision: str) -> PlanKey:
+    """What a plan of `network` on this machine depends on."""
     found = {"driver": "", **builder.describe()}
-    return EngineKey(hashlib.sha256(network).hexdigest(), builder.backend, precision=precision, **found)
+    return PlanKey(hashlib.sha256(network).hexdigest(), builder.backend, precision=precision, **found)
 
 
-def compiled_engine(builders: Sequence[EngineBuilder], network: bytes, name: str, precision: str) -> bytes:
-    """The engine that `rtsep compile` has kept for this machine, of the first builder that made one.
+def compiled_plan(builders: Sequence[PlanBuilder], network: bytes, name: str, precision: str) -> bytes:
+    """The plan that `rtsep compile` has kept for this machine, of the first builder that made one.
 
     Raises:
         RtsepError: there is none. Nothing is compiled when a show starts, and nothing runs that was not
             compared.
     """
-    cache = EngineCache(default_folder())
-    keys = [engine_key(builder, network, precision) for builder in builders]
+    cache = PlanCache(default_folder())
+    keys = [plan_key(builder, network, precision) for builder in builders]
     for key in keys:
-        engine = cache.get(key)
-        if engine is not None:
-            return engine
+        plan = cache.get(key)
+        if plan is not None:
+            return plan
     asked = f"--backend {keys[0].backend}" + ("" if precision == "fp32" else f" --precision {precision}")
     raise RtsepError(
         f"{name} is not compiled for {keys[0].device} and {keys[0].runtime}, {precision}",
@@ -140,18 +140,18 @@ def compiled_engine(builders: Sequence[EngineBuilder], network: bytes, name: str
 
 
 def compile_networks(
-    builder: EngineBuilder,
+    builder: PlanBuilder,
     precision: str,
     recorder: Recorder,
-    cache: EngineCache,
+    cache: PlanCache,
     tell: Callable[[str], None],
 ) -> list[Compiled]:
-    """Engines of all recorded networks, each in the cache when it has proved itself.
+    """Plans of all recorded networks, each in the cache when it has proved itself.
 
-    An engine from the cache is compared too: a device may have changed under it.
+    A plan from the cache is compared too: a device may have changed under it.
 
     Raises:
-        RtsepError: a network cannot be built, or its engine gives other numbers; it is not kept then.
+        RtsepError: a network cannot be built, or its plan gives other numbers; it is not kept then.
     """
     if precision not in builder.precisions:
         raise RtsepError(
@@ -160,17 +160,17 @@ def compile_networks(
         )
     done = []
     for name, network in recorder.networks.items():
-        key = engine_key(builder, network, precision)
+        key = plan_key(builder, network, precision)
         began = time.monotonic()
-        engine = cache.get(key)
-        cached = engine is not None
-        if engine is None:
+        plan = cache.get(key)
+        cached = plan is not None
+        if plan is None:
             by = f" by {key.builder}" if key.builder else ""
             tell(f"building {name} for {key.device}, {key.runtime}, {precision}{by}")
-            engine = builder.build(network, name, precision)
+            plan = builder.build(network, name, precision)
         seconds = time.monotonic() - began
         tell(f"comparing {name} with ONNX Runtime over {len(recorder.hops[name])} hops")
-        error = parity_error(builder.load(engine, name), recorder.hops[name])
+        error = parity_error(builder.load(plan, name), recorder.hops[name])
         if not error < BOUNDS[precision]:
             raise RtsepError(
                 f"{name} on {builder.backend} differs from ONNX Runtime by {error:.2g}, "
@@ -178,7 +178,7 @@ def compile_networks(
                 "use --backend cpu",
             )
         if not cached:
-            cache.put(key, engine)
+            cache.put(key, plan)
         done.append(Compiled(name, cached, seconds, error, len(recorder.hops[name])))
     return done
 

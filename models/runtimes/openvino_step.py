@@ -21,9 +21,9 @@ class OpenVinoStep(NetworkStep):
     """One hop of a network with the state it carries, in float32 on one thread.
 
     Args:
-        network: content of an ONNX file, or of an engine that `compile_network` made of one.
+        network: content of an ONNX file, or of a plan that `compile_network` made of one.
         name: what to call it in messages.
-        compiled: whether `network` is an engine.
+        compiled: whether `network` is a plan.
 
     Raises:
         ModelRefused: nothing that OpenVINO can run, or a graph that is no such hop.
@@ -51,7 +51,7 @@ class OpenVinoStep(NetworkStep):
 
 
 def compile_network(network: bytes, name: str) -> bytes:
-    """An engine for this machine's processor from the content of an ONNX file.
+    """A plan for this machine's processor from the content of an ONNX file.
 
     Raises:
         ModelRefused: nothing that OpenVINO can run.
@@ -65,7 +65,7 @@ def compile_network(network: bytes, name: str) -> bytes:
 
 
 def describe_device() -> dict[str, str]:
-    """What an engine depends on: the processor and the version of OpenVINO."""
+    """What a plan depends on: the processor and the version of OpenVINO."""
     processor = openvino.Core().get_property(DEVICE, "FULL_DEVICE_NAME")
     abilities = openvino.Core().get_property(DEVICE, "OPTIMIZATION_CAPABILITIES")
     return {

@@ -1,5 +1,5 @@
 """Runtimes that report every run to their makers are kept from it: a stage's computer may be offline, and a
-show must start no thread and write no file that nobody asked for.
+show must start no thread and write no file that the user has not asked for.
 
 ONNX Runtime (1.32) reads `ORT_DISABLE_TELEMETRY` while it is imported; `rtsep/__init__.py` sets it, before
 anything of rtsep can import it. OpenVINO has no such switch: it reports on import, and does without where

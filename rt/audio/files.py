@@ -203,7 +203,7 @@ def open_for_reading(path: str) -> int:
         InputRefused: it cannot be read.
     """
     try:
-        # a named pipe that nobody writes to would hold up `open` itself, which no signal ends
+        # a named pipe without a writer would hold up `open` itself, which no signal ends
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise InputRefused(

@@ -80,7 +80,7 @@ class RawFormat:
 
 
 class ReaderLeftError(Exception):
-    """Nobody reads standard output any more."""
+    """The reader of standard output has gone."""
 
 
 class StdoutSink:
@@ -95,7 +95,7 @@ class StdoutSink:
         """Passes float32 [stems, frames, channels] on, whole, also where the reader's pipe is non-blocking.
 
         Raises:
-            ReaderLeftError: nobody reads any more.
+            ReaderLeftError: the reader has gone.
             InputRefused: standard output is a file on a full disk, among others.
         """
         frames_first = np.ascontiguousarray(stems.transpose(1, 0, 2), "<f4")

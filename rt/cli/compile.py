@@ -1,4 +1,4 @@
-"""`rtsep compile`: engines of a model's networks for this machine, compared on audio before they are kept."""
+"""`rtsep compile`: plans of a model's networks for this machine, compared on audio before they are kept."""
 
 from pathlib import Path
 
@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from rtsep.kernels.errors import RtsepError
-from rtsep.models.backends import engine_builder
+from rtsep.models.backends import plan_builder
 from rtsep.models.build import DEFAULT_VOICES, ModelChoice, build_model, require_gpu_family
 from rtsep.models.runtimes.compile import BOUNDS, Recorder, compile_networks
-from rtsep.models.runtimes.engine_cache import EngineCache, default_folder
+from rtsep.models.runtimes.plan_cache import PlanCache, default_folder
 from rtsep.rt.audio.files import FileSource
 from rtsep.rt.audio.test_signals import synthetic_choir
 from rtsep.rt.cli.option_types import LATENCY_MS, STEMS, VOICES
@@ -38,7 +38,7 @@ SAMPLERATE = 48000  # of the synthetic choir
 @click.option("--add-on", "add_ons", multiple=True, metavar="FOLDER", help="As on stage.")
 @click.option("--latency", "latency_ms", type=LATENCY_MS, default=11, show_default=True, metavar="5|11|21|43",
               help="As on stage: presets may have networks of their own.")  # fmt: skip
-@click.option("--cache", type=click.Path(path_type=Path), help="Folder of the engines.")
+@click.option("--cache", type=click.Path(path_type=Path), help="Folder of the plans.")
 def command(
     model: str | None,
     backend: str,
@@ -52,7 +52,7 @@ def command(
 ) -> None:
     """Prepares MODEL for another backend: builds, compares with the default one, keeps.
 
-    Afterwards `rtsep --backend openvino` (tensorrt, tensorrt-fp16) starts at once. Engines that do not fit
+    Afterwards `rtsep --backend openvino` (tensorrt, tensorrt-fp16) starts at once. Plans that do not fit
     the machine any more are built again.
     """
     screen = Console(stderr=True)
@@ -60,7 +60,7 @@ def command(
     choice.names()
     if backend != "openvino":
         require_gpu_family(choice, backend)
-    builder = engine_builder(backend, choice.name, precision)
+    builder = plan_builder(backend, choice.name, precision)
     samplerate, sound = _sound(audio, choice.voice_count or DEFAULT_VOICES)
     recorder = Recorder()
     preset = Preset(samplerate, latency_ms)
@@ -81,11 +81,11 @@ def command(
     folder = cache or default_folder()
     with screen.status("separating with ONNX Runtime") as status:
         Separator(built, preset, sound.shape[1]).process(sound)
-        done = compile_networks(builder, precision, recorder, EngineCache(folder), status.update)
+        done = compile_networks(builder, precision, recorder, PlanCache(folder), status.update)
     for network in done:
         how = "was there" if network.cached else f"built in {network.seconds:.1f} s"
         click.echo(f"{network.name}: {how}, differs by {network.error:.1e} over {network.hops} hops")
-    click.echo(f"engines are in {folder}")
+    click.echo(f"plans are in {folder}")
 
 
 def _sound(audio: Path | None, voices: int) -> tuple[int, NDArray[np.float32]]:

@@ -246,6 +246,6 @@ def _tell(
         messages.line(line)
     if messages.failure is not None and not isinstance(messages.failure, BrokenPipeError):
         notes.append(f"messages ended early: {reason(messages.failure)}; the stems are complete")
-    told = Messages(sys.stderr)
+    notices = Messages(sys.stderr)
     for note in notes:
-        told.line(f"rtsep: note: {note}")
+        notices.line(f"rtsep: note: {note}")

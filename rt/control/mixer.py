@@ -33,6 +33,6 @@ class Mixer:
     def set(self, values: NDArray[np.float64]) -> None:
         """float64 [parameters]."""
         gain_db, mute, solo = values[:-1].reshape(-1, 3).T
-        heard = (mute == 0) & ((solo == 1) | ~solo.any())
-        self.gains[...] = np.where(heard, 10.0 ** (gain_db / 20.0), 0.0)
+        audible = (mute == 0) & ((solo == 1) | ~solo.any())
+        self.gains[...] = np.where(audible, 10.0 ** (gain_db / 20.0), 0.0)
         self.bypass = float(values[-1])

@@ -1,4 +1,4 @@
-"""Many streams on one GPU, a launch per hop for all of them, and what is heard when it is lost."""
+"""Many streams on one GPU, a launch per hop for all of them, and the output when it is lost."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ F32 = NDArray[np.float32]
 class GraphedStreams:
     """S streams on a `HopRunner`.
 
-    From the hop on in which the GPU is lost, every stream hears its mixture: stems fade out with the
+    From the hop on in which the GPU is lost, every stream gives its mixture: stems fade out with the
     synthesis window of the frames before, the residual is the delayed input, voices are reported silent. That
     lasts: a GPU that has failed is not trusted again, and the processor cannot carry as many streams.
 

@@ -1,6 +1,6 @@
 """Calls into an audio driver that may not return for as long as an audio server hangs.
 
-Such a call is made in a thread of its own, so that whoever waits for it can still be told to stop. Python has
+Such a call is made in a thread of its own, so that a caller who waits for it can still be stopped. Python has
 no way to end that thread: after `GaveUp` the process must leave the driver alone and end with `os._exit` or
 `exec`.
 """
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class GaveUp(BaseException):
-    """The call has not returned, and nobody waits for it any more."""
+    """The call has not returned, and its caller has gone on."""
 
 
 def call_driver(action: Callable[[], T], give_up: Callable[[], bool]) -> T:

@@ -29,7 +29,7 @@ from rtsep.kernels.errors import RtsepError
 from rtsep.models.mask_model import State
 from rtsep.rt.live.device_stream import leave_portaudio
 from rtsep.rt.live.driver_calls import GaveUp, after, call_driver
-from rtsep.rt.live.hop_loop import LiveEngine
+from rtsep.rt.live.hop_loop import HopLoop
 from rtsep.rt.live.recorder_process import TAKE_INPUT, refuse_earlier_files
 from rtsep.rt.live.scheduling import raise_priority
 from rtsep.rt.live.settings import LiveSettings
@@ -129,24 +129,24 @@ def main() -> int:
             shared = SharedMemory(int(sys.argv[4]))
             carried = Carried.load(shared)
             shared.close()
-            engine = _resume(carried, block, commands, record_fd, record, scheduling, watch)
-            if engine is None:
+            loop = _resume(carried, block, commands, record_fd, record, scheduling, watch)
+            if loop is None:
                 return 0
             settings, choice = carried.settings, carried.choice
         else:
             settings = LiveSettings.from_json(sys.stdin.readline())
             choice = call_driver(lambda: choose_stream(settings), watch)
-            engine = LiveEngine(settings, choice, block, commands.memory, record, scheduling)
+            loop = HopLoop(settings, choice, block, commands.memory, record, scheduling)
             if settings.record is not None:
-                refuse_earlier_files(Path(settings.record), [TAKE_INPUT, *engine.stems])
-            call_driver(engine.open, watch)
-        if not engine.loop(watch):
+                refuse_earlier_files(Path(settings.record), [TAKE_INPUT, *loop.stems])
+            call_driver(loop.open, watch)
+        if not loop.run(watch):
             pair = f"{choice.format.input.name!r} -> {choice.format.output.name!r}"
-            engine.publish("device-lost", f"{pair} went away; waiting for it to come back", device_losses=1)
-            engine.leave_device()
-            carried = Carried(settings, choice, engine.state_dict())
+            loop.publish("device-lost", f"{pair} went away; waiting for it to come back", device_losses=1)
+            loop.leave_device()
+            carried = Carried(settings, choice, loop.state_dict())
             replace_self(status_fd, command_fd, record_fd, carried)
-        if engine.close():
+        if loop.close():
             leave_portaudio()
     except GaveUp:  # told to stop while the driver hangs
         block.write(block.peek() | {"state": "stopped"})
@@ -168,8 +168,8 @@ def _resume(
     record: _core.SampleRing | None,
     scheduling: str,
     watch: ParentWatch,
-) -> LiveEngine | None:
-    """The engine on its old device; None when told to stop before that is back."""
+) -> HopLoop | None:
+    """The hop loop on its old device; None when told to stop before that is back."""
     values = block.peek()
     pause_over = after(PAUSES_S[min(carried.looks, len(PAUSES_S) - 1)])
     while not pause_over():
@@ -180,9 +180,9 @@ def _resume(
     try:
         choice = call_driver(lambda: find_again(carried.choice), watch)
         state = dict(carried.state)
-        engine = LiveEngine(carried.settings, choice, block, commands.memory, record, scheduling, state)
-        call_driver(engine.open, watch)
-        return engine
+        loop = HopLoop(carried.settings, choice, block, commands.memory, record, scheduling, state)
+        call_driver(loop.open, watch)
+        return loop
     except RtsepError as error:
         if "came back" in error.problem:
             values["last_error"] = str(error)

@@ -1,4 +1,4 @@
-"""Hops on stage: one busy thread between the device callback and the rest of the world."""
+"""Hops on stage: the loop of one busy thread between the device callback and the rest of the world."""
 
 import time
 from collections.abc import Callable
@@ -40,8 +40,8 @@ COUNTERS = (
 )
 
 
-class LiveEngine:
-    """Everything between an open device and the stems: build it, `open` it, `loop` until told to stop.
+class HopLoop:
+    """Everything between an open device and the stems: build it, `open` it, `run` it until told to stop.
 
     Args:
         settings: what was asked for.
@@ -50,7 +50,7 @@ class LiveEngine:
         commands: memory where parameters are set, as `rtsep.rt.control.commands` lays it out.
         record: ring for the recorder, its frames as in `rtsep.rt.live.recorder_process`; None without one.
         scheduling: what the operating system granted, for the status.
-        state: of an engine before this one, as `state_dict` gives it, to go on sample-exactly.
+        state: of a hop loop before this one, as `state_dict` gives it, to go on sample-exactly.
 
     Raises:
         RtsepError: a model, rate or number of channels that cannot be had.
@@ -117,7 +117,7 @@ class LiveEngine:
             self._aligned[...] = state.pop("aligned")
             take_over(separator, state)
         self._listen()
-        self._obey()  # what was set for the engine before this one is in force from the first frame on
+        self._obey()  # what was set for the hop loop before this one is in force from the first frame on
         self._fixed: dict[str, Any] = {
             "samplerate": fmt.samplerate,
             "hop": hop,
@@ -151,7 +151,7 @@ class LiveEngine:
         return self._separator.stems
 
     def state_dict(self) -> State:
-        """What a later engine needs to go on where this one stopped."""
+        """What a later hop loop needs to go on where this one stopped."""
         return {"aligned": self._aligned.copy(), **self._separator.state_dict()}
 
     def open(self) -> None:
@@ -170,7 +170,7 @@ class LiveEngine:
         self._stream = stream
         self.publish("running")
 
-    def loop(self, should_stop: Callable[[], bool]) -> bool:
+    def run(self, should_stop: Callable[[], bool]) -> bool:
         """Runs hops until `should_stop` (asked twenty times a second): True. False when the device is
         lost.
         """

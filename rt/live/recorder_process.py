@@ -40,8 +40,8 @@ GRACE_S = 1.0
 
 @dataclass(frozen=True)
 class RecordPlan:
-    """What the recorder is told: folder, file names without suffix, Hz, and how many first frames to leave
-    out.
+    """What the recorder is asked for: folder, file names without suffix, Hz, and how many first frames to
+    leave out.
     """
 
     folder: str
@@ -135,7 +135,7 @@ class TakeWriter:
 
 
 class Recorder:
-    """Drains the ring into a take until it is closed or nobody fills it any more."""
+    """Drains the ring into a take until it is closed or its engine has ended."""
 
     def __init__(self, plan: RecordPlan, ring: _core.SampleRing, block: Block) -> None:
         self._plan, self._ring, self._block = plan, ring, block
@@ -187,7 +187,7 @@ class Recorder:
             self._publish("recording", "")
 
     def _try(self, action: Callable[[], None]) -> None:
-        """After a failure the ring is still emptied, so that the engine has nobody to wait for; nothing more
+        """After a failure the ring is still emptied, so that the engine never waits; nothing more
         is written.
         """
         try:

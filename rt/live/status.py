@@ -1,6 +1,4 @@
-"""What a running engine tells the world: a snapshot in shared memory that anyone may read and nobody waits
-for.
-"""
+"""The status of a running engine: a snapshot in shared memory that any process may read without waiting."""
 
 import json
 import math

@@ -22,19 +22,19 @@ from rtsep.models.networks.pitch_net import PRESETS, PitchNet
 STREAMS = 2
 HOPS, MANY_HOPS = 24, 200  # the interpreter takes a tenth of a second for a stream's hop
 # where state [S, ...] of `TensorTracker` has which of `NetworkTracker`'s
-ORDER = ("f0_hz", "sure", "own_hz", "silent_s", "sung", "home", "heard_s", "score")
-Heard = tuple[Tensor, Tensor, Tensor]  # salience, offset, unison [S, CANDIDATES]
-Hear = Callable[[np.random.Generator, int], Heard]
+ORDER = ("f0_hz", "confident", "own_hz", "silent_s", "sung", "register_centre", "observed_s", "score")
+Outputs = tuple[Tensor, Tensor, Tensor]  # salience, offset, unison [S, CANDIDATES]
+Draw = Callable[[np.random.Generator, int], Outputs]
 
 
-class Told(nn.Module):
-    """A network that hears what it is told, and counts hops."""
+class FakeNetwork(nn.Module):
+    """A network with given outputs, which counts hops."""
 
-    inputs, outputs, states = PitchNet.inputs, PitchNet.outputs, ("heard",)
+    inputs, outputs, states = PitchNet.inputs, PitchNet.outputs, ("hops",)
 
     def __init__(self) -> None:
         super().__init__()
-        self.told = tuple(torch.zeros(1, CANDIDATES) for _ in range(3))
+        self.given = tuple(torch.zeros(1, CANDIDATES) for _ in range(3))
 
     def initial_state(self, batch: int) -> tuple[Tensor, ...]:
         return (torch.zeros(batch, 1),)
@@ -43,26 +43,26 @@ class Told(nn.Module):
         return torch.zeros(batch, BANDS), torch.zeros(batch, PRESETS)
 
     def forward(self, *args: Tensor) -> tuple[Tensor, ...]:
-        return *self.told, args[2] + 1.0
+        return *self.given, args[2] + 1.0
 
 
 class Side:
-    """One of two ways through the same hops."""
+    """One of two implementations, over the same hops."""
 
     def __init__(self, voices: int, framing: Framing, fused: bool) -> None:
-        self.network = Told()
+        self.network = FakeNetwork()
         self.tracker = TensorTracker(self.network, voices, framing)  # type: ignore[arg-type]
         self.tracker.fused = fused
         self.state = self.tracker.initial_state(STREAMS)
         self.amplitude = torch.zeros(STREAMS, framing.bins)
 
     @torch.no_grad()
-    def step(self, heard: Heard) -> tuple[Tensor, Tensor]:
-        """Pitches and which are sure."""
-        self.network.told = heard
-        f0_hz, sure, *state = self.tracker(self.amplitude, *self.state)
+    def step(self, outputs: Outputs) -> tuple[Tensor, Tensor]:
+        """Pitches and which are confident."""
+        self.network.given = outputs
+        f0_hz, confident, *state = self.tracker(self.amplitude, *self.state)
         self.state = tuple(state)
-        return f0_hz, sure
+        return f0_hz, confident
 
 
 def framing_of(hop: int) -> Framing:
@@ -75,14 +75,14 @@ def assert_alike(found: tuple[Tensor, ...], expected: tuple[Tensor, ...]) -> Non
         np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=1e-4, atol=1e-4)
 
 
-def as_heads(salience: np.ndarray, offset: np.ndarray, unison: np.ndarray) -> Heard:
+def as_heads(salience: np.ndarray, offset: np.ndarray, unison: np.ndarray) -> Outputs:
     """Laid out as `PitchNet` leaves them: three values of a candidate side by side."""
     heads = torch.from_numpy(np.stack([salience, offset, unison], -1).astype(np.float32))
     first, second, third = heads.unbind(-1)
     return first, second, third
 
 
-def noise(rng: np.random.Generator, hop: int) -> Heard:
+def noise(rng: np.random.Generator, hop: int) -> Outputs:
     """Many candidates as likely as not."""
     shape = (STREAMS, CANDIDATES)
     return as_heads(rng.normal(-1.0, 3.0, shape), rng.normal(0.0, 0.6, shape), rng.normal(0.0, 2.0, shape))
@@ -94,7 +94,7 @@ class Music:
     def __init__(self) -> None:
         self.chords = np.zeros((STREAMS, 4), np.int64)
 
-    def __call__(self, rng: np.random.Generator, hop: int) -> Heard:
+    def __call__(self, rng: np.random.Generator, hop: int) -> Outputs:
         shape = (STREAMS, CANDIDATES)
         if hop % 8 == 0:
             moved = self.chords + rng.integers(-3, 4, self.chords.shape)
@@ -108,7 +108,7 @@ class Music:
         return as_heads(salience, rng.normal(0.0, 0.5, shape), unison)
 
 
-def ties(rng: np.random.Generator, hop: int) -> Heard:
+def ties(rng: np.random.Generator, hop: int) -> Outputs:
     """Peaks of equal height, seven at most: of more, torch says nothing about which it takes."""
     shape = (STREAMS, CANDIDATES)
     salience = np.full(shape, -8.0)
@@ -119,15 +119,15 @@ def ties(rng: np.random.Generator, hop: int) -> Heard:
     return as_heads(salience, np.zeros(shape), rng.integers(-1, 2, shape))
 
 
-def broken(rng: np.random.Generator, hop: int) -> Heard:
+def broken(rng: np.random.Generator, hop: int) -> Outputs:
     """What is no number, and now and then nothing at all."""
-    heard = noise(rng, hop)
-    heard[0][torch.from_numpy(rng.random((STREAMS, CANDIDATES)) < 0.2)] = torch.nan
-    heard[2][torch.from_numpy(rng.random((STREAMS, CANDIDATES)) < 0.2)] = torch.nan
+    outputs = noise(rng, hop)
+    outputs[0][torch.from_numpy(rng.random((STREAMS, CANDIDATES)) < 0.2)] = torch.nan
+    outputs[2][torch.from_numpy(rng.random((STREAMS, CANDIDATES)) < 0.2)] = torch.nan
     if hop % 7 == 0:
-        heard[0][:, ::9] = torch.inf
-        heard[0][1] = torch.nan
-    return heard
+        outputs[0][:, ::9] = torch.inf
+        outputs[0][1] = torch.nan
+    return outputs
 
 
 class ToldStep(EagerStep):
@@ -144,21 +144,22 @@ class Stages:
     """The tracker on stage, one per stream."""
 
     def __init__(self, voices: int, framing: Framing) -> None:
-        self.networks = [Told() for _ in range(STREAMS)]
+        self.networks = [FakeNetwork() for _ in range(STREAMS)]
         steps = [ToldStep(network) for network in self.networks]  # type: ignore[arg-type]
         self.trackers = [NetworkTracker(step, voices, framing) for step in steps]  # type: ignore[arg-type]
         self.amplitude = np.zeros(framing.bins, np.float32)
-        self.f0_hz, self.sure = np.zeros((STREAMS, voices), np.float32), np.zeros((STREAMS, voices), np.bool_)
+        self.f0_hz, self.confident = (
+            np.zeros((STREAMS, voices), np.float32),
+            np.zeros((STREAMS, voices), np.bool_),
+        )
 
-    def step(self, heard: Heard) -> None:
+    def step(self, outputs: Outputs) -> None:
         for stream, (network, tracker) in enumerate(zip(self.networks, self.trackers, strict=True)):
-            network.told = tuple(x[stream : stream + 1] for x in heard)
-            tracker.step(self.amplitude, self.f0_hz[stream], self.sure[stream])
+            network.given = tuple(x[stream : stream + 1] for x in outputs)
+            tracker.step(self.amplitude, self.f0_hz[stream], self.confident[stream])
 
     def lose_hypotheses(self, stream: int) -> None:
-        state = self.trackers[stream].state_dict()
-        state["score"] = np.full_like(state["score"], -np.inf)
-        self.trackers[stream].load_state_dict(state)
+        self.trackers[stream]._score[...] = -np.inf  # a saved state like that is refused
 
     def assert_state(self, found: tuple[Tensor, ...]) -> None:
         for stream, tracker in enumerate(self.trackers):
@@ -167,39 +168,40 @@ class Stages:
                 np.testing.assert_allclose(value[stream].numpy(), state[name], rtol=1e-4, atol=1e-4)
 
 
-def follow(voices: int, hop: int, hear: Hear, hops: int, on_stage: bool = True) -> tuple[int, int]:
-    """The kernel beside the tensors and the stage: how many pitches were told, and how many of them twice."""
+def follow(voices: int, hop: int, draw: Draw, hops: int, on_stage: bool = True) -> tuple[int, int]:
+    """The kernel beside the tensors and the stage: how many pitches were reported, and how many of them
+    twice."""
     rng = np.random.default_rng(voices)
     framing = framing_of(hop)
     kernel, tensors = Side(voices, framing, True), Side(voices, framing, False)
     stages = Stages(voices, framing)
-    told = doubled = 0
+    reported = doubled = 0
     for now in range(hops):
-        heard = hear(rng, now)
+        outputs = draw(rng, now)
         if now == hops // 2:  # a stream without any hypothesis starts again from silence
             for side in (kernel, tensors):
                 side.state[OWN][1] = -torch.inf
             stages.lose_hypotheses(1)
-        found, expected = kernel.step(heard), tensors.step(heard)
+        found, expected = kernel.step(outputs), tensors.step(outputs)
         assert_alike((*found, *kernel.state), (*expected, *tensors.state))
         if on_stage:
-            stages.step(heard)
+            stages.step(outputs)
             np.testing.assert_allclose(found[0].numpy(), stages.f0_hz, rtol=1e-4)
-            np.testing.assert_array_equal(found[1].numpy(), stages.sure)
+            np.testing.assert_array_equal(found[1].numpy(), stages.confident)
             stages.assert_state(kernel.state)
         for f0_hz in found[0].numpy():
-            told += np.count_nonzero(f0_hz)
+            reported += np.count_nonzero(f0_hz)
             doubled += np.count_nonzero(f0_hz) - np.unique(f0_hz[f0_hz > 0]).size
-    return told, doubled
+    return reported, doubled
 
 
 @pytest.mark.parametrize("voices", [1, 2, 3, 4])
 @pytest.mark.parametrize(
-    ("hop", "hear"), [(43, noise), (85, Music()), (43, ties)], ids=["noise", "music", "ties"]
+    ("hop", "draw"), [(43, noise), (85, Music()), (43, ties)], ids=["noise", "music", "ties"]
 )  # at 5 ms, a hop of 43, the network looks at every other hop
-def test_the_kernel_is_the_tensors_and_the_stage_s(voices: int, hop: int, hear: Hear) -> None:
-    told, _ = follow(voices, hop, hear, HOPS)
-    assert told > HOPS
+def test_kernel_tensors_and_stage_agree(voices: int, hop: int, draw: Draw) -> None:
+    reported, _ = follow(voices, hop, draw, HOPS)
+    assert reported > HOPS
 
 
 @pytest.mark.parametrize("voices", [1, 2, 3, 4])
@@ -209,8 +211,8 @@ def test_what_is_no_number_is_treated_alike(voices: int) -> None:
 
 
 def test_for_hundreds_of_hops_and_where_voices_meet() -> None:
-    told, doubled = follow(4, 43, Music(), MANY_HOPS)
-    assert told > 2 * MANY_HOPS
+    reported, doubled = follow(4, 43, Music(), MANY_HOPS)
+    assert reported > 2 * MANY_HOPS
     assert doubled > 10
 
 
@@ -218,13 +220,13 @@ def test_of_more_equal_peaks_than_there_is_room_for_the_lower_are_taken() -> Non
     """As on stage; of tensors, torch leaves it open."""
     salience = np.full((STREAMS, CANDIDATES), -8.0)
     salience[:, 4:100:4] = 1.0
-    heard = as_heads(salience, np.zeros_like(salience), np.full_like(salience, -9.0))
-    network, kernel = Told(), Side(4, framing_of(85), True)
+    outputs = as_heads(salience, np.zeros_like(salience), np.full_like(salience, -9.0))
+    network, kernel = FakeNetwork(), Side(4, framing_of(85), True)
     stage = NetworkTracker(EagerStep(network), 4, framing_of(85))  # type: ignore[arg-type]
-    network.told = tuple(x[:1] for x in heard)
-    f0_hz, sure = np.zeros(4, np.float32), np.zeros(4, np.bool_)
-    found = kernel.step(heard)[0]
-    stage.step(np.zeros(framing_of(85).bins, np.float32), f0_hz, sure)
+    network.given = tuple(x[:1] for x in outputs)
+    f0_hz, confident = np.zeros(4, np.float32), np.zeros(4, np.bool_)
+    found = kernel.step(outputs)[0]
+    stage.step(np.zeros(framing_of(85).bins, np.float32), f0_hz, confident)
     assert np.all(f0_hz > 0)
     for stream in range(STREAMS):
         np.testing.assert_allclose(found[stream].numpy(), f0_hz, rtol=1e-4)
@@ -233,18 +235,18 @@ def test_of_more_equal_peaks_than_there_is_room_for_the_lower_are_taken() -> Non
 @pytest.mark.parametrize("voices", [1, 4])
 def test_of_nothing_nothing_is_sung_and_who_rests_is_not_forgotten(voices: int) -> None:
     silence = np.full((STREAMS, CANDIDATES), -9.0)
-    heard = as_heads(silence, np.zeros_like(silence), silence)
+    outputs = as_heads(silence, np.zeros_like(silence), silence)
     kernel = Side(voices, framing_of(85), True)
     fresh = kernel.state
     for _ in range(2):
-        f0_hz, sure = kernel.step(heard)
+        f0_hz, confident = kernel.step(outputs)
         assert not f0_hz.any()
-        assert not sure.any()
+        assert not confident.any()
     hops, *_, silent_s = kernel.state[:5]
     assert hops.tolist() == [2] * STREAMS
     np.testing.assert_allclose(silent_s.numpy(), 2 * 85 / 16000, rtol=1e-6)
     for after, before in zip(kernel.state[5:8], fresh[5:8], strict=True):
         np.testing.assert_array_equal(after.numpy(), before.numpy())
     kernel.state[4].fill_(2.0 * JOIN_S)
-    kernel.step(heard)
+    kernel.step(outputs)
     assert float(kernel.state[4].max()) == 2.0 * JOIN_S

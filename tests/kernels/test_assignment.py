@@ -1,4 +1,4 @@
-"""Assignment of pitches to voices: exact parity with its reference, and what its prices mean."""
+"""Assignment of pitches to voices: exact parity with its reference, and what its costs mean."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from rtsep.kernels.assignments import PEAKS, SIZE
 from rtsep.kernels.reference import assignment as reference
 
 HOP_S = 0.0213
-SURE = 5.0
+CLEAR = 5.0
 Peaks = list[tuple[float, float]]  # (place, log odds)
 
 
@@ -21,7 +21,7 @@ class Assigned:
         self.kernel = module.PitchAssignment(voices, HOP_S)  # type: ignore[attr-defined]
         shape = (SIZE, voices)
         self.sung = np.full(shape, -1, np.float32)
-        self.home, self.heard_s = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+        self.register_centre, self.observed_s = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
         self.score = np.full(SIZE, -np.inf, np.float32)
         self.score[0] = 0
         self.chosen = np.full(voices, -1, np.int32)
@@ -32,7 +32,14 @@ class Assigned:
         for p, (at, odds) in enumerate(sorted(peaks, reverse=True)):
             place[p], log_odds[p] = at, odds
         self.kernel.step(
-            place, log_odds, len(peaks), self.sung, self.home, self.heard_s, self.score, self.chosen
+            place,
+            log_odds,
+            len(peaks),
+            self.sung,
+            self.register_centre,
+            self.observed_s,
+            self.score,
+            self.chosen,
         )
         return [float(x) for x in self.sung[0]]
 
@@ -46,7 +53,7 @@ class Twins:
     def step(self, peaks: Peaks) -> list[float]:
         best = self.kernel.step(peaks)
         self.twin.step(peaks)
-        for name in ("sung", "home", "heard_s", "score", "chosen"):
+        for name in ("sung", "register_centre", "observed_s", "score", "chosen"):
             np.testing.assert_array_equal(getattr(self.kernel, name), getattr(self.twin, name), err_msg=name)
         return best
 
@@ -83,45 +90,45 @@ def test_all_voices_change_their_notes_in_one_hop() -> None:
     assigned = Assigned(_core, 4)
     first, second = [90.0, 75.0, 60.0, 40.0], [97.0, 80.0, 55.0, 28.0]
     for _ in range(10):
-        assert assigned.step([(p, SURE) for p in first]) == first
-    assert assigned.step([(p, SURE) for p in second]) == second
+        assert assigned.step([(p, CLEAR) for p in first]) == first
+    assert assigned.step([(p, CLEAR) for p in second]) == second
 
 
 def test_who_rests_keeps_the_place_and_comes_back_to_it() -> None:
     assigned = Assigned(_core, 3)
     for _ in range(20):
-        assigned.step([(90.0, SURE), (70.0, SURE), (50.0, SURE)])
+        assigned.step([(90.0, CLEAR), (70.0, CLEAR), (50.0, CLEAR)])
     for _ in range(20):
-        assert assigned.step([(90.0, SURE), (50.0, SURE)]) == [90.0, -1.0, 50.0]
-    assert assigned.step([(90.0, SURE), (72.0, SURE), (50.0, SURE)]) == [90.0, 72.0, 50.0]
+        assert assigned.step([(90.0, CLEAR), (50.0, CLEAR)]) == [90.0, -1.0, 50.0]
+    assert assigned.step([(90.0, CLEAR), (72.0, CLEAR), (50.0, CLEAR)]) == [90.0, 72.0, 50.0]
 
 
 def test_after_a_rest_of_all_a_voice_comes_back_to_its_register() -> None:
     """The lower of two has sung alone at 40 for long: a new pitch there is hers."""
     assigned = Assigned(_core, 2)
     for _ in range(200):
-        assigned.step([(100.0, SURE), (40.0, SURE)])
+        assigned.step([(100.0, CLEAR), (40.0, CLEAR)])
     for _ in range(100):
         assert assigned.step([]) == [-1.0, -1.0]
-    assert assigned.step([(45.0, SURE)]) == [-1.0, 45.0]
+    assert assigned.step([(45.0, CLEAR)]) == [-1.0, 45.0]
 
 
 def test_one_doubtful_hop_does_not_move_a_voice() -> None:
     assigned = Assigned(_core, 1)
     for _ in range(10):
-        assigned.step([(60.0, SURE)])
+        assigned.step([(60.0, CLEAR)])
     assert assigned.step([(60.0, 0.0), (90.0, 1.0)]) == [60.0]
-    assert assigned.step([(60.0, SURE)]) == [60.0]
+    assert assigned.step([(60.0, CLEAR)]) == [60.0]
 
 
 def test_unlikely_pitches_are_not_sung() -> None:
     assert Assigned(_core, 2).step([(60.0, -2.5), (80.0, -3.0)]) == [-1.0, -1.0]
 
 
-def test_what_is_not_a_number_is_no_reason() -> None:
+def test_nan_does_not_count() -> None:
     twins = Twins(2)
-    twins.step([(60.0, SURE)])
-    best = twins.step([(60.0, SURE), (80.0, float("nan"))])
+    twins.step([(60.0, CLEAR)])
+    best = twins.step([(60.0, CLEAR), (80.0, float("nan"))])
     assert 60.0 in best
     assert np.isfinite(twins.kernel.score[0])
 
@@ -130,7 +137,7 @@ def test_a_lost_beam_starts_again_from_silence() -> None:
     twins = Twins(2)
     for one in (twins.kernel, twins.twin):
         one.score[...] = -np.inf
-    assert twins.step([(60.0, SURE), (40.0, SURE)]) == [60.0, 40.0]
+    assert twins.step([(60.0, CLEAR), (40.0, CLEAR)]) == [60.0, 40.0]
 
 
 @pytest.mark.parametrize("voices", [0, 5])
@@ -143,4 +150,4 @@ def test_refuses_wrong_shapes() -> None:
     assigned = Assigned(_core, 2)
     assigned.chosen = np.zeros(3, np.int32)
     with pytest.raises(ValueError, match=r"chosen has shape \[3\], expected \[2\]"):
-        assigned.step([(60.0, SURE)])
+        assigned.step([(60.0, CLEAR)])

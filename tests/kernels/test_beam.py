@@ -1,4 +1,4 @@
-"""Beam over joint pitches: exact parity with its reference, hop after hop, and what its prices mean."""
+"""Beam over joint pitches: exact parity with its reference, hop after hop, and what its costs mean."""
 
 from types import ModuleType
 
@@ -18,7 +18,7 @@ I32 = NDArray[np.int32]
 Evidence = tuple[F32, F32, F32]
 ROOM, TOP_HZ = 96, 5000.0
 GRID = (65.406 * 2.0 ** (np.arange(241) / 60)).astype(np.float32)
-CHORD = (523.25, 440.0, 329.63, 196.0)  # nobody sings an overtone of another
+CHORD = (523.25, 440.0, 329.63, 196.0)  # no voice sings an overtone of another
 
 
 class Beam:

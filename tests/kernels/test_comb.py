@@ -16,7 +16,7 @@ from rtsep.kernels.reference import comb as reference
 from rtsep.kernels.windows import analysis_window
 
 F32 = NDArray[np.float32]
-CHORD = (523.25, 440.0, 329.63, 196.0)  # nobody sings an overtone of another
+CHORD = (523.25, 440.0, 329.63, 196.0)  # no voice sings an overtone of another
 LOBE = window_response(analysis_window(WINDOW, HALF), reach_bins=5, phases=32) ** 2
 
 

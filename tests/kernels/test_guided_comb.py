@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from rtsep.kernels import _core
-from rtsep.kernels.comb_model import BANDS, PRIOR_SHARE, QUIETEST, SKIRT, UNSEEN
+from rtsep.kernels.comb_model import BANDS, INTERHARMONIC_FLOOR, PRIOR_SHARE, QUIETEST, UNSEEN
 from rtsep.kernels.lobe import window_response
 from rtsep.kernels.reference import guided_comb as reference
 from rtsep.kernels.windows import analysis_window
@@ -68,7 +68,8 @@ def test_matches_reference(voices: int, seed: int) -> None:
 
 def test_guided_by_its_own_reading_it_is_the_adaptive_comb() -> None:
     """The adaptive comb's levels: its fit, blended with its envelope by 0.8. Trust 0 in that blend, started
-    there, with its skirt as noise, is one more fit: masks differ by what two more updates move."""
+    there, with its inter-harmonic floor as noise, is one more fit: masks differ by what two more updates
+    move."""
     guided = Guided(_core, 2)
     adaptive = _core.AdaptiveComb(2, BINS, BIN_HZ, LOBE, 32, 0.125, 1.0, 1e-10)
     envelope = np.full((2, BANDS), UNSEEN, np.float32)
@@ -80,7 +81,7 @@ def test_guided_by_its_own_reading_it_is_the_adaptive_comb() -> None:
         said = guided.observe(amplitude**2, f0_hz)
         np.testing.assert_array_equal(guided.envelope, envelope)
         blended = said[:, :, 0] + np.float32(PRIOR_SHARE) * (said[:, :, 1] - said[:, :, 0])
-        noise = np.maximum(envelope + np.float32(np.log(SKIRT)), QUIETEST)
+        noise = np.maximum(envelope + np.float32(np.log(INTERHARMONIC_FLOOR)), QUIETEST)
         guided.mask(blended, np.ones_like(blended), noise)
         np.testing.assert_allclose(guided.masks, masks, atol=2e-3)
 

@@ -52,7 +52,7 @@ def test_without_a_floor_the_masks_share_everything(exponent: float) -> None:
 
 
 @pytest.mark.parametrize("exponent", [1.0, 1.5, 2.0])
-def test_silence_belongs_to_nobody(exponent: float) -> None:
+def test_silence_belongs_to_no_voice(exponent: float) -> None:
     assert not masks_of(np.zeros((3, 100), np.float32), np.zeros(100, np.float32), exponent).any()
     assert not masks_of(np.full((3, 100), 1e-40, np.float32), np.zeros(100, np.float32), exponent).any()
 

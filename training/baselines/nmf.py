@@ -14,7 +14,7 @@ from rtsep.training.measures.contours import Contours
 from rtsep.training.measures.protocol import SAMPLERATE, Audio
 
 # Of the pitch grid. A template and its neighbours then cover vibrato and the error of the F0; at 10 cents
-# each of them hears too few frames to learn from.
+# each of them has too few frames to learn from.
 STEP_CENTS = 20.0
 REACH_STEPS = 1  # templates that may sound to either side of the F0
 # Half of a Hann window's main lobe.

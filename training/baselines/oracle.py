@@ -1,8 +1,10 @@
-"""Ideal ratio masks: what masking can reach at best, on the engine's own frames and on the paper's.
+"""Ideal masks: what masking can reach at best, on the engine's own frames and on the paper's.
 
 M_j = |S_j| / sum_i |S_i|, applied to the mixture with its own phase (Schulze-Forster et al. 2022, section
 III-C, with true stems in place of synthesised ones).
 """
+
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,26 @@ from rtsep.training.measures.protocol import Audio
 FLOOR = 1e-12
 
 
+# complex [voices, bins], whose sum is the mixture -> real [voices, bins]
+MaskRule = Callable[[NDArray[np.complexfloating]], NDArray[np.floating]]
+
+
+def ratio(spectra: NDArray[np.complexfloating], power: int = 1) -> NDArray[np.floating]:
+    """|S_j|^power / sum_i |S_i|^power; 1 as published, 2 as in a Wiener filter."""
+    weight = np.abs(spectra) ** power
+    return np.asarray(weight / (weight.sum(axis=0) + FLOOR))
+
+
+def phase_sensitive(spectra: NDArray[np.complexfloating]) -> NDArray[np.floating]:
+    """Re(S_j X*) / |X|^2 within 0..1: the real mask that comes nearest to each stem (Erdogan et al. 2015).
+
+    The masks need not sum to one.
+    """
+    mixture = spectra.sum(axis=0)
+    share = np.real(spectra * np.conj(mixture)) / (np.abs(mixture) ** 2 + FLOOR)
+    return np.asarray(np.clip(share, 0.0, 1.0))
+
+
 class IdealMasks:
     """A `MaskModel` that knows the stems of the stream it is asked to separate.
 
@@ -28,15 +50,15 @@ class IdealMasks:
     Args:
         stems: float32 [voices, samples], voices of a mixture that is processed from its first sample on.
         framing: frame sizes.
-        power: masks are |S_j|^power / sum_i |S_i|^power; 1 as published, 2 as in a Wiener filter.
+        rule: from spectra of the stems to masks, see `ratio` and `phase_sensitive`.
     """
 
-    def __init__(self, stems: Audio, framing: Framing, power: int = 1) -> None:
+    def __init__(self, stems: Audio, framing: Framing, rule: MaskRule = ratio) -> None:
         voices = len(stems)
         n, hop = framing.window_samples, framing.hop
         self._names = tuple(f"voice-{i + 1}" for i in range(voices))
         self._framing = framing
-        self._power = power
+        self._rule = rule
         self._window = analysis_window(n, framing.half_overlap)
         # silence for the frames that begin before the stream, and for those that flushing adds after it
         self._padded = np.concatenate(
@@ -59,8 +81,7 @@ class IdealMasks:
         if frame.shape[1] < self._framing.window_samples:
             masks[...] = 0  # beyond the known stems
         else:
-            weight = np.abs(np.fft.rfft(frame * self._window)) ** self._power
-            np.divide(weight, weight.sum(axis=0) + FLOOR, out=masks, casting="same_kind")
+            masks[...] = self._rule(np.fft.rfft(frame * self._window))
         self._hops += 1
 
     def skip(self) -> None:
@@ -87,6 +108,4 @@ def centred_ideal_masks(stems: Audio) -> Audio:
         returns float32 [voices, samples], which sum to the mixture.
     """
     spectra = centred_stft(stems)
-    magnitude = np.abs(spectra)
-    masks = magnitude / (magnitude.sum(axis=0) + FLOOR)
-    return centred_istft(masks * spectra.sum(axis=0), stems.shape[1])
+    return centred_istft(ratio(spectra) * spectra.sum(axis=0), stems.shape[1])

@@ -16,6 +16,7 @@ from rtsep.kernels.errors import RtsepError
 from rtsep.models.networks.unet import COMPRESSION, HOP, WINDOW_SAMPLES, ConditionedUNet, pitch_condition
 from rtsep.training.baselines.centred_stft import centred_stft
 from rtsep.training.choir.render.dataset import ChoirFolder
+from rtsep.training.choir.render.f0_labels import LABEL_S
 from rtsep.training.choir.render.item import ChoirItem
 from rtsep.training.loop.processes import beside
 from rtsep.training.loop.task import Carried, Draw, Loss
@@ -24,7 +25,6 @@ from rtsep.training.measures.protocol import EXCERPT_SAMPLES, SAMPLERATE, Audio
 from rtsep.training.seeds import generator
 
 PATCH_FRAMES = 64
-F0_STEP_S = 0.005  # of rendered choirs
 HOLD_STEPS = 8  # patches drawn from an item before the next: reading one costs as much as two steps
 HELD_OUT, VALIDATION_PATCHES = 24, 2
 # Compressed magnitudes have an infinite slope at zero.
@@ -114,7 +114,7 @@ def random_patch(item: ChoirItem, rng: np.random.Generator) -> Patch:
     frames = np.arange(start, start + PATCH_FRAMES)
     times_s = (first + frames * HOP) / SAMPLERATE
     f0 = Contours(
-        F0_STEP_S * np.arange(item.f0_hz.shape[1], dtype=np.float64),
+        LABEL_S * np.arange(item.f0_hz.shape[1], dtype=np.float64),
         np.asarray(item.f0_hz[voice, :, None], np.float64),
     )
     cut = spectra[:, frames].astype(np.float32)

@@ -51,6 +51,6 @@ class TorchFrontend:
         return spectra
 
     def pitch_times_s(self, first: int, frames: int) -> NDArray[np.float64]:
-        """Stream time at which the F0 of each frame is meant, see `Framing.pitch_age_s`."""
+        """Stream time at which the F0 of each frame is meant, see `Framing.pitch_delay_s`."""
         ends = (np.arange(first, first + frames) + 1) * self.hop
-        return np.asarray(ends / self.framing.samplerate - self.framing.pitch_age_s)
+        return np.asarray(ends / self.framing.samplerate - self.framing.pitch_delay_s)

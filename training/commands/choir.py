@@ -47,11 +47,11 @@ def command(
     Writes the best weights as levels.safetensors, for the stage as levels.onnx, and the facts as levels.json.
     """
     try:
-        from rtsep.training.choir.levels.batches import SAMPLERATE
         from rtsep.training.choir.levels.recipes import LevelsConfig, level_task
         from rtsep.training.files.model_files import write_network
         from rtsep.training.loop.checkpoint import load_best
         from rtsep.training.loop.fit import fit
+        from rtsep.training.measures.protocol import SAMPLERATE
     except ModuleNotFoundError as error:
         raise RtsepError(
             f"training needs {error.name}, which is not installed", "run pip install 'rtsep[train]'"

@@ -1,26 +1,29 @@
-"""`rtsep eval`: the screen and the files around `rtsep.training.evaluation.evaluate`."""
+"""`rtsep eval`: the screen and the files around `rtsep.training.evaluation`."""
 
-import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.hop.presets import OVERLAP_AT_48K
-from rtsep.training.evaluation.evaluate import Evaluation, Settings, evaluate
+from rtsep.training.commands.evaluate_bands import BandWishes, evaluate_bands
+from rtsep.training.commands.shared import choices, progress_bar, require_places, words, write_json
+from rtsep.training.evaluation.evaluate import Settings, evaluate
 from rtsep.training.evaluation.stems import Mixture, find_mixtures, pairs
 from rtsep.training.evaluation.systems import F0_SOURCES, find_system, known_systems
+from rtsep.training.measures.bss_eval import PUBLISHED_TAPS
 from rtsep.training.measures.stem_pitch import default_cache
-from rtsep.training.report.report import Report, report
+from rtsep.training.report.report import report
 from rtsep.training.report.tables import sheets
+
+CHOIRS_ONLY = ("voices", "quartets", "in_pairs", "f0", "seeds", "strict", "with_basic_pitch", "cache")
+BANDS_ONLY = ("mix", "models", "bss", "bss_taps", "with_leaks", "sounds")
 
 
 @click.command("eval")
-@click.argument("folders", metavar="STEMS_DIR...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("folders", metavar="FOLDER...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--voices", type=int, help="Voices of every mixture; checked against the stems found.")
 @click.option(
     "--latency", default=",".join(map(str, OVERLAP_AT_48K)), show_default=True, help="Presets in ms."
@@ -55,11 +58,42 @@ from rtsep.training.report.tables import sheets
     help="Score basic-pitch beside the trackers (pip install --no-deps basic-pitch).",
 )  # fmt: skip
 @click.option("--cache", type=click.Path(path_type=Path), help="Folder for F0 contours of stems.")
+@click.option("--stems", metavar="NAMES", help="Evaluate a band: its stems, e.g. vocals,drums,bass,other.")
+@click.option(
+    "--mix",
+    default="raw,balanced",
+    show_default=True,
+    help="Bands: stems as they are (raw), brought to one loudness (balanced), or both.",
+)
+@click.option(
+    "--model", "models", multiple=True, metavar="NAME|FOLDER", help="Bands: one more model; may be repeated."
+)
+@click.option("--bss", is_flag=True, help="Bands: BSS eval v4 too (museval; minutes a song).")
+@click.option(
+    "--bss-taps",
+    type=click.IntRange(1, 2048),
+    default=PUBLISHED_TAPS,
+    show_default=True,
+    help="Bands: its filters; published numbers have 512, fewer are quicker and lower.",
+)
+@click.option(
+    "--leaks",
+    "with_leaks",
+    is_flag=True,
+    help="Bands: also what drums, a voice, silence, applause and a count-in alone leave in every output.",
+)
+@click.option(
+    "--sounds",
+    type=click.Path(path_type=Path),
+    help="Bands: folder of more sounds for --leaks.",
+)
 @click.option(
     "--report", "folder", type=click.Path(path_type=Path), help="Write tables, plots and all numbers here."
 )
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the report here as well.")
+@click.pass_context
 def command(
+    ctx: click.Context,
     folders: tuple[Path, ...],
     voices: int | None,
     latency: str,
@@ -72,23 +106,36 @@ def command(
     jobs: int,
     with_basic_pitch: bool,
     cache: Path | None,
+    stems: str | None,
+    mix: str,
+    models: tuple[str, ...],
+    bss: bool,
+    bss_taps: int,
+    with_leaks: bool,
+    sounds: Path | None,
     folder: Path | None,
     json_file: Path | None,
 ) -> None:
-    """Scores separation of the voices in STEMS_DIR, whose sum is the mixture.
+    """Scores separation through the streaming path, of choirs or of bands.
 
-    16 kHz, 4 s excerpts (the first skipped), SI-SDR of 1 s frames, mean / median in dB, through the
-    streaming path.
+    Choirs: FOLDER holds the voices, whose sum is the mixture. 16 kHz, 4 s excerpts (the first skipped),
+    SI-SDR of 1 s frames, mean / median in dB.
+
+    Bands, with --stems: FOLDER holds songs, each a folder of stems (or is MUSDB18). The same frames at the
+    songs' own rate, improvement of SI-SDR over the mixture, mean over songs, beside rivals that learn
+    nothing and ideal masks.
     """
-    wanted_f0 = choices("--f0", f0, F0_SOURCES)
     presets = tuple(int(ms) for ms in choices("--latency", latency, tuple(map(str, OVERLAP_AT_48K))))
+    _refuse(ctx, CHOIRS_ONLY if stems is not None else BANDS_ONLY, stems is not None)
+    if stems is not None:
+        wanted = BandWishes(stems, systems, models, presets, mix, bss, bss_taps, with_leaks, sounds)
+        evaluate_bands(folders, wanted, jobs, folder, json_file)
+        return
+    wanted_f0 = choices("--f0", f0, F0_SOURCES)
     names = _systems(systems, wanted_f0, f0)
     settings = Settings(names, presets, int(seeds), strict, cache or default_cache(), with_basic_pitch)
     mixtures = _mixtures(folders, quartets, in_pairs, voices)
-    if json_file is not None and not json_file.absolute().parent.is_dir():
-        raise RtsepError(f"--json {json_file}: {json_file.parent} is not a folder", "create it first")
-    if folder is not None:
-        writer = _report_writer(folder)
+    require_places(json_file, folder)
     with progress_bar() as progress:
         evaluation = evaluate(mixtures, settings, jobs, progress)
     found = report(evaluation)
@@ -102,9 +149,21 @@ def command(
     if found["basic_pitch"] and not evaluation.references:
         console.print(f"basic-pitch {found['basic_pitch']}")
     if folder is not None:
-        writer(evaluation, found, folder)
+        from rtsep.training.report.folder import write  # draws: not needed for the rest
+
+        write(evaluation, found, folder)
     if json_file is not None:
-        _write("--json", json_file, json.dumps(found, indent=1, allow_nan=False) + "\n")
+        write_json("--json", json_file, found)
+
+
+def _refuse(ctx: click.Context, names: tuple[str, ...], band: bool) -> None:
+    """Options of the other kind of evaluation, which would otherwise be left unheeded."""
+    for parameter in ctx.command.params:
+        given = parameter.name and ctx.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
+        if given and parameter.name in names:
+            kind = "choirs, not for --stems" if band else "bands"
+            remedy = "leave it out" if band else "name the stems with --stems, or leave it out"
+            raise RtsepError(f"{parameter.opts[0]} is for {kind}", remedy)
 
 
 def _systems(systems: str | None, wanted_f0: tuple[str, ...], f0: str) -> tuple[str, ...]:
@@ -128,49 +187,3 @@ def _mixtures(folders: tuple[Path, ...], quartets: str, in_pairs: bool, voices: 
                 "leave --voices out, or choose other mixtures with --quartets",
             )
     return mixtures
-
-
-@contextmanager
-def progress_bar() -> Iterator[Callable[[int, int, str], None]]:
-    """A bar on standard error, moved by (done, total, label)."""
-    bar = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
-    with Progress(*bar, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("", total=None)
-        yield lambda done, total, label: progress.update(task, completed=done, total=total, description=label)
-
-
-def _report_writer(folder: Path) -> Callable[[Evaluation, Report, Path], None]:
-    """Asked for before the work begins: an hour later is no time to hear that something is missing."""
-    if folder.exists() and not folder.is_dir():
-        raise RtsepError(f"--report {folder} is a file", "name a folder")
-    try:
-        from rtsep.training.report import folder as report_folder
-    except ImportError as error:
-        raise RtsepError(f"--report cannot draw: {error}", "run pip install 'rtsep[eval]'") from None
-    return report_folder.write
-
-
-def words(option: str, text: str) -> tuple[str, ...]:
-    """A comma-separated list, without repetitions."""
-    found = tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
-    if not found:
-        raise RtsepError(f"{option} names nothing", "give at least one name")
-    return found
-
-
-def choices(option: str, text: str, allowed: tuple[str, ...]) -> tuple[str, ...]:
-    """A comma-separated list of `allowed` words."""
-    chosen = words(option, text)
-    for word in chosen:
-        if word not in allowed:
-            raise RtsepError(f"{option} {word!r} is not one of {', '.join(allowed)}", "choose from these")
-    return chosen
-
-
-def _write(option: str, file: Path, text: str) -> None:
-    try:
-        file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise RtsepError(
-            f"{option} {file} cannot be written ({error.strerror})", "choose another path"
-        ) from None

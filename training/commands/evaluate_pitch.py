@@ -9,7 +9,7 @@ from rich.console import Console
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.hop.presets import OVERLAP_AT_48K
-from rtsep.training.commands.evaluate import choices, progress_bar, words
+from rtsep.training.commands.shared import choices, progress_bar, words
 from rtsep.training.evaluation.evaluate import Run
 from rtsep.training.evaluation.rendered_choirs import AUDIBLE_DB, SINGLE, evaluate_rendered
 from rtsep.training.evaluation.systems import known_systems

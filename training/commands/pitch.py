@@ -34,11 +34,12 @@ def command(
     Writes the best weights as pitch.safetensors, for the stage as pitch.onnx, and the facts as pitch.json.
     """
     try:
-        from rtsep.training.choir.pitch.streams import LATENCIES_MS, SAMPLERATE
+        from rtsep.training.choir.pitch.streams import LATENCIES_MS
         from rtsep.training.choir.pitch.task import PitchConfig, PitchTask
         from rtsep.training.files.model_files import write_network
         from rtsep.training.loop.checkpoint import load_best
         from rtsep.training.loop.fit import fit
+        from rtsep.training.measures.protocol import SAMPLERATE
     except ModuleNotFoundError as error:
         raise RtsepError(
             f"training needs {error.name}, which is not installed", "run pip install 'rtsep[train]'"

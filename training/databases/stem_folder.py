@@ -62,7 +62,7 @@ class Song:
 
     Attributes:
         name: of the song.
-        files: int16 [samples] by stem; `REST` is what is not told apart.
+        files: int16 [samples] by stem; `REST` is what is not separated further.
         levels_dbfs: by stem, RMS over the seconds in which it sounds.
     """
 
@@ -180,10 +180,10 @@ class StemWriter:
         place(self._folder / MANIFEST, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
 
 
-def active_level_dbfs(samples: F32) -> float:
+def active_level_dbfs(samples: F32, samplerate: int = SAMPLERATE) -> float:
     """RMS in dB re full scale over the seconds within 30 dB of the loudest second."""
-    whole = len(samples) // SAMPLERATE
-    seconds = samples[: whole * SAMPLERATE].reshape(whole, SAMPLERATE) if whole else samples[None]
+    whole = len(samples) // samplerate
+    seconds = samples[: whole * samplerate].reshape(whole, samplerate) if whole else samples[None]
     power = np.mean(np.square(seconds, dtype=np.float64), axis=1)
     return float(10.0 * np.log10(np.mean(power[power >= 1e-3 * power.max()]) + 1e-12))
 

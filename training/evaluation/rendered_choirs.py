@@ -2,8 +2,8 @@
 
 Voices are compared slot by slot, highest first: that is what trackers are asked for, and rendered choirs
 know who is where (`rtsep.training.choir.render.f0_labels.pitch_order`). Items have one to four voices, and
-every tracker is told how many. Or every voice is heard by itself, where swift-f0, which follows one voice
-offline, is the measure.
+every tracker is given their number. Or every voice is tracked by itself, where swift-f0, which follows one
+voice offline, is the measure.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,9 +16,10 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from rtsep.kernels.assignments import MAX_VOICES
 from rtsep.kernels.errors import RtsepError
 from rtsep.training.choir.render.dataset import ChoirFolder
-from rtsep.training.choir.render.f0_labels import in_order
+from rtsep.training.choir.render.f0_labels import LABEL_S, in_order
 from rtsep.training.evaluation.evaluate import Run, workers
 from rtsep.training.evaluation.systems import find_system
 from rtsep.training.measures.contours import Contours
@@ -30,12 +31,10 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
 FORMAT = "rtsep-eval-pitch/1"
-F0_STEP_S = 0.005  # of rendered choirs
 WARM_UP_S = 1.0  # a tracker may take that long to find its feet
 # Below the item's loudest voice: quieter singing is not asked for, and only what is quieter counts as
 # silence, for a reverberation has level but no pitch in the truth.
 AUDIBLE_DB = 40.0
-MAX_VOICES = 4
 SINGLE = "swift-f0"  # the name of the measure
 
 
@@ -53,7 +52,7 @@ def evaluate_rendered(
         folder, items: of render-choir.
         runs: systems that end with -tracked; with `solo` also `SINGLE`, at no latency.
         jobs: processes.
-        progress: told runs done, of how many, and which.
+        progress: called with runs done, of how many, and which.
         solo: every voice by itself.
 
     Raises:
@@ -129,16 +128,16 @@ def _points(run: Run, stems: F32, noise: F32, true: F64, level_db: F64) -> list[
     """Of stems [V, samples] that sing true [V, labels] Hz."""
     nothing = Contours(np.zeros(1), np.zeros((1, len(stems))))
     # noise as a stem of its own would count as a voice
-    heard = stems + noise / np.float32(len(stems))
+    recorded = stems + noise / np.float32(len(stems))
     if run.system == SINGLE:
-        f0_hz = swift_f0(heard[0] / max(float(np.abs(heard[0]).max()), 1e-9))
+        f0_hz = swift_f0(recorded[0] / max(float(np.abs(recorded[0]).max()), 1e-9))
         tracked = Contours(F0_HOP_S * np.arange(len(f0_hz), dtype=np.float64), f0_hz[:, None])
     else:
         assert run.latency_ms is not None
-        estimate = find_system(run.system).separate(heard, run.latency_ms, nothing)
+        estimate = find_system(run.system).separate(recorded, run.latency_ms, nothing)
         assert estimate.tracked is not None
         tracked = estimate.tracked
-    times_s = F0_STEP_S * np.arange(true.shape[1], dtype=np.float64)
+    times_s = LABEL_S * np.arange(true.shape[1], dtype=np.float64)
     late = times_s >= WARM_UP_S
     audible = level_db > level_db.max() - AUDIBLE_DB
     voiced, silent = (true > 0) & audible, (true <= 0) & ~audible

@@ -21,7 +21,7 @@ from rtsep.training.measures.protocol import SAMPLERATE, Audio
 
 PARTS = ("soprano", "alto", "tenor", "bass")  # highest first, as the separator's voices
 _PART_AND_SINGER = re.compile(rf"({'|'.join(PARTS)})[-_ ]?(\d+)", re.IGNORECASE)
-_SUFFIXES = {
+AUDIO_SUFFIXES = {
     ".wav",
     ".flac",
     ".aif",
@@ -53,7 +53,7 @@ def find_mixtures(folder: Path, quartets: str) -> list[Mixture]:
     """
     if not folder.is_dir():
         raise RtsepError(f"{folder} is not a folder", "give a folder of stems, one audio file per voice")
-    files = sorted(f for f in folder.iterdir() if f.is_file() and f.suffix.lower() in _SUFFIXES)
+    files = sorted(f for f in folder.iterdir() if f.is_file() and f.suffix.lower() in AUDIO_SUFFIXES)
     if not files:
         raise RtsepError(f"{folder} holds no audio file", "give a folder of stems, one audio file per voice")
     if quartets not in ("same", "all"):

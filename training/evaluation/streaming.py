@@ -15,7 +15,7 @@ def stream(
 ) -> tuple[Audio, Contours]:
     """A whole signal through `Separator.process`, block by block, its estimates aligned with the input.
 
-    Tracked F0 is noted after every block, and dated as the engine dates it (`Framing.pitch_age_s`).
+    Tracked F0 is noted after every block, with the time that the engine gives it (`Framing.pitch_delay_s`).
 
     Shape:
         mixture: float32 [samples].
@@ -24,12 +24,12 @@ def stream(
     latency, hop, samples = separator.latency_samples, separator.hop, len(mixture)
     padded = np.concatenate([mixture, np.zeros(latency, np.float32)])
     out = np.empty((len(separator.stems), len(padded)), np.float32)
-    age_s = separator.preset.framing.pitch_age_s
+    delay_s = separator.preset.framing.pitch_delay_s
     times_s, f0_hz = [], []
     for start in range(0, len(padded), block_samples):
         stop = min(start + block_samples, len(padded))
         out[:, start:stop] = separator.process(padded[start:stop])[:, :, 0]
         frame_end = stop // hop * hop
-        times_s.append(frame_end / separator.samplerate - age_s)
+        times_s.append(frame_end / separator.samplerate - delay_s)
         f0_hz.append(separator.voices.f0_hz.copy())
     return out[:-1, latency : latency + samples], Contours(np.array(times_s), np.array(f0_hz, np.float64))

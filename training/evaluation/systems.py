@@ -26,7 +26,7 @@ from rtsep.models.registry import find_model, shipped_models
 from rtsep.rt.hop.presets import Preset
 from rtsep.rt.separator import Separator
 from rtsep.training.baselines.nmf import nmf_separate
-from rtsep.training.baselines.oracle import IdealMasks, centred_ideal_masks
+from rtsep.training.baselines.oracle import IdealMasks, centred_ideal_masks, ratio
 from rtsep.training.baselines.unet import WEIGHTS_FOLDER, has_unet, unet_separate
 from rtsep.training.evaluation.streaming import stream
 from rtsep.training.measures.contours import Contours
@@ -72,7 +72,7 @@ def _mixture(stems: Audio, latency_ms: int, given: Contours) -> Estimate:
 
 def _ideal(power: int, stems: Audio, latency_ms: int, given: Contours) -> Estimate:
     preset = Preset(SAMPLERATE, latency_ms)
-    model = IdealMasks(stems, preset.framing, power)
+    model = IdealMasks(stems, preset.framing, partial(ratio, power=power))
     return Estimate(stream(Separator(model, preset), stems.sum(axis=0))[0])
 
 

@@ -128,7 +128,7 @@ def voice_score(parts: list[VoicePoints]) -> VoiceF0Score:
 
 
 def score_set(true_hz: Hz, tracked_hz: Hz) -> SetScore:
-    """Scores pitches regardless of who sings them.
+    """Scores pitches regardless of the voice they are given to.
 
     Shape:
         true_hz: float64 [points, voices], tracked_hz: float64 [points, pitches], 0 where there is none.

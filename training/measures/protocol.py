@@ -7,8 +7,10 @@ excerpt. A frame counts only if its normalised target holds an energy of at leas
 
 SI-SDR ignores any gain, and stems and estimates of one excerpt share theirs, so peak normalisation *after*
 separation changes one thing only: which frames the energy rule keeps. Normalising *before* separation is
-another matter, because a separator that carries state and has level thresholds hears something else: that
+another matter, because a separator that carries state and has level thresholds gets another input: that
 is the strict variant, see `rtsep.training.evaluation.systems`.
+
+Songs of bands keep their own sample rate: same seconds, same level of the energy rule.
 """
 
 from dataclasses import dataclass
@@ -30,16 +32,17 @@ MIN_TARGET_ENERGY = 10.0
 Audio = NDArray[np.float32]
 
 
-def excerpts(frames: int) -> list[slice]:
+def excerpts(frames: int, samplerate: int = SAMPLERATE) -> list[slice]:
     """The excerpts of a piece of `frames` samples, the skipped one left out."""
-    count = frames // EXCERPT_SAMPLES
+    length = EXCERPT_SAMPLES * samplerate // SAMPLERATE
+    count = frames // length
     if count <= SKIPPED_EXCERPTS:
-        least_s = (SKIPPED_EXCERPTS + 1) * EXCERPT_SAMPLES // SAMPLERATE
+        least_s = (SKIPPED_EXCERPTS + 1) * length // samplerate
         raise RtsepError(
-            f"the stems last {frames / SAMPLERATE:.1f} s, the protocol needs at least {least_s} s",
+            f"the stems last {frames / samplerate:.1f} s, the protocol needs at least {least_s} s",
             "give longer stems: excerpts last 4 s and the first is skipped",
         )
-    return [slice(i * EXCERPT_SAMPLES, (i + 1) * EXCERPT_SAMPLES) for i in range(SKIPPED_EXCERPTS, count)]
+    return [slice(i * length, (i + 1) * length) for i in range(SKIPPED_EXCERPTS, count)]
 
 
 def peak_gain(mixture: Audio) -> float:
@@ -64,23 +67,29 @@ class Scores:
         return Scores(self.si_sdr_db[voice : voice + 1], self.kept[voice : voice + 1])
 
 
-def score(stems: Audio, estimates: Audio) -> Scores:
+def score(
+    stems: Audio, estimates: Audio, samplerate: int = SAMPLERATE, mixture: Audio | None = None
+) -> Scores:
     """Score estimates that are aligned with their stems.
 
     Parameters
     ----------
-    stems, estimates : float32 [voices, samples] at 16 kHz
-        The mixture is the sum of the stems.
+    stems, estimates : float32 [voices, samples]
+    samplerate : Hz; the energy that the rule asks for grows with the samples of a second
+    mixture : float32 [samples]; the sum of the stems where left out, more where other stems sound too
     """
     if stems.shape != estimates.shape:
         raise ValueError(f"stems are {stems.shape}, estimates are {estimates.shape}")
-    mixture = stems.sum(axis=0)
+    if mixture is None:
+        mixture = stems.sum(axis=0)
+    frame_samples = FRAME_SAMPLES * samplerate // SAMPLERATE
+    least_energy = MIN_TARGET_ENERGY * samplerate / SAMPLERATE
     ratios, kept = [], []
-    for excerpt in excerpts(stems.shape[1]):
-        shape = (len(stems), FRAMES_PER_EXCERPT, FRAME_SAMPLES)
+    for excerpt in excerpts(stems.shape[1], samplerate):
+        shape = (len(stems), FRAMES_PER_EXCERPT, frame_samples)
         target = peak_gain(mixture[excerpt]) * stems[:, excerpt].reshape(shape).astype(np.float64)
         ratios.append(si_sdr_db(target, estimates[:, excerpt].reshape(shape)))
-        kept.append(np.sum(target * target, axis=-1) >= MIN_TARGET_ENERGY)
+        kept.append(np.sum(target * target, axis=-1) >= least_energy)
     return Scores(np.concatenate(ratios, axis=1), np.concatenate(kept, axis=1))
 
 

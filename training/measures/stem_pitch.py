@@ -8,7 +8,6 @@ beyond dispute. In the tail of a reverberation, for one, they differ.
 
 import hashlib
 import importlib.metadata
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsep.kernels.errors import RtsepError
+from rtsep.models.cache_folder import cache_folder
 from rtsep.training.files.atomic_write import place
 from rtsep.training.measures.contours import Contours
 from rtsep.training.measures.protocol import SAMPLERATE, Audio
@@ -71,7 +71,7 @@ class F0Truth:
 
 def default_cache() -> Path:
     """Where F0 contours are kept between runs."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rtsep" / "f0"
+    return cache_folder("f0")
 
 
 def swift_f0_version() -> str:

@@ -34,7 +34,7 @@ def report(evaluation: Evaluation) -> Report:
     where = places(mixtures)
     return {
         "format": FORMAT,
-        "versions": _versions(),
+        "versions": versions(PACKAGES),
         "settings": {
             "systems": list(settings.systems),
             "latencies_ms": list(settings.latencies_ms),
@@ -72,14 +72,15 @@ def report(evaluation: Evaluation) -> Report:
     }
 
 
-def _versions() -> Report:
-    versions: Report = {"python": platform.python_version()}
-    for package in PACKAGES:
+def versions(packages: tuple[str, ...]) -> Report:
+    """Of Python and of packages, None where one is not installed."""
+    found: Report = {"python": platform.python_version()}
+    for package in packages:
         try:
-            versions[package] = importlib.metadata.version(package)
+            found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
-            versions[package] = None
-    return versions
+            found[package] = None
+    return found
 
 
 def _seeds(asked: int) -> Report:
@@ -149,7 +150,7 @@ def _summary(scores: list[Scores], where: Places) -> Report:
 
 
 def _truth_summary(truths: list[F0Truth], where: Places) -> Report | None:
-    """How far the two single-voice trackers agree: what the truth itself is worth."""
+    """How far the two single-voice trackers agree: how exact the truth itself is."""
     if not truths:
         return None
     voices = []

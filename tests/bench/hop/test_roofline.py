@@ -10,7 +10,7 @@ from rtsep.bench.hop.roofline import Work, count, floor_us
 from rtsep.models.choir.pitch_grid import CANDIDATES
 from rtsep.models.gpu.build_program import build_program
 from rtsep.models.gpu.comb import TensorAdaptiveComb
-from rtsep.models.gpu.fused_tracker import who_sings
+from rtsep.models.gpu.fused_tracker import assign_pitches
 from rtsep.models.gpu.hop_program import HopProgram
 from rtsep.models.gpu.tracker import OWN, TensorTracker
 from rtsep.rt.hop.presets import Preset
@@ -52,9 +52,9 @@ def test_who_sings_what_is_one_launch() -> None:
         tracker = build_program("choir", voices=4, framing=framing).to("meta").tracker
         assert isinstance(tracker, TensorTracker)
         before = [x.to("meta") for x in tracker.initial_state(1)]
-        heard = [torch.zeros(1, CANDIDATES, device="meta") for _ in range(3)]
+        outputs = [torch.zeros(1, CANDIDATES, device="meta") for _ in range(3)]
         counter.launches = 0
-        who_sings(heard, before[: 1 + OWN], tracker.choices, 0.01, 0.9, 1)
+        assign_pitches(outputs, before[: 1 + OWN], tracker.choices, 0.01, 0.9, 1)
     assert counter.launches == 1
 
 

@@ -143,7 +143,7 @@ def test_given_pitches_are_read_between_the_synthesis_window_and_the_spectrum(na
         pitch = model.report.f0_hz[0]
         end_s, window_s = hop * preset.hop / 48000, preset.window_samples / 48000
         assert 200 + 100 * (end_s - window_s / 2) < pitch < 200 + 100 * (end_s - preset.half_overlap / 48000)
-        assert pitch == pytest.approx(200 + 100 * (end_s - preset.framing.pitch_age_s), abs=0.01)
+        assert pitch == pytest.approx(200 + 100 * (end_s - preset.framing.pitch_delay_s), abs=0.01)
 
 
 @pytest.mark.parametrize("voices", [1, 2, 3, 4])

@@ -1,9 +1,9 @@
-"""From what a network says to who sings what; the network here says what it is told to."""
+"""From the outputs of a network to assigned pitches; the network here has given outputs."""
 
 import numpy as np
 import pytest
 
-from rtsep.models.choir.network_tracker import SURE_LOG_ODDS, NetworkTracker
+from rtsep.models.choir.network_tracker import REPORT_LOG_ODDS, NetworkTracker
 from rtsep.models.choir.pitch_grid import BANDS, CANDIDATE_CENTS, CANDIDATES, LOWEST_CANDIDATE_HZ
 from rtsep.models.mask_model import State
 from rtsep.rt.hop.presets import OVERLAP_AT_48K, Preset
@@ -11,7 +11,7 @@ from rtsep.rt.hop.presets import OVERLAP_AT_48K, Preset
 CLEAR = 5.0  # log odds
 
 
-class Told:
+class FakeNetwork:
     """Stands where `OnnxStep` stands: hop by hop it says the next of `sayings`, then the last for ever."""
 
     def __init__(self, sayings: list[dict[float, float]], unison: float | None = None) -> None:
@@ -48,110 +48,112 @@ class Told:
         self.hop = int(state["hop"])
 
 
-def follow(told: Told, voices: int, hops: int, latency_ms: int = 11) -> tuple[np.ndarray, np.ndarray]:
+def follow(
+    network: FakeNetwork, voices: int, hops: int, latency_ms: int = 11
+) -> tuple[np.ndarray, np.ndarray]:
     """F0 and certainty [hops, voices] of a fresh tracker."""
-    tracker = NetworkTracker(told, voices, Preset(16000, latency_ms).framing)  # type: ignore[arg-type]
+    tracker = NetworkTracker(network, voices, Preset(16000, latency_ms).framing)  # type: ignore[arg-type]
     return run(tracker, voices, hops)
 
 
 def run(tracker: NetworkTracker, voices: int, hops: int) -> tuple[np.ndarray, np.ndarray]:
-    f0_hz, sure = np.zeros((hops, voices), np.float32), np.zeros((hops, voices), np.bool_)
+    f0_hz, confident = np.zeros((hops, voices), np.float32), np.zeros((hops, voices), np.bool_)
     amplitude = np.zeros(Preset(16000, 11).framing.bins, np.float32)
     for hop in range(hops):
-        tracker.step(amplitude, f0_hz[hop], sure[hop])
-    return f0_hz, sure
+        tracker.step(amplitude, f0_hz[hop], confident[hop])
+    return f0_hz, confident
 
 
 CHORD = {587.3: CLEAR, 440.0: CLEAR, 293.7: CLEAR, 146.8: CLEAR}
 
 
 def test_a_chord_is_told_in_pitch_order_to_a_tenth_of_a_cent() -> None:
-    f0_hz, sure = follow(Told([CHORD]), 4, 5)
+    f0_hz, confident = follow(FakeNetwork([CHORD]), 4, 5)
     np.testing.assert_allclose(1200 * np.log2(f0_hz[-1] / sorted(CHORD, reverse=True)), 0, atol=0.1)
-    assert sure[-1].all()
+    assert confident[-1].all()
 
 
-def test_what_a_smaller_choir_cannot_sing_goes_to_nobody() -> None:
-    f0_hz, _ = follow(Told([{**CHORD, 220.0: -1.0}]), 4, 5)
+def test_what_a_smaller_choir_cannot_sing_is_dropped() -> None:
+    f0_hz, _ = follow(FakeNetwork([{**CHORD, 220.0: -1.0}]), 4, 5)
     assert not np.isclose(f0_hz[-1], 220.0, rtol=0.01).any()
 
 
 def test_a_voice_that_rests_leaves_its_place_empty() -> None:
     resting = {f: v for f, v in CHORD.items() if f != 440.0}
-    f0_hz, sure = follow(Told([CHORD] * 20 + [resting] * 20), 4, 40)
+    f0_hz, confident = follow(FakeNetwork([CHORD] * 20 + [resting] * 20), 4, 40)
     np.testing.assert_allclose(f0_hz[-1], [587.3, 0, 293.7, 146.8], rtol=1e-3)
-    assert sure[-1].tolist() == [True, False, True, True]
+    assert confident[-1].tolist() == [True, False, True, True]
 
 
-def test_a_doubtful_pitch_steers_but_is_not_sure() -> None:
-    f0_hz, sure = follow(Told([{440.0: SURE_LOG_ODDS - 0.5}]), 1, 5)
+def test_a_doubtful_pitch_steers_but_is_not_confident() -> None:
+    f0_hz, confident = follow(FakeNetwork([{440.0: REPORT_LOG_ODDS - 0.5}]), 1, 5)
     assert f0_hz[-1, 0] == pytest.approx(440.0, rel=1e-3)
-    assert not sure[-1, 0]
-    f0_hz, sure = follow(Told([{440.0: SURE_LOG_ODDS + 0.5}]), 1, 5)
-    assert sure[-1, 0]
+    assert not confident[-1, 0]
+    f0_hz, confident = follow(FakeNetwork([{440.0: REPORT_LOG_ODDS + 0.5}]), 1, 5)
+    assert confident[-1, 0]
 
 
 def test_silence_has_no_pitch() -> None:
-    f0_hz, sure = follow(Told([{}]), 4, 5)
+    f0_hz, confident = follow(FakeNetwork([{}]), 4, 5)
     assert not f0_hz.any()
-    assert not sure.any()
+    assert not confident.any()
 
 
 def test_a_unison_is_sung_by_two() -> None:
     """The upper two of three voices meet; the lowest stays."""
     meeting = [{523.3: CLEAR, 440.0: CLEAR, 220.0: CLEAR}] * 10 + [{440.0: CLEAR, 220.0: CLEAR}] * 10
-    f0_hz, sure = follow(Told(meeting, unison=440.0), 3, 20)
+    f0_hz, confident = follow(FakeNetwork(meeting, unison=440.0), 3, 20)
     np.testing.assert_allclose(f0_hz[-1], [440.0, 440.0, 220.0], rtol=1e-3)
-    assert sure[-1].all()
+    assert confident[-1].all()
 
 
-def test_who_falls_silent_beside_a_neighbour_joins_for_a_second_and_is_not_sure() -> None:
-    """The upper of three ends a whole tone over the middle one; nobody says that it is a unison."""
+def test_who_falls_silent_beside_a_neighbour_joins_for_a_second_and_is_not_confident() -> None:
+    """The upper of three ends a whole tone over the middle one; the network does not report a unison."""
     hops_a_second = round(16000 / Preset(16000, 11).framing.hop)
-    told = Told([{493.9: CLEAR, 440.0: CLEAR, 220.0: CLEAR}] * 20 + [{440.0: CLEAR, 220.0: CLEAR}])
-    f0_hz, sure = follow(told, 3, 40 + hops_a_second)
+    network = FakeNetwork([{493.9: CLEAR, 440.0: CLEAR, 220.0: CLEAR}] * 20 + [{440.0: CLEAR, 220.0: CLEAR}])
+    f0_hz, confident = follow(network, 3, 40 + hops_a_second)
     np.testing.assert_allclose(f0_hz[40], [440.0, 440.0, 220.0], rtol=1e-3)
-    assert sure[40].tolist() == [False, True, True]
+    assert confident[40].tolist() == [False, True, True]
     np.testing.assert_allclose(f0_hz[-1], [0.0, 440.0, 220.0], rtol=1e-3)
 
 
 def test_who_falls_silent_far_from_all_rests() -> None:
-    told = Told([{523.3: CLEAR, 440.0: CLEAR, 220.0: CLEAR}] * 20 + [{440.0: CLEAR, 220.0: CLEAR}])
-    f0_hz, _ = follow(told, 3, 40)
+    network = FakeNetwork([{523.3: CLEAR, 440.0: CLEAR, 220.0: CLEAR}] * 20 + [{440.0: CLEAR, 220.0: CLEAR}])
+    f0_hz, _ = follow(network, 3, 40)
     np.testing.assert_allclose(f0_hz[-1], [0.0, 440.0, 220.0], rtol=1e-3)
 
 
 def test_a_step_to_another_note_is_followed_at_once() -> None:
-    f0_hz, _ = follow(Told([{440.0: CLEAR}] * 10 + [{523.3: CLEAR}] * 3), 1, 13)
+    f0_hz, _ = follow(FakeNetwork([{440.0: CLEAR}] * 10 + [{523.3: CLEAR}] * 3), 1, 13)
     np.testing.assert_allclose(f0_hz[9:11, 0], [440.0, 523.3], rtol=1e-3)
 
 
 def test_at_5_ms_the_network_looks_at_every_other_hop() -> None:
-    told = Told([CHORD])
-    follow(told, 4, 21, latency_ms=5)
-    assert told.hop == 10
+    network = FakeNetwork([CHORD])
+    follow(network, 4, 21, latency_ms=5)
+    assert network.hop == 10
 
 
 @pytest.mark.parametrize("place", range(4))
 def test_the_network_knows_its_preset(place: int) -> None:
-    told = Told([{}])
-    follow(told, 1, 1, tuple(OVERLAP_AT_48K)[place])
-    assert told.inputs["preset"].tolist() == [[float(i == place) for i in range(4)]]
+    network = FakeNetwork([{}])
+    follow(network, 1, 1, tuple(OVERLAP_AT_48K)[place])
+    assert network.inputs["preset"].tolist() == [[float(i == place) for i in range(4)]]
 
 
 def test_a_state_is_continued_exactly() -> None:
     sayings = [{f * 2 ** (hop / 120): v for f, v in CHORD.items()} for hop in range(40)]
     framing = Preset(16000, 5).framing
-    whole, _ = follow(Told(sayings), 4, 60, latency_ms=5)
-    first = NetworkTracker(Told(sayings), 4, framing)  # type: ignore[arg-type]
+    whole, _ = follow(FakeNetwork(sayings), 4, 60, latency_ms=5)
+    first = NetworkTracker(FakeNetwork(sayings), 4, framing)  # type: ignore[arg-type]
     run(first, 4, 31)  # between two looks
-    second = NetworkTracker(Told(sayings), 4, framing)  # type: ignore[arg-type]
+    second = NetworkTracker(FakeNetwork(sayings), 4, framing)  # type: ignore[arg-type]
     second.load_state_dict(first.state_dict())
     np.testing.assert_array_equal(run(second, 4, 29)[0], whole[31:])
 
 
 def test_a_damaged_state_is_refused_and_changes_nothing() -> None:
-    tracker = NetworkTracker(Told([CHORD]), 4, Preset(16000, 11).framing)  # type: ignore[arg-type]
+    tracker = NetworkTracker(FakeNetwork([CHORD]), 4, Preset(16000, 11).framing)  # type: ignore[arg-type]
     run(tracker, 4, 3)
     before = tracker.state_dict()
     damaged = tracker.state_dict()

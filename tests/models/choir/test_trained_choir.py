@@ -9,7 +9,7 @@ from rtsep.models.choir.given_pitches import F0Track
 from rtsep.rt.hop.presets import OVERLAP_AT_48K
 
 EVERY_LATENCY = pytest.mark.parametrize("latency_ms", OVERLAP_AT_48K)
-CHORD = (71, 67, 62, 53)  # nobody sings an overtone of another
+CHORD = (71, 67, 62, 53)  # no voice sings an overtone of another
 
 
 def _listen(separator: Separator, sound: np.ndarray, from_s: float) -> tuple[np.ndarray, np.ndarray]:
@@ -53,7 +53,7 @@ def test_a_chord_comes_apart(latency_ms: int) -> None:
         assert 10 * np.log10((scaled @ scaled) / ((got - scaled) @ (got - scaled))) > 3.0
 
 
-def test_silence_and_a_quiet_room_are_nobody() -> None:
+def test_silence_and_a_quiet_room_have_no_voice() -> None:
     separator = Separator.load("choir", voices=4, samplerate=48000, latency_ms=11)
     found, _ = _listen(separator, noise(48000, level=1e-4), 0.0)
     assert not found.any()

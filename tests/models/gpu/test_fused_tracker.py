@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from rtsep.kernels.assignments import ways
+from rtsep.kernels.assignments import all_assignments
 from rtsep.models.choir.network_tracker import preset_of
 from rtsep.models.gpu import fused_tracker
 from rtsep.models.gpu.assignment import PEAKS
@@ -24,12 +24,18 @@ from rtsep.models.networks.source_filter_net import SourceFilterNet
 from rtsep.rt.hop.presets import Preset
 
 needs_triton = pytest.mark.skipif(not HAS_TRITON, reason="Triton is not installed: it exists for Linux alone")
-POINTERS = {"hops": "*i64", "hops_after": "*i64", "sure": "*i1", "sure_after": "*i1", "ways": "*i32"}
+POINTERS = {
+    "hops": "*i64",
+    "hops_after": "*i64",
+    "confident": "*i1",
+    "confident_after": "*i1",
+    "assignments": "*i32",
+}
 
 
 def test_choices_are_the_ways_of_the_assignment_and_then_none() -> None:
     for voices in range(1, 5):
-        table, every = choices(voices).numpy(), np.array(ways(voices))
+        table, every = choices(voices).numpy(), np.array(all_assignments(voices))
         np.testing.assert_array_equal(table[:, : len(every)].T - 1, every)
         assert (table[:, len(every) :] > PEAKS).all()
         assert table.shape[1].bit_count() == 1
@@ -58,19 +64,19 @@ def test_it_compiles_without_a_gpu_and_nothing_is_contracted(
     import triton
     from triton.backends.compiler import GPUTarget
 
-    from rtsep.models.gpu.triton_tracker import LAUNCH, who_sings
+    from rtsep.models.gpu.triton_tracker import LAUNCH, assign_pitches
 
     constants = {
         "VOICES": voices,
         "LANES": triton.next_power_of_2(voices),
-        "WAYS": choices(voices).shape[1],
+        "ASSIGNMENTS": choices(voices).shape[1],
         "HOP_S": 0.0107,
         "MEMORY": 0.9,
         "STRIDE": 1,
     }
-    signature = {name: POINTERS.get(name, "*fp32") for name in who_sings.arg_names}
+    signature = {name: POINTERS.get(name, "*fp32") for name in assign_pitches.arg_names}
     signature |= {"of_stream": "i32", "of_candidate": "i32"} | dict.fromkeys(constants, "constexpr")
-    source = triton.compiler.ASTSource(fn=who_sings, signature=signature, constexprs=constants)
+    source = triton.compiler.ASTSource(fn=assign_pitches, signature=signature, constexprs=constants)
     code = triton.compile(source, target=GPUTarget("cuda", capability, 32), options=LAUNCH).asm
     assert len(code["cubin"]) > 0
     assert "div.rn.f32" in code["ptx"]
@@ -147,15 +153,15 @@ def test_on_a_gpu_the_captured_hop_is_the_tensors(voices: int, latency_ms: int) 
     graphed = GraphedHop(fused, streams)
     state = tensors.initial_state(streams)
     rng = np.random.default_rng(voices)
-    nobody, no_hz = np.zeros(streams, np.bool_), np.zeros((streams, voices), np.float32)
-    told = 0
+    zeros, no_hz = np.zeros(streams, np.bool_), np.zeros((streams, voices), np.float32)
+    reported = 0
     for _ in range(200):
         block = (0.1 * rng.standard_normal((streams, preset.hop, 1))).astype(np.float32)
-        out = graphed.step(block, nobody, no_hz)
-        given = (torch.from_numpy(x).cuda() for x in (block, nobody, no_hz))
+        out = graphed.step(block, zeros, no_hz)
+        given = (torch.from_numpy(x).cuda() for x in (block, zeros, no_hz))
         stems, f0_hz, _, _, _, *rest = tensors(*given, *state)
         state = tuple(rest)
         np.testing.assert_allclose(out.f0_hz, f0_hz.cpu().numpy(), rtol=1e-4)
         np.testing.assert_allclose(out.stems, stems.cpu().numpy(), atol=1e-4)
-        told += int((out.f0_hz > 0).sum())
-    assert told > 200
+        reported += int((out.f0_hz > 0).sum())
+    assert reported > 200

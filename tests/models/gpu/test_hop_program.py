@@ -75,7 +75,7 @@ class Engines:
             blocks.append(sound[hop * size : (hop + 1) * size])
             f0_hz = np.zeros(2, np.float32)
             hops = hop - began + 1
-            track.at(hops * size / SAMPLERATE - self.preset.framing.pitch_age_s, f0_hz)
+            track.at(hops * size / SAMPLERATE - self.preset.framing.pitch_delay_s, f0_hz)
             pitches.append(f0_hz)
         if hop == 30:
             blocks[1][5, 0] = np.nan

@@ -57,15 +57,15 @@ def test_every_stream_is_the_stage_s(hop: int) -> None:
     tensor = TensorTracker(network, 3, framing)
     state = tensor.initial_state(STREAMS)
     rng = np.random.default_rng(hop)
-    f0_hz, sure = np.zeros(3, np.float32), np.zeros(3, np.bool_)
+    f0_hz, confident = np.zeros(3, np.float32), np.zeros(3, np.bool_)
     sounding = 0
     for _ in range(24):
         amplitude = np.exp(rng.normal(-6.0, 2.0, (STREAMS, framing.bins))).astype(np.float32)
-        found_hz, found_sure, *rest = tensor(torch.from_numpy(amplitude), *state)
+        found_hz, found_confident, *rest = tensor(torch.from_numpy(amplitude), *state)
         state = tuple(rest)
         for stream, stage in enumerate(stages):
-            stage.step(amplitude[stream], f0_hz, sure)
+            stage.step(amplitude[stream], f0_hz, confident)
             np.testing.assert_allclose(found_hz[stream].numpy(), f0_hz, rtol=1e-4)
-            np.testing.assert_array_equal(found_sure[stream].numpy(), sure)
+            np.testing.assert_array_equal(found_confident[stream].numpy(), confident)
             sounding += int((f0_hz > 0).sum())
     assert sounding > 24

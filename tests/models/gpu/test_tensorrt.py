@@ -1,4 +1,4 @@
-"""`--backend tensorrt`: engines of every network, the hop with them in it, what is said without them."""
+"""`--backend tensorrt`: plans of every network, the hop with them in it, what is said without them."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -8,28 +8,28 @@ import numpy as np
 import pytest
 import torch
 from helpers.eager_hop import EagerHop
-from helpers.fake_engine import FakeEngine, at
+from helpers.fake_plan import FakePlan, at
 from helpers.sung import sing, vibrato
 
 from rtsep import Separator
 from rtsep.kernels.errors import RtsepError
 from rtsep.models import backends
 from rtsep.models.build import build_model
-from rtsep.models.gpu import cuda_graph, tensorrt_builder, tensorrt_engine
+from rtsep.models.gpu import cuda_graph, tensorrt_builder, tensorrt_plan
 from rtsep.models.gpu.build_program import build_program
 from rtsep.models.gpu.half_precision import half_products
 from rtsep.models.gpu.tensorrt_builder import TensorRtBuilder
 from rtsep.models.registry import shipped_models
-from rtsep.models.runtimes.compile import Recorder, compile_networks, compiled_engine, engine_key
-from rtsep.models.runtimes.engine_cache import EngineCache, default_folder
+from rtsep.models.runtimes.compile import Recorder, compile_networks, compiled_plan, plan_key
 from rtsep.models.runtimes.network_step import NetworkStep
 from rtsep.models.runtimes.onnx_step import OnnxStep
+from rtsep.models.runtimes.plan_cache import PlanCache, default_folder
 from rtsep.rt.hop.presets import Preset
 
 RATE, VOICES = 16000, 2
 NETWORKS = [(model, network.onnx) for model in shipped_models().values() for network in model.card.networks]
 RTX = pytest.mark.skipif(
-    not any(find_spec(name) for name in tensorrt_engine.MODULES),
+    not any(find_spec(name) for name in tensorrt_plan.MODULES),
     reason="TensorRT-RTX is not installed (extra `trt-check`)",
 )
 
@@ -39,7 +39,7 @@ def song() -> np.ndarray:
     return (tones[0] + tones[1]).astype(np.float32)[:, None]
 
 
-class PaperGpu(TensorRtBuilder):
+class StubGpu(TensorRtBuilder):
     """Builds truly where it can; what it builds runs on ONNX Runtime."""
 
     def describe(self) -> dict[str, str]:
@@ -48,17 +48,17 @@ class PaperGpu(TensorRtBuilder):
     def build(self, network: bytes, name: str, precision: str) -> bytes:
         return network if precision == "fp32" else half_products(network)
 
-    def load(self, engine: bytes, name: str) -> NetworkStep:
-        return OnnxStep(engine, name)
+    def load(self, plan: bytes, name: str) -> NetworkStep:
+        return OnnxStep(plan, name)
 
 
 @pytest.fixture
-def paper_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[FakeEngine]:
-    """A GPU of paper: engines are fake ones, the hop runs operation by operation."""
-    made: list[FakeEngine] = []
+def stub_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[FakePlan]:
+    """A stub of a GPU: plans are fake ones, the hop runs operation by operation."""
+    made: list[FakePlan] = []
 
-    def engine(content: bytes, name: str) -> FakeEngine:
-        made.append(FakeEngine(content, name))
+    def plan(content: bytes, name: str) -> FakePlan:
+        made.append(FakePlan(content, name))
         return made[-1]
 
     def graphed(program: object, streams: int, *, backend: str, bound: float) -> EagerHop:
@@ -71,8 +71,8 @@ def paper_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[FakeEngin
     monkeypatch.setattr(cuda_graph, "GraphedHop", graphed)
     monkeypatch.setattr(torch.nn.Module, "cuda", lambda self: self)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda device=None: SimpleNamespace(cuda_stream=0))
-    monkeypatch.setattr(tensorrt_builder, "TensorRtBuilder", PaperGpu)
-    monkeypatch.setattr(tensorrt_engine, "Engine", engine)
+    monkeypatch.setattr(tensorrt_builder, "TensorRtBuilder", StubGpu)
+    monkeypatch.setattr(tensorrt_plan, "Plan", plan)
     return made
 
 
@@ -80,13 +80,13 @@ def compiled(preset: Preset, precision: str = "fp32") -> None:
     recorder = Recorder()
     model = build_model("choir", voices=VOICES, framing=preset.framing, f0=None, make_step=recorder)
     Separator(model, preset, 1).process(song()[:4000])
-    compile_networks(PaperGpu(), precision, recorder, EngineCache(default_folder()), str)
+    compile_networks(StubGpu(), precision, recorder, PlanCache(default_folder()), str)
 
 
 @pytest.mark.parametrize(
     "latency_ms", [11, 43]
 )  # pitches alone; pitches and levels, of a file for four voices
-def test_the_hop_with_engines_is_the_engine_s(paper_gpu: list[FakeEngine], latency_ms: int) -> None:
+def test_the_hop_with_plans_gives_the_processor_s_samples(stub_gpu: list[FakePlan], latency_ms: int) -> None:
     compiled(Preset(RATE, latency_ms))
     there, here = (
         Separator.load("choir", voices=VOICES, samplerate=RATE, latency_ms=latency_ms, backend=backend)
@@ -96,14 +96,14 @@ def test_the_hop_with_engines_is_the_engine_s(paper_gpu: list[FakeEngine], laten
     np.testing.assert_allclose(there.process(sound), here.process(sound), atol=1e-4)
     assert not there.gpu_lost
     hops = len(sound) // there.hop
-    assert len(paper_gpu) == (1 if latency_ms == 11 else 2)
-    assert all(engine.launches >= hops for engine in paper_gpu)
+    assert len(stub_gpu) == (1 if latency_ms == 11 else 2)
+    assert all(plan.launches >= hops for plan in stub_gpu)
 
 
 @pytest.mark.parametrize("voices", [1, 2, 3, 4])
 @pytest.mark.parametrize("latency_ms", [11, 43])
 def test_half_precision_passes_the_start_s_check(
-    paper_gpu: list[FakeEngine], latency_ms: int, voices: int
+    stub_gpu: list[FakePlan], latency_ms: int, voices: int
 ) -> None:
     """Whatever the number of voices: which of them sings what must not hang by a digit."""
     compiled(Preset(RATE, latency_ms), "fp16")
@@ -114,7 +114,7 @@ def test_half_precision_passes_the_start_s_check(
     assert not with_halves.gpu_lost
 
 
-def test_nothing_runs_that_was_not_compiled(paper_gpu: list[FakeEngine]) -> None:
+def test_nothing_runs_that_was_not_compiled(stub_gpu: list[FakePlan]) -> None:
     preset = Preset(RATE, 11)
     with pytest.raises(
         RtsepError,
@@ -134,16 +134,16 @@ def test_nothing_runs_that_was_not_compiled(paper_gpu: list[FakeEngine]) -> None
 
 
 def test_an_engine_with_other_numbers_does_not_go_on_stage(
-    paper_gpu: list[FakeEngine], monkeypatch: pytest.MonkeyPatch
+    stub_gpu: list[FakePlan], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compiled(Preset(RATE, 11))
-    launch = FakeEngine.launch
+    launch = FakePlan.launch
 
-    def doubting(self: FakeEngine, addresses: dict[str, int], stream: int) -> None:
+    def doubting(self: FakePlan, addresses: dict[str, int], stream: int) -> None:
         launch(self, addresses, stream)
         at(addresses["salience"], self.outputs["salience"])[...] -= 8.0  # nobody is sure to sing any more
 
-    monkeypatch.setattr(FakeEngine, "launch", doubting)
+    monkeypatch.setattr(FakePlan, "launch", doubting)
     with pytest.raises(RtsepError, match=r"--backend tensorrt differs from the processor by .* bound 0.0001"):
         Separator.load("choir", voices=VOICES, samplerate=RATE, backend="tensorrt")
 
@@ -153,7 +153,7 @@ def test_an_engine_with_other_numbers_does_not_go_on_stage(
 @pytest.mark.parametrize(("model", "file"), NETWORKS, ids=[file for _, file in NETWORKS])
 def test_every_network_becomes_one_engine(model, file: str, precision: str) -> None:  # type: ignore[no-untyped-def]
     assert len(TensorRtBuilder().build(model.read(file), file, precision)) > 10_000
-    trt = tensorrt_engine.require_tensorrt()
+    trt = tensorrt_plan.require_tensorrt()
     logger = trt.Logger(trt.Logger.ERROR)
     typed = 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
     network = trt.Builder(logger).create_network(typed)
@@ -173,21 +173,21 @@ def test_without_tensorrt_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> None:
         raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
-    monkeypatch.setattr(tensorrt_engine, "import_module", missing)
+    monkeypatch.setattr(tensorrt_plan, "import_module", missing)
     with pytest.raises(RtsepError, match=r"neither tensorrt nor tensorrt_rtx is installed; install it \(pip"):
-        tensorrt_engine.require_tensorrt()
+        tensorrt_plan.require_tensorrt()
 
     def broken(name: str) -> None:
         raise RuntimeError("libcuda.so.1: cannot open shared object file")
 
-    monkeypatch.setattr(tensorrt_engine, "import_module", broken)
+    monkeypatch.setattr(tensorrt_plan, "import_module", broken)
     with pytest.raises(RtsepError, match=r"--backend tensorrt cannot start: tensorrt: libcuda.so.1: cann"):
-        tensorrt_engine.require_tensorrt()
+        tensorrt_plan.require_tensorrt()
 
 
 def test_an_engine_belongs_to_a_gpu_and_a_driver(monkeypatch: pytest.MonkeyPatch) -> None:
-    builder = PaperGpu()
-    key = engine_key(builder, b"network", "fp32")
+    builder = StubGpu()
+    key = plan_key(builder, b"network", "fp32")
     assert (key.device, key.driver, key.backend) == ("H200 (9.0)", "580.1", "tensorrt")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "H200")
@@ -214,15 +214,15 @@ def test_on_a_gpu(precision: str, bound: float, monkeypatch: pytest.MonkeyPatch,
     preset, recorder, sound = Preset(RATE, 43), Recorder(), song()
     model = build_model("choir", voices=VOICES, framing=preset.framing, f0=None, make_step=recorder)
     expected = Separator(model, preset, 1).process(sound)
-    builder = backends.engine_builder("tensorrt", "choir", precision)
-    compile_networks(builder, precision, recorder, EngineCache(default_folder()), str)
-    (backend,) = (name for name, engines in backends.TENSORRT.items() if engines == precision)
+    builder = backends.plan_builder("tensorrt", "choir", precision)
+    compile_networks(builder, precision, recorder, PlanCache(default_folder()), str)
+    (backend,) = (name for name, plans in backends.TENSORRT.items() if plans == precision)
     there = Separator.load("choir", voices=VOICES, samplerate=RATE, latency_ms=43, backend=backend)
     np.testing.assert_allclose(there.process(sound), expected, atol=bound)
 
 
 @torch.no_grad()
-def test_engines_are_asked_for_by_file(paper_gpu: list[FakeEngine]) -> None:
+def test_plans_are_asked_for_by_file(stub_gpu: list[FakePlan]) -> None:
     asked = []
 
     def replace(network, content: bytes, name: str):  # type: ignore[no-untyped-def]
@@ -254,7 +254,7 @@ def torch_tensorrt(monkeypatch: pytest.MonkeyPatch) -> FakeTorchTensorRt:
     monkeypatch.setattr(tensorrt_builder.metadata, "version", lambda package: "2.11.0")
     monkeypatch.setattr(tensorrt_builder, "import_module", lambda name: fake)
     monkeypatch.setattr(tensorrt_builder, "describe_gpu", lambda backend: {"device": "H200", "driver": "1"})
-    monkeypatch.setattr(tensorrt_engine, "runtime_name", lambda: "tensorrt 10.15")
+    monkeypatch.setattr(tensorrt_plan, "runtime_name", lambda: "tensorrt 10.15")
     return fake
 
 
@@ -267,8 +267,8 @@ def test_torch_tensorrt_builds_where_it_is_installed(torch_tensorrt: FakeTorchTe
     assert how["use_explicit_typing"]
     assert len(how["arg_inputs"]) == len(program.graph_signature.user_inputs)  # type: ignore[arg-type]
     # the ports by which the hop asks are those of the ONNX file: both plans are launched alike
-    ports, plan = tensorrt_engine.split_ports(content)
-    onnx = FakeEngine(model.read("choir-levels.onnx"), "choir-levels.onnx")
+    ports, plan = tensorrt_plan.split_ports(content)
+    onnx = FakePlan(model.read("choir-levels.onnx"), "choir-levels.onnx")
     assert plan == b"plan"
     assert ports == [*onnx.inputs, *onnx.outputs]
     assert builder.describe()["builder"] == "torch-tensorrt 2.11.0"
@@ -304,9 +304,7 @@ def test_what_torch_tensorrt_cannot_convert(
     monkeypatch.setattr(torch_tensorrt, "convert_exported_program_to_serialized_trt_engine", refuse)
     builder = tensorrt_builder.best_builder("choir", "fp32")
     content = shipped_models()["choir"].read("choir-pitch.onnx")
-    with pytest.raises(
-        RtsepError, match=r"pitch: torch-tensorrt builds no engine of it \(no converter for a"
-    ):
+    with pytest.raises(RtsepError, match=r"pitch: torch-tensorrt builds no plan of it \(no converter for a"):
         builder.build(content, "pitch", "fp32")
     with pytest.raises(RtsepError, match="model choir has no such network"):
         builder.build(content[:-1], "pitch", "fp32")
@@ -318,17 +316,17 @@ def test_engines_of_either_builder_are_found_the_better_first(
     """Built by the parser before torch-tensorrt came, or by torch-tensorrt: each has a key of its own."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     converted, parsed = tensorrt_builder._builders("choir", "fp32")
-    network, cache = b"network", EngineCache(default_folder())
-    cache.put(engine_key(parsed, network, "fp32"), b"of the parser")
-    assert compiled_engine((converted, parsed), network, "pitch", "fp32") == b"of the parser"
-    cache.put(engine_key(converted, network, "fp32"), b"of torch-tensorrt")
-    assert compiled_engine((converted, parsed), network, "pitch", "fp32") == b"of torch-tensorrt"
+    network, cache = b"network", PlanCache(default_folder())
+    cache.put(plan_key(parsed, network, "fp32"), b"of the parser")
+    assert compiled_plan((converted, parsed), network, "pitch", "fp32") == b"of the parser"
+    cache.put(plan_key(converted, network, "fp32"), b"of torch-tensorrt")
+    assert compiled_plan((converted, parsed), network, "pitch", "fp32") == b"of torch-tensorrt"
 
 
 def test_a_plan_s_ports_are_told_by_its_line() -> None:
-    content = tensorrt_engine.with_ports(b"\x00plan\n", ["bands", "h"], ["salience", "next.h"])
-    assert tensorrt_engine.split_ports(content) == (["bands", "h", "salience", "next.h"], b"\x00plan\n")
-    assert tensorrt_engine.split_ports(b"\x00plan\n") == ([], b"\x00plan\n")
+    content = tensorrt_plan.with_ports(b"\x00plan\n", ["bands", "h"], ["salience", "next.h"])
+    assert tensorrt_plan.split_ports(content) == (["bands", "h", "salience", "next.h"], b"\x00plan\n")
+    assert tensorrt_plan.split_ports(b"\x00plan\n") == ([], b"\x00plan\n")
 
 
 def test_an_engine_launches_by_our_names(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -345,7 +343,7 @@ def test_an_engine_launches_by_our_names(monkeypatch: pytest.MonkeyPatch) -> Non
         set_tensor_address=lambda name, address: bound.update({name: address}) or True,
         execute_async_v3=lambda stream: True,
     )
-    engine = SimpleNamespace(
+    plan = SimpleNamespace(
         num_io_tensors=4,
         get_tensor_name=lambda i: list(own)[i],
         get_tensor_mode=lambda name: own[name][0],
@@ -353,14 +351,14 @@ def test_an_engine_launches_by_our_names(monkeypatch: pytest.MonkeyPatch) -> Non
         create_execution_context=lambda: context,
     )
     plans: list[bytes] = []
-    runtime = SimpleNamespace(deserialize_cuda_engine=lambda plan: plans.append(plan) or engine)
+    runtime = SimpleNamespace(deserialize_cuda_engine=lambda content: plans.append(content) or plan)
     trt = SimpleNamespace(
         __name__="tensorrt", __version__="10", Runtime=lambda logger: runtime, TensorIOMode=mode
     )
-    monkeypatch.setattr(tensorrt_engine, "require_tensorrt", lambda: trt)
-    monkeypatch.setattr(tensorrt_engine, "_LOGGER", [object()])
-    content = tensorrt_engine.with_ports(b"plan", ["bands", "h"], ["salience", "next.h"])
-    loaded = tensorrt_engine.Engine(content, "pitch")
+    monkeypatch.setattr(tensorrt_plan, "require_tensorrt", lambda: trt)
+    monkeypatch.setattr(tensorrt_plan, "_LOGGER", [object()])
+    content = tensorrt_plan.with_ports(b"plan", ["bands", "h"], ["salience", "next.h"])
+    loaded = tensorrt_plan.Plan(content, "pitch")
     assert plans == [b"plan"]
     assert loaded.inputs == {"bands": (1, 85), "h": (1, 8)}
     assert loaded.outputs == {"salience": (1, 4), "next.h": (1, 8)}

@@ -1,4 +1,4 @@
-"""An engine is kept only when it gives the network's numbers, and built again only when it must be."""
+"""A plan is kept only when it gives the network's numbers, and built again only when it must be."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,17 +11,17 @@ from helpers.tiny_network import TinyNetwork
 from rtsep.kernels.errors import GpuMissing, RtsepError
 from rtsep.models import backends
 from rtsep.models.networks.export import export_onnx
-from rtsep.models.runtimes.compile import Recorder, compile_networks, engine_key
-from rtsep.models.runtimes.engine_cache import EngineCache, default_folder
+from rtsep.models.runtimes.compile import Recorder, compile_networks, plan_key
 from rtsep.models.runtimes.network_step import NetworkStep
 from rtsep.models.runtimes.onnx_step import OnnxStep
+from rtsep.models.runtimes.plan_cache import PlanCache, default_folder
 from rtsep.rt.hop.presets import Preset
 
 HOPS = 30
 
 
 class FakeBuilder:
-    """Engines that are the network itself behind a mark; `wrong` ones forget their state."""
+    """Plans that are the network itself behind a mark; `wrong` ones forget their state."""
 
     backend, precisions = "fake", ("fp32",)
 
@@ -33,11 +33,11 @@ class FakeBuilder:
 
     def build(self, network: bytes, name: str, precision: str) -> bytes:
         self.built += 1
-        return b"engine:" + network
+        return b"plan:" + network
 
-    def load(self, engine: bytes, name: str) -> NetworkStep:
-        assert engine.startswith(b"engine:")
-        return (Forgetful if self.wrong else OnnxStep)(engine.removeprefix(b"engine:"), name)
+    def load(self, plan: bytes, name: str) -> NetworkStep:
+        assert plan.startswith(b"plan:")
+        return (Forgetful if self.wrong else OnnxStep)(plan.removeprefix(b"plan:"), name)
 
 
 class Forgetful(OnnxStep):
@@ -67,8 +67,8 @@ def recorder(network: bytes) -> Recorder:
 
 
 def run(builder: FakeBuilder, recorder: Recorder, folder: Path) -> bool:
-    """Whether the engine came from the cache."""
-    (done,) = compile_networks(builder, "fp32", recorder, EngineCache(folder), lambda line: None)
+    """Whether the plan came from the cache."""
+    (done,) = compile_networks(builder, "fp32", recorder, PlanCache(folder), lambda line: None)
     assert (done.name, done.error, done.hops) == ("tiny", 0.0, HOPS)
     return done.cached
 
@@ -102,7 +102,7 @@ def test_an_engine_with_other_numbers_is_not_kept(recorder: Recorder, tmp_path: 
 
 def test_a_precision_that_a_backend_has_not(recorder: Recorder, tmp_path: Path) -> None:
     with pytest.raises(RtsepError, match="precision fp8 is not one of fp32 for fake"):
-        compile_networks(FakeBuilder(), "fp8", recorder, EngineCache(tmp_path), lambda line: None)
+        compile_networks(FakeBuilder(), "fp8", recorder, PlanCache(tmp_path), lambda line: None)
 
 
 def test_openvino_on_stage_runs_what_was_compiled_and_nothing_else(
@@ -113,7 +113,7 @@ def test_openvino_on_stage_runs_what_was_compiled_and_nothing_else(
     make = backends.step_maker("openvino")
     with pytest.raises(RtsepError, match="run `rtsep compile MODEL --backend openvino` first"):
         make(network, "tiny")
-    builder, cache = backends.OpenVinoBuilder(), EngineCache(default_folder())
+    builder, cache = backends.OpenVinoBuilder(), PlanCache(default_folder())
     (done,) = compile_networks(builder, "fp32", recorder, cache, lambda line: None)
     assert not done.cached
     assert done.error < 1e-4
@@ -123,7 +123,7 @@ def test_openvino_on_stage_runs_what_was_compiled_and_nothing_else(
         step.inputs[name][...] = value
     step.run()
     np.testing.assert_allclose(step.outputs["gain"], expected["gain"], atol=1e-5)
-    assert cache.get(engine_key(builder, network[:-1], "fp32")) is None
+    assert cache.get(plan_key(builder, network[:-1], "fp32")) is None
 
 
 def test_backends_by_name() -> None:
@@ -133,15 +133,15 @@ def test_backends_by_name() -> None:
     for backend, said in {
         "cpu": "--backend cpu runs networks as they are; there is nothing to compile",
         "cuda": "--backend cuda captures the whole hop and compares it at every start; there is nothing to",
-        "tensorrt-fp16": "tensorrt with other engines; use --backend tensorrt --precision fp16",
+        "tensorrt-fp16": "tensorrt with other plans; use --backend tensorrt --precision fp16",
         "tpu": "--backend 'tpu' is not one of openvino, tensorrt; use --backend openvino",
     }.items():
         with pytest.raises(RtsepError, match=said):
-            backends.engine_builder(backend, "choir", "fp32")
+            backends.plan_builder(backend, "choir", "fp32")
 
 
 def ask_for_a_builder(backend: str) -> object:
-    return backends.engine_builder(backend, "choir", "fp32")
+    return backends.plan_builder(backend, "choir", "fp32")
 
 
 def ask_for_a_hop(backend: str) -> object:

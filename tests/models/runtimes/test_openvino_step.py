@@ -28,22 +28,22 @@ def test_a_minute_of_carried_state_equals_the_eager_network(network: bytes) -> N
 
 
 def test_an_engine_is_the_network_and_resumes_where_onnx_runtime_was(network: bytes) -> None:
-    engine = OpenVinoStep(compile_network(network, "tiny"), "tiny", compiled=True)
+    plan = OpenVinoStep(compile_network(network, "tiny"), "tiny", compiled=True)
     other = OnnxStep(network)
     rng = np.random.default_rng(0)
     for hop in range(40):
         if hop == 21:
-            engine.load_state_dict(other.state_dict())
+            plan.load_state_dict(other.state_dict())
         for name, array in other.inputs.items():
             array[...] = rng.normal(size=array.shape)
-            engine.inputs[name][...] = array
-        before = engine.state_dict()
-        engine.run()
+            plan.inputs[name][...] = array
+        before = plan.state_dict()
+        plan.run()
         other.run()
-        np.testing.assert_allclose(engine.outputs["gain"], other.outputs["gain"], atol=1e-5)
-        assert np.any(before["h"] != engine.state_dict()["h"])
-    engine.reset()
-    assert not any(array.any() for array in engine.state_dict().values())
+        np.testing.assert_allclose(plan.outputs["gain"], other.outputs["gain"], atol=1e-5)
+        assert np.any(before["h"] != plan.state_dict()["h"])
+    plan.reset()
+    assert not any(array.any() for array in plan.state_dict().values())
     assert other.inputs["bands"].shape == (1, BANDS)
 
 

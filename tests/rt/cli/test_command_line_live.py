@@ -69,6 +69,8 @@ def test_every_option_reaches_the_session(capfd: Capture, session: type[FakeSess
     settings = session.last.settings
     assert settings.pop("f0").voices == 2
     assert settings == {
+        "stems": None,
+        "add_ons": (),
         "input": "USB",
         "input_channels": [3],
         "output": "5",

@@ -27,11 +27,11 @@ class TinyTracker:
     def __init__(self, step: NetworkStep) -> None:
         self._step = step
 
-    def step(self, amplitude: np.ndarray, f0_hz: np.ndarray, sure: np.ndarray) -> None:
+    def step(self, amplitude: np.ndarray, f0_hz: np.ndarray, confident: np.ndarray) -> None:
         self._step.inputs["bands"][0] = amplitude[: self._step.inputs["bands"].size]
         self._step.run()
         f0_hz[...] = 100.0 + 200.0 * self._step.outputs["gain"][0, 0]
-        sure[...] = True
+        confident[...] = True
 
 
 def test_built_compared_kept_and_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The engine without a device: the test is the device, block by block, and may keep the engine waiting."""
+"""The hop loop without a device: the test is the device, block by block, and may keep the loop waiting."""
 
 import dataclasses
 from pathlib import Path
@@ -16,7 +16,7 @@ from rtsep.rt.hop.presets import Preset
 from rtsep.rt.live import hop_loop
 from rtsep.rt.live.device_stream import StreamFormat
 from rtsep.rt.live.devices import Device
-from rtsep.rt.live.hop_loop import LiveEngine
+from rtsep.rt.live.hop_loop import HopLoop
 from rtsep.rt.live.settings import LiveSettings
 from rtsep.rt.live.shared_memory import SharedMemory
 from rtsep.rt.live.status import Block, Status
@@ -42,34 +42,34 @@ def build(
     record: _core.SampleRing | None = None,
     settings: LiveSettings = SETTINGS,
     commands: SharedMemory | None = None,
-) -> LiveEngine:
+) -> HopLoop:
     choice = StreamChoice(StreamFormat(DEVICE, DEVICE, RATE, BLOCK, 1, VOICES + 1), [0], [0, 1, 2])
     memory = (commands or command_block()).memory
-    return LiveEngine(settings, choice, block, memory, record, "normal")
+    return HopLoop(settings, choice, block, memory, record, "normal")
 
 
-def play(engine: LiveEngine, mixture: np.ndarray, delays: dict[int, int]) -> np.ndarray:
+def play(loop: HopLoop, mixture: np.ndarray, delays: dict[int, int]) -> np.ndarray:
     """Runs block by block; hop k is started `delays[k]` blocks after it could be. Returns float32 [frames,
     stems].
     """
-    return play_on(engine, mixture, 0, delays)
+    return play_on(loop, mixture, 0, delays)
 
 
 def play_on(
-    engine: LiveEngine, mixture: np.ndarray, played_before: int, delays: dict[int, int] | None = None
+    loop: HopLoop, mixture: np.ndarray, played_before: int, delays: dict[int, int] | None = None
 ) -> np.ndarray:
-    """`play` of an engine that has played so many frames, whole hops, before."""
+    """`play` of a loop that has played so many frames, whole hops, before."""
     delays = delays or {}
     played, hop_index, waited = [], played_before // 256, 0
     for at in range(0, len(mixture), BLOCK):
         out = np.zeros((BLOCK, VOICES + 1), np.float32)
-        engine.callback.process(mixture[at : at + BLOCK], out)
+        loop.callback.process(mixture[at : at + BLOCK], out)
         played.append(out)
-        while engine.callback.wait_input(hop_index, 0.0):
+        while loop.callback.wait_input(hop_index, 0.0):
             if waited < delays.get(hop_index, 0):
                 waited += 1
                 break
-            engine.run_hop()
+            loop.run_hop()
             hop_index, waited = hop_index + 1, 0
     return np.concatenate(played)
 
@@ -83,8 +83,8 @@ def voiced(frames: int) -> np.ndarray:
 
 
 def test_on_time_it_is_the_separator() -> None:
-    engine, mixture = build(Block.create()), voiced(BLOCK * 120)
-    played = play(engine, mixture, {})
+    loop, mixture = build(Block.create()), voiced(BLOCK * 120)
+    played = play(loop, mixture, {})
     separator = Separator.load(voices=VOICES, f0=SETTINGS.f0)
     np.testing.assert_array_equal(played.T, separator.process(mixture)[:, :, 0])
     assert np.abs(played[:, 0]).max() > 0.05  # there are voices to speak of
@@ -95,34 +95,34 @@ def test_on_time_it_is_the_separator() -> None:
 )
 def test_after_an_overload_it_catches_up(delays: dict[int, int]) -> None:
     block = Block.create()
-    engine, mixture = build(block), voiced(BLOCK * 240)
-    played = play(engine, mixture, delays)
+    loop, mixture = build(block), voiced(BLOCK * 240)
+    played = play(loop, mixture, delays)
     latency = 512
     np.testing.assert_allclose(played[latency:].sum(1), mixture[:-latency, 0], atol=2e-6)
-    late = engine.callback.late_hops
-    fallback = engine.callback.fallback_samples
+    late = loop.callback.late_hops
+    fallback = loop.callback.fallback_samples
     assert late > 0
     rest = voiced(BLOCK * 40)
     hops_before = len(mixture) // 256
     for at in range(0, len(rest), BLOCK):
-        engine.callback.process(rest[at : at + BLOCK], np.zeros((BLOCK, VOICES + 1), np.float32))
-        while engine.callback.wait_input(hops_before, 0.0):
-            engine.run_hop()
+        loop.callback.process(rest[at : at + BLOCK], np.zeros((BLOCK, VOICES + 1), np.float32))
+        while loop.callback.wait_input(hops_before, 0.0):
+            loop.run_hop()
             hops_before += 1
-    assert (engine.callback.late_hops, engine.callback.fallback_samples) == (late, fallback)  # it is over
+    assert (loop.callback.late_hops, loop.callback.fallback_samples) == (late, fallback)  # it is over
 
 
 def test_a_gpu_that_is_missing_or_lost_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before the first sample, or as soon as it happens; the music goes on."""
     block = Block.create()
-    engine = build(block, settings=dataclasses.replace(SETTINGS, backend="cuda"))
-    engine.publish("starting")
+    loop = build(block, settings=dataclasses.replace(SETTINGS, backend="cuda"))
+    loop.publish("starting")
     (missing,) = block.read()["notes"]
     assert missing == "--backend cuda does not take given pitches: it runs on the processor"
-    played = play(engine, mixture := voiced(BLOCK * 60), {})
+    played = play(loop, mixture := voiced(BLOCK * 60), {})
     np.testing.assert_array_equal(played, play(build(Block.create()), mixture, {}))
     monkeypatch.setattr(Separator, "gpu_lost", "launch failure")
-    engine.publish("running-out")
+    loop.publish("running-out")
     assert block.read()["notes"][1:] == ["the GPU was lost: it runs on the processor (launch failure)"]
 
 
@@ -145,8 +145,8 @@ def test_a_skipped_hop_keeps_time_and_sum() -> None:
 
 def test_the_take_is_aligned_with_the_input() -> None:
     ring = _core.SampleRing(1 << 16, VOICES + 2)
-    engine, mixture = build(Block.create(), ring), voiced(BLOCK * 100)
-    play(engine, mixture, {})
+    loop, mixture = build(Block.create(), ring), voiced(BLOCK * 100)
+    play(loop, mixture, {})
     frames = np.zeros((ring.available, VOICES + 2), np.float32)
     ring.read(frames)
     take = frames[256:]
@@ -173,13 +173,13 @@ def test_what_is_set_is_heard_a_ramp_later() -> None:
     """Each stem has its own gain then, to the last bit; before, none has."""
     commands = command_block()
     control = Control(commands.memory, STEMS)
-    engine, mixture = build(Block.create(), commands=commands), voiced(BLOCK * 240)
+    loop, mixture = build(Block.create(), commands=commands), voiced(BLOCK * 240)
     plain = play(build(Block.create()), mixture, {})
     half = len(mixture) // 2
-    before = play(engine, mixture[:half], {})
+    before = play(loop, mixture[:half], {})
     np.testing.assert_array_equal(before, plain[:half])
     control.update({"voice-1.gain": -6.0, "voice-2.mute": True, "residual.gain": 3.0})
-    after = play_on(engine, mixture[half:], half)
+    after = play_on(loop, mixture[half:], half)
     settled = 256 + round(RAMP_S * RATE)
     gains = np.array([10 ** (-6 / 20), 0.0, 10 ** (3 / 20)], np.float32)
     np.testing.assert_array_equal(after[settled:], (plain[half:] * gains)[settled:])
@@ -257,16 +257,16 @@ def test_stems_and_their_names_are_the_models(monkeypatch: pytest.MonkeyPatch) -
     separator = Separator(Drums(), Preset(RATE, 11))
     monkeypatch.setattr(hop_loop, "load_or_fall_back", lambda *args, **kwargs: (separator, []))
     block, commands, ring = Block.create(), command_block(), _core.SampleRing(1 << 16, 4)
-    engine = build(block, ring, dataclasses.replace(SETTINGS, voices=4), commands)
-    engine.publish("starting")
+    loop = build(block, ring, dataclasses.replace(SETTINGS, voices=4), commands)
+    loop.publish("starting")
     status = Status.from_dict(block.read())
     assert status.stems == ("kick", "cymbals", "residual")
     Control(commands.memory, status.stems).set("cymbals.mute", True)
-    played = play(engine, mixture := voiced(BLOCK * 60), {})
+    played = play(loop, mixture := voiced(BLOCK * 60), {})
     assert not played[256 + round(RAMP_S * RATE) :, 1].any()
     assert played[:, 1].any()
     assert np.abs(played[:, 0]).max() > 0.05
-    engine.publish("running-out")
+    loop.publish("running-out")
     status = Status.from_dict(block.read())
     assert status.f0_hz == status.level_db == status.merged == (None, None, None)
     assert len(status.peak_db) == len(status.rms_db) == len(status.clip) == 3
@@ -278,9 +278,9 @@ def test_stems_and_their_names_are_the_models(monkeypatch: pytest.MonkeyPatch) -
 def test_each_voice_of_a_choir_tells_its_pitch_and_the_residual_none() -> None:
     block = Block.create()
     held = dataclasses.replace(SETTINGS, f0_times_s=[0.0, 10.0], f0_hz=[[440.0, 220.0]] * 2)
-    engine = build(block, settings=held)
-    play(engine, voiced(BLOCK * 60), {})
-    engine.publish("running-out")
+    loop = build(block, settings=held)
+    play(loop, voiced(BLOCK * 60), {})
+    loop.publish("running-out")
     status = Status.from_dict(block.read())
     assert status.f0_hz == (440.0, 220.0, None)
     assert status.merged == (True, True, None)

@@ -144,7 +144,7 @@ def test_reported_pitch_is_dated_as_the_engine_means_it() -> None:
     _, noted = stream(Separator(CountsHops(stem, preset.framing), preset), stem[0])
     hops = noted.f0_hz[:, 0]
     assert hops[-1] == (len(stem[0]) + preset.latency_samples) // preset.hop
-    np.testing.assert_allclose(noted.times_s, hops * preset.hop / SAMPLERATE - preset.framing.pitch_age_s)
+    np.testing.assert_allclose(noted.times_s, hops * preset.hop / SAMPLERATE - preset.framing.pitch_delay_s)
 
 
 def test_contours_take_the_nearest_point() -> None:

@@ -70,7 +70,12 @@ def adaptation(choirs: Path, monkeypatch: pytest.MonkeyPatch) -> Task:
     pitches_hz = hop_pitches(labels_hz, stems.shape[1], LATENCY_MS).astype(np.float32)
     assert len(pitches_hz) == stems.shape[1] // Preset(SAMPLERATE, LATENCY_MS).hop
     heard = Rehearsal(
-        np.asarray(stems.sum(axis=0)), {LATENCY_MS: pitches_hz}, 0.9 * stems, labels_hz, 0.95 * stems
+        np.asarray(stems.sum(axis=0)),
+        {LATENCY_MS: pitches_hz},
+        0.9 * stems,
+        labels_hz,
+        0.95 * stems,
+        "0" * 64,
     )
     torch.manual_seed(1)
     return AdaptTask(SourceFilterNet(2, 8), heard, (LATENCY_MS,), seed=1)

@@ -59,8 +59,8 @@ def adapt(
         RtsepError: too little singing to judge by.
         Stopped: Ctrl-C.
     """
-    heard = net.with_voices(len(rehearsal.forward))
-    task = AdaptTask(heard, rehearsal, latencies_ms, seed)
+    adapted = net.with_voices(len(rehearsal.forward))
+    task = AdaptTask(adapted, rehearsal, latencies_ms, seed)
     settings = FitSettings(
         steps=STEPS_PER_PRESET * len(latencies_ms),
         batch=STREAMS,
@@ -72,9 +72,9 @@ def adapt(
     )
     with tempfile.TemporaryDirectory(prefix="rtsep-adapt-") as folder:
         fit(task, settings, Path(folder))
-        checkpoint.load_best(heard, Path(folder))  # what was judged
+        checkpoint.load_best(adapted, Path(folder))  # what was judged
     assert task.verdict is not None
-    return heard.with_voices(net.voices), task.verdict
+    return adapted.with_voices(net.voices), task.verdict
 
 
 def write_adapted(

@@ -1,10 +1,10 @@
 """Whether an adapted model is better, judged without stems on seconds that were never learnt from.
 
-Two questions, and both must be answered yes with certainty. *As sung*: does the model, hearing little ahead,
-come nearer to what a better-informed pass makes of the recording? *Remixed*: does it separate mixtures of the
-choir's own voices, whose parts are known? The first knows real mistakes of the tracker, but its truth is one
-model's opinion; the second's truth is exact, but its voices are estimates. How well they foretell the gain
-against true stems is measured in training/README.md. That the model explains the mixture better is no
+Two questions, and both must be answered yes with certainty. *As sung*: does the model, with a few ms of what
+comes, come nearer to what a better-informed pass makes of the recording? *Remixed*: does it separate mixtures
+of the choir's own voices, whose parts are known? The first knows real mistakes of the tracker, but its truth
+is one model's opinion; the second's truth is exact, but its voices are estimates. How well they foretell the
+gain against true stems is measured in training/README.md. That the model explains the mixture better is no
 criterion: a network can do so while its voices get worse.
 """
 
@@ -55,7 +55,7 @@ class Verdict:
 
     @property
     def is_certain(self) -> bool:
-        """Both questions are answered yes for sure, and no preset pays for another."""
+        """Both questions are answered yes with certainty, and no preset pays for another."""
         return min(self.least_db.values()) > 0.0 and min(self.gains_db.values()) > 0.0
 
     def __str__(self) -> str:
@@ -71,10 +71,10 @@ class Verdict:
 
 @dataclass(frozen=True)
 class _Part:
-    """Excerpts of a stream to judge: each is heard for four seconds and judged for the next four."""
+    """Excerpts of a stream to judge: each runs for four seconds and is judged for the next four."""
 
     stream: LevelStream
-    starts: range  # samples, of the excerpts heard
+    starts: range  # samples, of the excerpts
 
     def score(self, loss: MaskLoss) -> Scores:
         hop = self.stream.hop

@@ -1,6 +1,6 @@
 """A rehearsal to adapt to: the mixture alone, and what a model makes of it that may take its time.
 
-Nobody waits for a rehearsal, so its voices are separated better than on stage: at the longest latency, and
+A rehearsal is not live, so its voices are separated better than on stage: at the longest latency, and
 once more with the recording played backwards. The two passes meet every note from its other end and err in
 different places, so their mean is nearer to the true voices than either (measured: training/README.md).
 """
@@ -24,8 +24,8 @@ from rtsep.rt.hop.pipeline import HopPipeline
 from rtsep.rt.hop.presets import Preset
 from rtsep.training.choir.adapt.remix import LABEL_SAMPLES
 from rtsep.training.choir.frontend import TorchFrontend
-from rtsep.training.choir.levels.batches import SAMPLERATE
-from rtsep.training.choir.levels.mixtures import LABEL_S
+from rtsep.training.choir.render.f0_labels import LABEL_S
+from rtsep.training.measures.protocol import SAMPLERATE
 
 LONGEST_S = 180.0  # of what is used; more takes longer and teaches little
 SHORTEST_S = 40.0  # leaves eight seconds to judge by

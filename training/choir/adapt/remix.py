@@ -1,13 +1,14 @@
 """Remixes of separated voices: new mixtures whose parts, and pitches, are known.
 
 Bootstrapped remixing (RemixIT, Tzinis et al., arXiv 2202.08862): what a model takes for a voice becomes one
-in a mixture that it has not heard, so that its old mistakes no longer fit and can be unlearnt.
+in a mixture that is new to it, so that its old mistakes no longer fit and can be unlearnt.
 """
 
 import numpy as np
 
-from rtsep.training.choir.levels.batches import SAMPLERATE
-from rtsep.training.choir.levels.mixtures import F32, F64, LABEL_S
+from rtsep.training.choir.levels.mixtures import F32, F64
+from rtsep.training.choir.render.f0_labels import LABEL_S
+from rtsep.training.measures.protocol import SAMPLERATE
 
 LABEL_SAMPLES = round(LABEL_S * SAMPLERATE)
 GAIN_DB = 3.0  # up or down: the choir stays one

@@ -1,4 +1,5 @@
-"""Learning from the better-informed: on stage a network hears little ahead, its teacher heard all.
+"""Learning from a better-informed teacher: on stage a network has a few ms of what comes, its teacher has the
+whole recording.
 
 Half of what is learnt is the rehearsal itself, with the pitches as tracked at the preset's latency and the
 teacher's voices as targets: what to make of a tracker's mistakes. The other half are remixes, where parts and
@@ -11,10 +12,11 @@ from rtsep.models.networks.source_filter_net import SourceFilterNet
 from rtsep.training.choir.adapt.judge import Judge, Verdict
 from rtsep.training.choir.adapt.rehearsal import Rehearsal
 from rtsep.training.choir.adapt.remix import LABEL_SAMPLES, remix
-from rtsep.training.choir.levels.batches import SAMPLERATE, SCORED_S, WARM_S, LevelBatch
+from rtsep.training.choir.levels.batches import SCORED_S, WARM_S, LevelBatch
 from rtsep.training.choir.levels.mask_loss import MaskLoss
 from rtsep.training.choir.levels.stream import LevelStream, excerpts, hop_pitches, level_stream
 from rtsep.training.loop.task import Carried, Draw, Loss
+from rtsep.training.measures.protocol import SAMPLERATE
 from rtsep.training.seeds import generator
 
 REMIXES = 3
@@ -52,8 +54,8 @@ class AdaptTask:
         self._sung: dict[int, LevelStream] = {}
         self._remixed: dict[int, list[LevelStream]] = {}
         for ms in latencies_ms:
-            heard = rehearsal.pitches_hz[ms]
-            self._sung[ms] = level_stream(rehearsal.mixture, rehearsal.agreed, heard, ms)
+            tracked_hz = rehearsal.pitches_hz[ms]
+            self._sung[ms] = level_stream(rehearsal.mixture, rehearsal.agreed, tracked_hz, ms)
             self._remixed[ms] = [
                 level_stream(stems.sum(axis=0), stems, hop_pitches(f0_hz, stems.shape[1], ms), ms)
                 for stems, f0_hz in remixes

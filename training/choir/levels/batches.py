@@ -1,7 +1,7 @@
 """Batches for the source-filter network: every step at one latency preset, every stream a mixture of its
 own."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -10,14 +10,14 @@ from torch import Tensor
 from rtsep.kernels.windows import analysis_window, synthesis_window
 from rtsep.rt.hop.presets import Preset
 from rtsep.training.choir.frontend import TorchFrontend
-from rtsep.training.choir.levels.comb_reading import Reading, read
+from rtsep.training.choir.levels.comb_reading import NetworkInputs, read, stacked
 from rtsep.training.choir.levels.mixtures import ItemCache, MixtureAugment, draw_mixture, f0_at
 from rtsep.training.choir.levels.renderer import Lobes, TorchRenderer
 from rtsep.training.choir.levels.tracked_pitches import tracked_pitches
 from rtsep.training.choir.render.item import Items
 from rtsep.training.loop.task import Draw
+from rtsep.training.measures.protocol import SAMPLERATE
 
-SAMPLERATE = 16000
 # Until levels and states have settled nothing is scored.
 WARM_S = 0.6
 # Scored seconds per excerpt, and the share of steps, of a preset: short hops cost more per second.
@@ -41,7 +41,7 @@ class LevelBatch:
     stems: Tensor
     mixture: Tensor
     spectrum: Tensor
-    inputs: tuple[Tensor, ...]
+    inputs: NetworkInputs
     before_hz: Tensor
 
 
@@ -95,14 +95,13 @@ class LevelBatches:
             stems.append(torch.from_numpy(drawn.stems))
             mixtures.append(mixture)
             spectra.append(spectrum)
-        columns = [torch.stack([getattr(r, field.name) for r in readings]) for field in fields(Reading)]
         return LevelBatch(
-            latency_ms,
-            torch.stack(stems),
-            torch.stack(mixtures),
-            torch.cat(spectra),
-            tuple(columns[:5]),
-            columns[5],
+            latency_ms=latency_ms,
+            stems=torch.stack(stems),
+            mixture=torch.stack(mixtures),
+            spectrum=torch.cat(spectra),
+            inputs=stacked([reading.inputs for reading in readings]),
+            before_hz=torch.stack([reading.before_hz for reading in readings]),
         )
 
 
@@ -126,7 +125,7 @@ class MaskedVoices:
 
     def lobes(self, batch: LevelBatch) -> Lobes:
         """Of all frames of a batch, one after another."""
-        return self.renderer.lobes(batch.inputs[3].flatten(0, 1), batch.before_hz.flatten(0, 1))
+        return self.renderer.lobes(batch.inputs.f0_hz.flatten(0, 1), batch.before_hz.flatten(0, 1))
 
     def voices(self, spectrum: Tensor, masks: Tensor, streams: int) -> Tensor:
         """[B * T, bins] and [B * T, V, bins] to [B, V, (T - 1) hop]: sample n is that of the mixture."""

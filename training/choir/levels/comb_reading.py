@@ -1,7 +1,9 @@
-"""What the source-filter network is fed, hop by hop, by the kernels that feed it on stage."""
+"""Inputs of the source-filter network, hop by hop, from the kernels that compute them on stage."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,16 +15,27 @@ from rtsep.models.choir.source_filter_input import MIXTURE_BANDS, guided_comb, m
 from rtsep.models.framing import Framing
 
 
-@dataclass(frozen=True)
-class Reading:
-    """Inputs of `SourceFilterNet.sequence` for one mixture, time first: bands [T, 85], partials [T, V, 80,
-    3], envelope [T, V, 36], f0_hz [T, V], hop_s [T, 1]; and before_hz [T, V], the pitch of the hop before."""
+class NetworkInputs(NamedTuple):
+    """Inputs of `SourceFilterNet.sequence` in its own order, time first (a batch in front of it): bands [T,
+    85], partials [T, V, 80, 3], envelope [T, V, 36], f0_hz [T, V], hop_s [T, 1]."""
 
     bands: Tensor
     partials: Tensor
     envelope: Tensor
     f0_hz: Tensor
     hop_s: Tensor
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the comb reads off one mixture.
+
+    Attributes:
+        inputs: of the network.
+        before_hz: float32 [T, V], the pitch of the hop before.
+    """
+
+    inputs: NetworkInputs
     before_hz: Tensor
 
 
@@ -49,8 +62,19 @@ def read(power: NDArray[np.float32], f0_hz: NDArray[np.floating], framing: Frami
     bands = np.empty((hops, MIXTURE_BANDS), np.float32)
     _bands_of(framing).apply(np.sqrt(power), bands)
     hop_s = np.full((hops, 1), framing.hop / framing.samplerate, np.float32)
-    arrays = (bands, partials, envelope, pitches, hop_s, before_hz)
-    return Reading(*(torch.from_numpy(array) for array in arrays))
+    inputs = NetworkInputs(
+        bands=torch.from_numpy(bands),
+        partials=torch.from_numpy(partials),
+        envelope=torch.from_numpy(envelope),
+        f0_hz=torch.from_numpy(pitches),
+        hop_s=torch.from_numpy(hop_s),
+    )
+    return Reading(inputs, torch.from_numpy(before_hz))
+
+
+def stacked(inputs: Sequence[NetworkInputs]) -> NetworkInputs:
+    """Inputs of many streams as a batch [B, T, ...]."""
+    return NetworkInputs(*(torch.stack(tensors) for tensors in zip(*inputs, strict=True)))
 
 
 @cache

@@ -4,10 +4,11 @@ import torch
 from torch import Tensor
 
 from rtsep.models.networks.source_filter_net import SourceFilterNet
-from rtsep.training.choir.levels.batches import SAMPLERATE, WARM_S, LevelBatch, MaskedVoices
+from rtsep.training.choir.levels.batches import WARM_S, LevelBatch, MaskedVoices
+from rtsep.training.choir.levels.comb_reading import NetworkInputs
 from rtsep.training.choir.levels.multi_resolution import magnitudes
 from rtsep.training.loop.task import Loss
-from rtsep.training.measures.protocol import MIN_TARGET_ENERGY
+from rtsep.training.measures.protocol import MIN_TARGET_ENERGY, SAMPLERATE
 
 MASK_WINDOWS = (1024, 256)
 
@@ -29,7 +30,7 @@ class MaskLoss:
         net, masked = self.net, self._masked[batch.latency_ms]
         streams = batch.mixture.shape[0]
         x, h, loudness, _ = net.decode_sequence(*batch.inputs, *net.initial_state(streams))
-        _, partials, envelope, f0_hz, _ = (tensor.flatten(0, 1) for tensor in batch.inputs)
+        given = NetworkInputs(*(tensor.flatten(0, 1) for tensor in batch.inputs))
         loudness = loudness.flatten(0, 1)
         y, amplitude, gain, bands, lsf = (
             t.flatten(0, 1) for t in net.source_filter(x, h, loudness.reshape(*x.shape[:2], 1))
@@ -37,11 +38,11 @@ class MaskLoss:
         lobes = masked.lobes(batch)
         voice = (lobes.frame, lobes.voice)
         level, trust = net.levels(
-            partials[lobes.frame, lobes.voice, lobes.partial].unsqueeze(-2),
-            lobes.number.unsqueeze(-1), f0_hz[voice], net.context(y)[voice], loudness[lobes.frame, 0],
+            given.partials[lobes.frame, lobes.voice, lobes.partial].unsqueeze(-2),
+            lobes.number.unsqueeze(-1), given.f0_hz[voice], net.context(y)[voice], loudness[lobes.frame, 0],
             amplitude[voice], lsf[voice],
         )  # fmt: skip
-        noise = net.noise(y, envelope, loudness, gain, bands, lsf)
+        noise = net.noise(y, given.envelope, loudness, gain, bands, lsf)
         power = batch.spectrum.real.square() + batch.spectrum.imag.square()
         masks = masked.renderer.masks(power, lobes, level.squeeze(-1), trust.squeeze(-1), noise)
         return masked.voices(batch.spectrum, masks, streams)
@@ -61,7 +62,7 @@ class MaskLoss:
         return Loss(spectral - ratio_db, {"si_sdr_db": ratio_db, "spectral": spectral})
 
     def si_sdr_db(self, batch: LevelBatch) -> float:
-        """Mean over the half seconds in which a voice is heard."""
+        """Mean over the half seconds in which a voice is active."""
         found, target = self._scored(batch)
         return float(_mean_si_sdr_db(target, found))
 
@@ -74,16 +75,16 @@ class MaskLoss:
 
 
 def _mean_si_sdr_db(target: Tensor, estimate: Tensor) -> Tensor:
-    """Mean SI-SDR [B, V, samples] over the half seconds in which a voice is heard by the protocol's rule, in
+    """Mean SI-SDR [B, V, samples] over the half seconds in which a voice is active by the protocol's rule, in
     dB."""
     block = SAMPLERATE // 2
     peak = target.sum(dim=1).abs().amax(dim=-1).clamp(min=1e-3)
     s, found = (x.reshape(*x.shape[:-1], -1, block) for x in (target, estimate))
     energy = s.square().sum(dim=-1)
-    heard = energy / peak.square()[:, None, None] >= MIN_TARGET_ENERGY * block / SAMPLERATE
+    audible = energy / peak.square()[:, None, None] >= MIN_TARGET_ENERGY * block / SAMPLERATE
     alpha = (s * found).sum(dim=-1) / energy.clamp(min=1e-9)
     signal = alpha.square() * energy
     error = (alpha.unsqueeze(-1) * s - found).square().sum(dim=-1)
     # floors 30 dB down: a nearly silent or a nearly perfect voice has no endless gradient
     ratio_db = 10.0 * torch.log10((signal + 1e-3 * energy + 1e-9) / (error + 1e-3 * energy + 1e-9))
-    return torch.where(heard, ratio_db, 0.0).sum() / heard.sum().clamp(min=1)
+    return torch.where(audible, ratio_db, 0.0).sum() / audible.sum().clamp(min=1)

@@ -1,4 +1,4 @@
-"""Mixtures to learn levels from: stems of rendered choirs, as they are or thrown together, and pitches as a
+"""Mixtures to learn levels from: stems of rendered choirs, as they are or mixed at random, and pitches as a
 tracker would give.
 
 A network that is only shown true pitches and one producer's voices believes both too much: stems of different
@@ -12,15 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsep.models.choir.given_pitches import MAX_GLIDE_OCTAVES
+from rtsep.training.choir.equaliser import EQ_NODES_HZ, smooth_gain_db
+from rtsep.training.choir.render.f0_labels import LABEL_S
 from rtsep.training.choir.render.item import Items
 
-LABEL_S = 0.005
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
-EQ_NODES_HZ = (60.0, 150.0, 300.0, 600.0, 1200.0, 2400.0, 4800.0, 8000.0)
 PEAK_DBFS = (-18.0, -1.0)  # of the mixture
-VOICES = (0.05, 0.1, 0.15, 0.7)  # share of thrown-together mixtures with 1, 2, 3, 4 voices
+VOICES = (0.05, 0.1, 0.15, 0.7)  # share of random mixes with 1, 2, 3, 4 voices
 SLOW_S = 0.1  # time constant of a detuning that wanders
 
 
@@ -29,7 +29,7 @@ class MixtureAugment:
     """How far a drawn mixture may be from its items; probabilities are shares of 0..1.
 
     Attributes:
-        thrown_together: mixtures of stems of different items; the others are items as they are.
+        random_mix: mixtures of stems of different items; the others are items as they are.
         gain_db: of every stem, up or down.
         eq_db: standard deviation at the nodes of a smooth equaliser per stem.
         detune_cents: largest standard deviation of slow errors of F0.
@@ -40,7 +40,7 @@ class MixtureAugment:
             all.
     """
 
-    thrown_together: float = 0.5
+    random_mix: float = 0.5
     gain_db: float = 6.0
     eq_db: float = 3.0
     detune_cents: float = 8.0
@@ -110,7 +110,7 @@ def draw_mixture(
     stems, f0_hz = np.zeros((voices, samples), np.float32), np.zeros((voices, labels))
     noise = np.zeros(samples, np.float32)
     whole = False
-    if voices > 1 and rng.random() >= augment.thrown_together:
+    if voices > 1 and rng.random() >= augment.random_mix:
         tracks, pitches, noise = _stretch(cache, rng, samples, labels, samplerate)
         chosen = rng.permutation(len(tracks))[:voices]
         stems[: chosen.size], f0_hz[: chosen.size] = tracks[chosen], pitches[chosen]
@@ -163,7 +163,7 @@ def _equalised(stem: F32, rng: np.random.Generator, samplerate: int, augment: Mi
         return stem
     spectrum = np.fft.rfft(stem)
     hz = np.maximum(np.arange(spectrum.size) * (samplerate / stem.size), 1.0)
-    gain_db = np.interp(np.log(hz), np.log(EQ_NODES_HZ), nodes_db)
+    gain_db = smooth_gain_db(hz, nodes_db)
     return np.fft.irfft(spectrum * 10.0 ** (gain_db / 20.0), stem.size).astype(np.float32)
 
 

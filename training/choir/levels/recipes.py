@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.networks.source_filter_net import SourceFilterNet
-from rtsep.training.choir.levels.batches import SAMPLERATE, WARM_S, LevelBatch, LevelBatches
+from rtsep.training.choir.levels.batches import WARM_S, LevelBatch, LevelBatches
 from rtsep.training.choir.levels.mask_loss import MaskLoss
 from rtsep.training.choir.levels.mixtures import MixtureAugment
 from rtsep.training.choir.levels.multi_resolution import multi_resolution_loss
@@ -24,6 +24,7 @@ from rtsep.training.loop.checkpoint import load_best
 from rtsep.training.loop.processes import beside
 from rtsep.training.loop.settings import FitSettings
 from rtsep.training.loop.task import Carried, Draw, Loss
+from rtsep.training.measures.protocol import SAMPLERATE
 from rtsep.training.seeds import generator, torch_seed
 
 # About 21 ms at every preset, as the published 16 ms: frames that hold several periods of the lowest voice.
@@ -142,7 +143,7 @@ class SynthesisTask(_LevelTask):
         return Loss(self._loss(batch), {})
 
     def _loss(self, batch: LevelBatch) -> Tensor:
-        streams, hops = batch.inputs[0].shape[:2]
+        streams, hops = batch.inputs.bands.shape[:2]
         x, h, loudness, _ = self.net.decode_sequence(*batch.inputs, *self.net.initial_state(streams))
         stride = SYNTHESIS_STRIDE[batch.latency_ms]
         parameters = self.net.source_filter(x[:, ::stride], h[:, ::stride], loudness[:, ::stride])[1:]
@@ -150,7 +151,7 @@ class SynthesisTask(_LevelTask):
         hop = batch.mixture.shape[-1] // hops
         # controls belong to the middles of synthesis windows: samples 0, hop, 2 hop, ...
         amplitude, gain, bands, lsf = (p.transpose(1, 2).flatten(0, 1) for p in parameters)
-        f0_hz = batch.inputs[3].transpose(1, 2).flatten(0, 1)[:, : (controls - 1) * stride + 1]
+        f0_hz = batch.inputs.f0_hz.transpose(1, 2).flatten(0, 1)[:, : (controls - 1) * stride + 1]
         excitation = torch.from_numpy(harmonics(f0_hz.cpu().numpy(), hop)).to(f0_hz.device)
         noise = 2.0 * torch.rand_like(excitation) - 1.0
         synthesised = synthesise(excitation, amplitude, gain, bands, lsf, noise)

@@ -47,10 +47,10 @@ class TorchRenderer:
         self.bins, self._bin_hz = framing.bins, float(np.float32(framing.bin_hz))
         self._padded = framing.bins + 2 * LOBE_BINS + 2
         index, fraction = comb.band_of(np.arange(self.bins, dtype=np.float32) * np.float32(self._bin_hz))
-        skirt = np.zeros((comb.BANDS, self.bins), np.float32)
-        skirt[index, np.arange(self.bins)] = 1.0 - fraction
-        skirt[index + 1, np.arange(self.bins)] += fraction
-        self._skirt = torch.from_numpy(skirt)
+        spread = np.zeros((comb.BANDS, self.bins), np.float32)
+        spread[index, np.arange(self.bins)] = 1.0 - fraction
+        spread[index + 1, np.arange(self.bins)] += fraction
+        self._spread = torch.from_numpy(spread)
 
     def lobes(self, f0_hz: Tensor, before_hz: Tensor) -> Lobes:
         """Where the partials of f0_hz [frames, V] lie; before_hz is that of the hop before."""
@@ -86,9 +86,9 @@ class TorchRenderer:
         frames, voices = noise.shape[:2]
         level = level.clamp(QUIETEST, LOUDEST_LOG)
         observed = torch.nn.functional.pad(power, (LOBE_BINS, LOBE_BINS + 2)).reshape(-1)
-        skirts = torch.exp(noise.clamp(QUIETEST, LOUDEST_LOG)) @ self._skirt.to(noise.device)
+        floors = torch.exp(noise.clamp(QUIETEST, LOUDEST_LOG)) @ self._spread.to(noise.device)
         ground = comb.FLOOR_SHARE * power.mean(dim=-1, keepdim=True) + comb.TINY
-        base = torch.nn.functional.pad(skirts.sum(dim=1), (LOBE_BINS, LOBE_BINS + 2)) + ground
+        base = torch.nn.functional.pad(floors.sum(dim=1), (LOBE_BINS, LOBE_BINS + 2)) + ground
         at = lobes.bins + lobes.frame.unsqueeze(1) * self._padded
         norm = lobes.weights.sum(dim=1).clamp(min=1e-6)
         fitted = torch.exp(level)
@@ -99,7 +99,7 @@ class TorchRenderer:
         log_fitted = torch.log(fitted)
         blended = torch.exp(log_fitted + trust * (level - log_fitted))
         rows = lobes.bins + (lobes.frame * voices + lobes.voice).unsqueeze(1) * self._padded
-        sources = torch.nn.functional.pad(skirts, (LOBE_BINS, LOBE_BINS + 2)).reshape(-1)
+        sources = torch.nn.functional.pad(floors, (LOBE_BINS, LOBE_BINS + 2)).reshape(-1)
         sources = _add(sources, rows, blended.unsqueeze(1) * lobes.weights)
         source = sources.view(frames, voices, self._padded)[..., LOBE_BINS : LOBE_BINS + self.bins]
         everybody = FLOOR_POWER + source.sum(dim=1)

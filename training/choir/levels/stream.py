@@ -1,7 +1,7 @@
 """A whole mixture with its targets, read once by the comb as on stage; excerpts of it make batches."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -10,14 +10,15 @@ from torch import Tensor
 
 from rtsep.rt.hop.presets import Preset
 from rtsep.training.choir.frontend import TorchFrontend
-from rtsep.training.choir.levels.batches import SAMPLERATE, LevelBatch
-from rtsep.training.choir.levels.comb_reading import Reading, read
+from rtsep.training.choir.levels.batches import LevelBatch
+from rtsep.training.choir.levels.comb_reading import NetworkInputs, Reading, read, stacked
 from rtsep.training.choir.levels.mixtures import F32, F64, f0_at
+from rtsep.training.measures.protocol import SAMPLERATE
 
 
 @dataclass(frozen=True)
 class LevelStream:
-    """What a levels network hears at one preset, V voices.
+    """The input of a levels network at one preset, V voices.
 
     Unlike the mixtures of `LevelBatches`, excerpts begin with the envelopes learnt so far, as in a show.
 
@@ -40,7 +41,7 @@ class LevelStream:
     @property
     def hops(self) -> int:
         """How many."""
-        return len(self.reading.f0_hz)
+        return len(self.reading.inputs.f0_hz)
 
 
 def level_stream(mixture: F32, stems: F32, f0_hz: NDArray[np.floating], latency_ms: int) -> LevelStream:
@@ -53,10 +54,10 @@ def level_stream(mixture: F32, stems: F32, f0_hz: NDArray[np.floating], latency_
         latency_ms: preset.
     """
     framing = Preset(SAMPLERATE, latency_ms).framing
-    heard = torch.from_numpy(mixture)
-    spectrum = TorchFrontend(framing).spectra(heard, 0, len(f0_hz))
+    audio = torch.from_numpy(mixture)
+    spectrum = TorchFrontend(framing).spectra(audio, 0, len(f0_hz))
     power = (spectrum.real.square() + spectrum.imag.square()).numpy()
-    return LevelStream(latency_ms, heard, torch.from_numpy(stems), read(power, f0_hz, framing))
+    return LevelStream(latency_ms, audio, torch.from_numpy(stems), read(power, f0_hz, framing))
 
 
 def hop_pitches(labels_hz: F64, samples: int, latency_ms: int) -> F64:
@@ -69,16 +70,14 @@ def excerpts(chosen: Sequence[tuple[LevelStream, int]], hops: int) -> LevelBatch
     """Streams of one preset from their hop numbers on, `hops` long, as a batch."""
     latency_ms, hop = chosen[0][0].latency_ms, chosen[0][0].hop
     frontend = TorchFrontend(Preset(SAMPLERATE, latency_ms).framing)
-    columns = [
-        torch.stack([getattr(stream.reading, field.name)[first : first + hops] for stream, first in chosen])
-        for field in fields(Reading)
-    ]
+    readings = [(stream.reading, slice(first, first + hops)) for stream, first in chosen]
+    inputs = [NetworkInputs(*(tensor[part] for tensor in reading.inputs)) for reading, part in readings]
     parts = [(stream, slice(first * hop, (first + hops) * hop)) for stream, first in chosen]
     return LevelBatch(
-        latency_ms,
-        torch.stack([stream.stems[:, part] for stream, part in parts]),
-        torch.stack([stream.mixture[part] for stream, part in parts]),
-        torch.cat([frontend.spectra(stream.mixture, first, hops) for stream, first in chosen]),
-        tuple(columns[:5]),
-        columns[5],
+        latency_ms=latency_ms,
+        stems=torch.stack([stream.stems[:, part] for stream, part in parts]),
+        mixture=torch.stack([stream.mixture[part] for stream, part in parts]),
+        spectrum=torch.cat([frontend.spectra(stream.mixture, first, hops) for stream, first in chosen]),
+        inputs=stacked(inputs),
+        before_hz=torch.stack([reading.before_hz[part] for reading, part in readings]),
     )

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from rtsep.kernels import _core
 from rtsep.models.networks import source_filter_physics as physics
+from rtsep.training.measures.protocol import SAMPLERATE
 
-SAMPLERATE = 16000
 FFT = 2048  # holds a frame and what its filter rings on
 LOWEST_F0_HZ = 60.0  # of what is sung: bounds the number of oscillators
 

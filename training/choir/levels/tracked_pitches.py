@@ -32,9 +32,9 @@ def tracked_pitches(power: F32, true_hz: F64, framing: Framing) -> F64:
     tracker = _tracker(voices, framing)
     tracker.reset()
     found = np.zeros((hops, voices), np.float32)
-    sure = np.zeros(voices, np.bool_)
+    confident = np.zeros(voices, np.bool_)
     for hop, amplitude in enumerate(np.sqrt(power)):
-        tracker.step(amplitude, found[hop], sure)
+        tracker.step(amplitude, found[hop], confident)
     return np.asarray(found[:, _slots(found.astype(np.float64), true_hz)], np.float64)
 
 

@@ -1,4 +1,4 @@
-"""Streams of rendered choir for the pitch network: what every stream hears in a training step, from a seed.
+"""Streams of rendered choir for the pitch network: the input of every stream in a training step, from a seed.
 
 A stream plays *passes*: one item each, from a random place, through one latency preset, for `CHUNKS` steps
 of `frames` hops, with the network's state carried along and reset between passes. Everything a step needs
@@ -13,31 +13,31 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from rtsep.kernels.assignments import MAX_VOICES
 from rtsep.models.choir.network_tracker import preset_of
 from rtsep.models.choir.pitch_grid import pitch_filterbank
 from rtsep.models.framing import Framing
 from rtsep.models.networks.filterbank import TensorFilterbank
 from rtsep.rt.hop.presets import OVERLAP_AT_48K, Preset
+from rtsep.training.choir.equaliser import EQ_NODES_HZ, smooth_gain_db
 from rtsep.training.choir.frontend import TorchFrontend
 from rtsep.training.choir.pitch.targets import PitchTargets, pitch_targets, tails
+from rtsep.training.choir.render.f0_labels import LABEL_S
 from rtsep.training.choir.render.item import Items
+from rtsep.training.measures.protocol import SAMPLERATE
 from rtsep.training.seeds import generator
 
-SAMPLERATE = 16000
 LATENCIES_MS = tuple(OVERLAP_AT_48K)
-LABEL_S = 0.005
 CHUNKS = 6
-MAX_VOICES = 4
 
 # Augmentation: stems and their F0 allow it for next to nothing.
-GUEST_PASS = 0.3  # voices of another item join: chords that nobody wrote
+GUEST_PASS = 0.3  # voices of another item join: chords that are in no score
 VOICE_GAIN_DB = 4.0
 ITEM_GAIN_DB = (-24.0, 4.0)
-EQ_NODES_HZ = np.array([60.0, 150.0, 300.0, 600.0, 1200.0, 2400.0, 4800.0, 8000.0])
 EQ_DB = 7.0  # standard deviation per node: other vowels, singers, microphones
 SPEED_PASS = 0.5  # played faster or slower: other vocal tracts, vibratos and registers
 SPEED_SEMITONES = (-3.0, 5.0)  # more up than down: few donors sing high
-# A singer's microphone hears the rest of the section: faint, a little early or late, a little out of tune.
+# A singer's microphone picks up the rest of the section: faint, a little early or late, a little out of tune.
 SECTION_PASS = 0.5
 SECTION_SINGERS = 3  # at most
 SECTION_DB = (-28.0, -10.0)  # each, below the singer
@@ -47,7 +47,7 @@ SECTION_CENTS = 6.0  # standard deviation; also lets them drift by a tenth of a 
 
 @dataclass(frozen=True)
 class Passage:
-    """A mixture in parts, and its labels every 5 ms; what a stream hears for one pass.
+    """A mixture in parts, and its labels every 5 ms; the input of a stream for one pass.
 
     Attributes:
         signals: float32 [voices + 1, samples], the noise last, gains applied.
@@ -89,7 +89,7 @@ class PitchStreams:
         items: rendered choirs at 16 kHz.
         seed: of everything drawn here.
         frames: hops per chunk.
-        augment: gains, equalisers and guests; without, items are heard as they are.
+        augment: gains, equalisers and guests; without, items stay as they are.
     """
 
     def __init__(self, items: Items, seed: int, frames: int, augment: bool = True) -> None:
@@ -106,7 +106,7 @@ class PitchStreams:
         return (step + stream) % CHUNKS == 0
 
     def chunk(self, stream: int, step: int) -> Chunk:
-        """What stream `stream` hears in step `step`."""
+        """Input and labels of stream `stream` in step `step`."""
         number, place = divmod(step + stream, CHUNKS)
         held = self._playing.get(stream)
         if held is None or held[0] != number:
@@ -184,7 +184,7 @@ def _faster(
 
 def _section(stems: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
     """Who sings the same beside each voice: float32 [voices, samples]."""
-    heard = np.zeros_like(stems)
+    recorded = np.zeros_like(stems)
     samples = stems.shape[1]
     for voice, stem in enumerate(stems):
         for _ in range(int(rng.integers(1, SECTION_SINGERS + 1))):
@@ -193,12 +193,12 @@ def _section(stems: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np
             other = other * np.float32(10.0 ** (rng.uniform(*SECTION_DB) / 20.0))
             lag = round(rng.uniform(*SECTION_LAG_S) * SAMPLERATE)
             part = other[max(0, -lag) :][: samples - max(0, lag)]
-            heard[voice, max(0, lag) :][: part.size] += part
-    return heard
+            recorded[voice, max(0, lag) :][: part.size] += part
+    return recorded
 
 
 def _equaliser(rng: np.random.Generator, framing: Framing) -> NDArray[np.float32]:
     f_hz = np.maximum(np.arange(framing.bins) * framing.bin_hz, 1.0)
-    nodes_db = EQ_DB * rng.standard_normal(EQ_NODES_HZ.size)
-    shape_db = np.interp(np.log(f_hz), np.log(EQ_NODES_HZ), nodes_db)
+    nodes_db = EQ_DB * rng.standard_normal(len(EQ_NODES_HZ))
+    shape_db = smooth_gain_db(f_hz, nodes_db)
     return np.asarray(10 ** ((shape_db - np.mean(nodes_db)) / 20), np.float32)

@@ -46,7 +46,7 @@ def pitch_targets(f0_hz: NDArray[np.float64], tail_hz: NDArray[np.float64], leve
 
     Shape:
         f0_hz: [voices, frames], 0 = unvoiced; tail_hz: [voices, frames], the pitch that rings on there, 0 =
-        none; level_db: [voices, frames] in dBFS, as heard in the mixture.
+        none; level_db: [voices, frames] in dBFS, of the voice in the mixture.
     """
     grid = np.arange(CANDIDATES)
     frames = f0_hz.shape[1]
@@ -59,9 +59,9 @@ def pitch_targets(f0_hz: NDArray[np.float64], tail_hz: NDArray[np.float64], leve
     for voice, place in enumerate(places):
         away = place[:, None] - grid
         near = np.clip(2.0 * (1.0 - np.abs(away)), 0.0, 1.0)
-        heard = audible[voice][:, None]
-        weight[(near > 0) & ~heard] = 0.0
-        salience = np.maximum(salience, np.where(heard, near, 0.0))
+        sounding = audible[voice][:, None]
+        weight[(near > 0) & ~sounding] = 0.0
+        salience = np.maximum(salience, np.where(sounding, near, 0.0))
         closer = np.abs(away) < nearest
         offset = np.where(closer, away, offset)
         nearest = np.minimum(np.abs(away), nearest)

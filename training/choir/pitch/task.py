@@ -104,8 +104,8 @@ class PitchTask:
         assert isinstance(module, PitchNet)
         return self._measure(_listen(module, batch, carried), batch)
 
-    def _measure(self, heard: tuple[Tensor, ...], batch: dict[str, Tensor]) -> Loss:
-        salience, offset, unison, *state = heard
+    def _measure(self, outputs: tuple[Tensor, ...], batch: dict[str, Tensor]) -> Loss:
+        salience, offset, unison, *state = outputs
         entropy = functional.binary_cross_entropy_with_logits
         at = batch["salience"] * batch["weight"]
         sung = at.sum().clamp(min=1.0)
@@ -136,8 +136,8 @@ class PitchTask:
         errors, found, sung, claimed = [], 0.0, 0.0, 0.0
         for step in range(CHUNKS):
             batch = beside(module, self._heard(self._held_out, rows, step))
-            salience, offset, *_ = heard = _listen(module, batch, carried)
-            result = self._measure(heard, batch)
+            salience, offset, *_ = outputs = _listen(module, batch, carried)
+            result = self._measure(outputs, batch)
             carried = result.carried
             for name, value in {**result.logs, "loss": result.loss}.items():
                 sums.setdefault(name, []).append(float(value))

@@ -49,7 +49,7 @@ def sing_score(
     noise_offsets = iter(cast.permutation(NOISE_OFFSETS))
     audio = np.zeros((len(arrangement.voices), frames * FRAME_SAMPLES), np.float32)
     f0_hz = np.zeros((len(arrangement.voices), frames))
-    told: list[list[dict[str, Any]]] = []
+    described: list[list[dict[str, Any]]] = []
     for voice, notes in enumerate(arrangement.voices):
         singers = _cast(notes, voice, banks, config, cast)
         curves, weights = [], []
@@ -65,7 +65,7 @@ def sing_score(
             weights.append(10.0 ** ((performance.heard + balance_db) / 10.0))
         if curves:
             f0_hz[voice] = section_f0(np.stack(curves), np.stack(weights))
-        told.append([_describe(singer, banks) for singer in singers] if notes else [])
+        described.append([_describe(singer, banks) for singer in singers] if notes else [])
     facts = {
         "score": arrangement.score,
         "texture": arrangement.texture,
@@ -73,7 +73,7 @@ def sing_score(
         "tempo_qpm": round(arrangement.tempo_qpm, 2),
         "transposition": arrangement.transposition,
     }
-    return DryChoir(audio, f0_hz, told, facts)
+    return DryChoir(audio, f0_hz, described, facts)
 
 
 def _cast(

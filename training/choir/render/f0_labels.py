@@ -5,6 +5,9 @@ from numpy.typing import NDArray
 
 from rtsep.models.choir.model import MERGED_CENTS
 
+# Seconds between two labels of F0: WORLD's own default; vibrato and consonants need no finer grid.
+LABEL_S = 0.005
+
 # A crossing changes the order only beyond this distance: vibrato around a unison is no crossing.
 CROSSING_CENTS = 60.0
 
@@ -17,7 +20,7 @@ def section_f0(f0_hz: F0, weight: F0) -> F0:
 
     Shape:
         f0_hz: [singers, frames], 0 = silent; weight: [singers, frames], >= 0.
-        returns [frames], 0 where nobody sings.
+        returns [frames], 0 where no voice sings.
     """
     power = np.where(f0_hz > 0, np.maximum(weight, 1e-12), 0.0)
     total = power.sum(axis=0)
@@ -48,8 +51,8 @@ def pitch_order(f0_hz: F0) -> NDArray[np.int8]:
     """Which voice is highest, second, ...: the labels of a tracker that knows no names.
 
     A resting voice keeps the place of its last pitch (before its first note, of that one; a voice that never
-    sings comes last), so that nobody moves up when a neighbour breathes. Two neighbours swap where one is
-    more than `CROSSING_CENTS` beyond the other while both sing.
+    sings comes last), so that no voice changes its place when a neighbour breathes. Two neighbours swap where
+    one is more than `CROSSING_CENTS` beyond the other while both sing.
 
     Shape:
         f0_hz: [voices, frames], 0 = unvoiced.

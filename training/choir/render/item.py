@@ -55,7 +55,7 @@ def load_materials(
     """
     banks = tuple(load_voicebank(folder, cache) for folder in voicebanks)
     if not banks and not stems:
-        raise RtsepError("nobody sings", "give --voicebank DIR or --stems DIR, once for each donor")
+        raise RtsepError("no voices to render", "give --voicebank DIR or --stems DIR, once for each donor")
     for bank in banks:
         if bank.use != "training":
             raise RtsepError(

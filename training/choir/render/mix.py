@@ -13,7 +13,7 @@ from rtsep.training.choir.render.voicebank import SAMPLERATE
 BLEED_PATHS = 2  # microphones beside a voice's own
 BLEED_DELAY_S = (0.002, 0.02)  # 0.7 .. 7 m
 NEAR_SHARE = 0.5  # of responses that are recorded ones, where there are any
-# Where nobody sings, noise is set against this level: the mean of a voice.
+# Where no voice sings, noise is set against this level: the mean of a voice.
 REFERENCE_DBFS = -20.0
 EVENT_DB = (-25.0, 3.0)  # applause and knocks relative to the voices
 
@@ -59,7 +59,7 @@ def record(
     noise, events = _noise(samples, level_db, config, rng)
     signals = _microphone(np.concatenate([stems, noise[None]]), config, rng)
     peak = float(np.max(np.abs(signals.sum(axis=0)), initial=0.0))
-    # where nobody sings, noise keeps its level: an empty room is no loud one
+    # where no voice sings, noise keeps its level: an empty room is no loud one
     wanted = 10.0 ** (rng.uniform(*config.peak_dbfs) / 20.0) if sounding.size else min(peak, 1.0)
     if peak > 0.0:
         # a stem may peak higher than the mixture; it must fit into a file as well
@@ -97,9 +97,9 @@ def _path(room: Response | None, wet_db: float, config: ChoirConfig, rng: np.ran
 
 def _clear_rounding(stem: Audio, dry: Audio, reach: int) -> None:
     """Transforms spread rounding errors everywhere; before the first and after the last sound is nothing."""
-    heard = np.flatnonzero(dry)
-    stem[: heard[0]] = 0.0
-    stem[heard[-1] + reach :] = 0.0
+    sounding = np.flatnonzero(dry)
+    stem[: sounding[0]] = 0.0
+    stem[sounding[-1] + reach :] = 0.0
 
 
 def _noise(

@@ -8,6 +8,7 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 
+from rtsep.kernels.assignments import MAX_VOICES
 from rtsep.kernels.errors import RtsepError
 from rtsep.training.files.toml_settings import FREE_LENGTH
 
@@ -27,8 +28,8 @@ class ChoirConfig:
 
     solo_item: float = 0.25  # share of items of recorded solos, where there are any: no vocoder's habits
 
-    # --- who sings when: chorales never rest, concerts do
-    silent_item: float = 0.03  # nobody sings: room, applause or nothing at all
+    # --- rests: chorales have none, concerts do
+    silent_item: float = 0.03  # no voice sings: room, applause or nothing at all
     tutti_item: float = 0.35  # all voices all the time
     entries_item: float = 0.15  # voices come in one after another and leave again
     phrase_voice: float = 0.65  # in all other items, a voice sings in a phrase with this probability
@@ -80,7 +81,7 @@ class ChoirConfig:
                 )
             if item.name.endswith(("_item", "_phrase", "_note", "_voice")) and not 0.0 <= value <= 1.0:
                 raise RtsepError(f"{item.name} = {value} is no probability", "choose 0..1")
-        if not 1 <= len(self.voices) <= 4 or min(self.voices) < 0 or sum(self.voices) <= 0:
+        if not 1 <= len(self.voices) <= MAX_VOICES or min(self.voices) < 0 or sum(self.voices) <= 0:
             raise RtsepError(
                 f"voices = {list(self.voices)} are no shares of 1..4 voices", "give up to four shares >= 0"
             )

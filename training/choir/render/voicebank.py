@@ -19,7 +19,6 @@ import hashlib
 import importlib.metadata
 import io
 import json
-import os
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,11 +30,13 @@ import soxr
 from numpy.typing import NDArray
 
 from rtsep.kernels.errors import RtsepError
+from rtsep.models.cache_folder import cache_folder
+from rtsep.training.choir.render.f0_labels import LABEL_S
 from rtsep.training.files.atomic_write import place
 
 # Donors hold little above 12 kHz, and WORLD's transforms are no longer than at 16 kHz: nothing lost, cheap.
 SAMPLERATE = 24000
-FRAME_S = 0.005  # WORLD's own default; vibrato and consonants need no finer grid
+FRAME_S = LABEL_S  # one frame of a donor's voice per label
 COEFFICIENTS = 60  # of the coded envelope: formants and tilt without the donor's partials
 FFT_SAMPLES = 1024  # pyworld's choice at 24 kHz for F0 down to 71 Hz
 CACHE_FORMAT = 2
@@ -91,7 +92,7 @@ class Voicebank:
 
 def default_cache() -> Path:
     """Where analyses are kept between runs."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rtsep" / "voicebanks"
+    return cache_folder("voicebanks")
 
 
 def load_voicebank(folder: Path, cache: Path) -> Voicebank:

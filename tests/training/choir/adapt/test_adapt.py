@@ -29,7 +29,6 @@ from rtsep.training.choir.adapt.judge import AS_SUNG, REMIXED, Judge, Verdict
 from rtsep.training.choir.adapt.rehearsal import SHORTEST_S, Rehearsal, listen, load_mixture, load_rehearsal
 from rtsep.training.choir.adapt.remix import LABEL_SAMPLES, remix
 from rtsep.training.choir.adapt.task import AdaptTask
-from rtsep.training.choir.levels.batches import SAMPLERATE
 from rtsep.training.choir.levels.mask_loss import MaskLoss
 from rtsep.training.choir.levels.stream import excerpts, level_stream
 from rtsep.training.commands import adapt as adapt_cli
@@ -37,6 +36,7 @@ from rtsep.training.evaluation.streaming import stream
 from rtsep.training.files.card_file import write_card
 from rtsep.training.files.model_files import write_network
 from rtsep.training.loop.task import Draw
+from rtsep.training.measures.protocol import SAMPLERATE
 
 LATENCY_MS = 43  # the longest hop: least work
 BETTER = Verdict(

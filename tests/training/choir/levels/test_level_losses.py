@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from rtsep.models.networks.source_filter_net import SourceFilterNet
-from rtsep.training.choir.levels.batches import SAMPLERATE
 from rtsep.training.choir.levels.mask_loss import MaskLoss
 from rtsep.training.choir.levels.multi_resolution import WINDOWS, multi_resolution_loss
+from rtsep.training.measures.protocol import SAMPLERATE
 
 SECONDS = 1
 

@@ -9,7 +9,7 @@ import torch
 from click.testing import CliRunner
 
 from rtsep.kernels.errors import RtsepError
-from rtsep.training.choir.levels.batches import SAMPLERATE, LevelBatches, MaskedVoices
+from rtsep.training.choir.levels.batches import LevelBatches, MaskedVoices
 from rtsep.training.choir.levels.mixtures import ItemCache, MixtureAugment, draw_mixture, f0_at
 from rtsep.training.choir.levels.recipes import LevelsConfig, level_task
 from rtsep.training.choir.render.dataset import write_item
@@ -17,6 +17,7 @@ from rtsep.training.choir.render.item import ChoirItem
 from rtsep.training.commands.choir import command
 from rtsep.training.loop.settings import FitSettings
 from rtsep.training.loop.task import Draw
+from rtsep.training.measures.protocol import SAMPLERATE
 from rtsep.training.measures.si_sdr import si_sdr_db
 
 PLAIN = MixtureAugment(0.0, 0.0, 0.0, 0.0, 0.0, 0.02, 0.0, 0.0, 0.0)
@@ -153,7 +154,7 @@ def test_pitches_as_the_tracker_finds_them() -> None:
     exact = LevelBatches(items, 4, PLAIN).at(43, [np.random.default_rng(1)])
     tracked = LevelBatches(items, 4, replace(PLAIN, tracked=1.0)).at(43, [np.random.default_rng(1)])
     np.testing.assert_array_equal(exact.stems, tracked.stems)
-    truth, found = (batch.inputs[3][0].numpy() for batch in (exact, tracked))
+    truth, found = (batch.inputs.f0_hz[0].numpy() for batch in (exact, tracked))
     settled = slice(len(truth) // 4, None)
     cents = 1200.0 * np.abs(np.log2(np.maximum(found, 1.0) / truth))[settled]
     assert (np.median(cents, axis=0) < 10.0).all()
@@ -168,4 +169,4 @@ def test_a_mixture_of_fewer_voices_keeps_its_labels() -> None:
         LevelBatches(items, 4, replace(PLAIN, tracked=share)).at(21, [np.random.default_rng(2)])
         for share in (0.0, 1.0)
     )
-    np.testing.assert_array_equal(exact.inputs[3], tracked.inputs[3])
+    np.testing.assert_array_equal(exact.inputs.f0_hz, tracked.inputs.f0_hz)

@@ -5,16 +5,16 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
+from rtsep.training.choir.equaliser import EQ_NODES_HZ
 from rtsep.training.choir.levels.batches import SHARES, LevelBatches
 from rtsep.training.choir.levels.mixtures import (
-    EQ_NODES_HZ,
-    LABEL_S,
     ItemCache,
     MixtureAugment,
     _as_tracked,
     _equalised,
     draw_mixture,
 )
+from rtsep.training.choir.render.f0_labels import LABEL_S
 from rtsep.training.choir.render.item import ChoirItem
 from rtsep.training.loop.task import Draw
 
@@ -130,10 +130,10 @@ def test_random_mixes_join_voices_of_several_items() -> None:
 
     whole = [of_items(OFF, seed) for seed in range(10)]
     assert all(found == (True, 1) for found in whole)
-    mixed = [of_items(replace(OFF, thrown_together=1.0), seed) for seed in range(30)]
+    mixed = [of_items(replace(OFF, random_mix=1.0), seed) for seed in range(30)]
     assert not any(is_whole for is_whole, _ in mixed)
     assert max(count for _, count in mixed) == 3
-    half = [of_items(replace(OFF, thrown_together=0.5), seed)[0] for seed in range(100)]
+    half = [of_items(replace(OFF, random_mix=0.5), seed)[0] for seed in range(100)]
     assert np.mean(half) == pytest.approx(0.5, abs=0.15)
 
 

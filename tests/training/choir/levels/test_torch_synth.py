@@ -14,7 +14,8 @@ from rtsep.models.networks import source_filter_physics as physics
 from rtsep.rt.hop.presets import Preset
 from rtsep.training.choir.frontend import TorchFrontend
 from rtsep.training.choir.levels.renderer import TorchRenderer
-from rtsep.training.choir.levels.synthesis import SAMPLERATE, harmonics, synthesise
+from rtsep.training.choir.levels.synthesis import harmonics, synthesise
+from rtsep.training.measures.protocol import SAMPLERATE
 
 HOP, CONTROLS = 341, 60
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from rtsep.training.choir.pitch import streams
-from rtsep.training.choir.pitch.streams import SAMPLERATE, Passage, PitchStreams
+from rtsep.training.choir.pitch.streams import Passage, PitchStreams
 from rtsep.training.choir.render.item import ChoirItem
+from rtsep.training.measures.protocol import SAMPLERATE
 
 OFF = {
     "GUEST_PASS": 0.0, "SPEED_PASS": 0.0, "SECTION_PASS": 0.0,

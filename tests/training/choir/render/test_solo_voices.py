@@ -115,5 +115,5 @@ def test_folders_without_a_voice(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "silence.wav", np.zeros(5 * RATE), RATE)
     with pytest.raises(RtsepError, match="holds no solo voice"):
         load_solo_voices(tmp_path, tmp_path / "cache")
-    with pytest.raises(RtsepError, match="nobody sings"):
+    with pytest.raises(RtsepError, match="no voices to render"):
         load_materials((), None, None, tmp_path / "cache")

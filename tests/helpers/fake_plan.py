@@ -1,4 +1,4 @@
-"""TensorRT's engine without TensorRT: ONNX Runtime behind addresses of this processor's memory."""
+"""TensorRT's plan without TensorRT: ONNX Runtime behind addresses of this processor's memory."""
 
 import ctypes
 from collections.abc import Mapping
@@ -8,8 +8,8 @@ import onnxruntime
 from numpy.typing import NDArray
 
 
-class FakeEngine:
-    """Stands in for a `tensorrt_engine.Engine`; its content is the ONNX file."""
+class FakePlan:
+    """Stands in for a `tensorrt_plan.Plan`; its content is the ONNX file."""
 
     def __init__(self, content: bytes, name: str) -> None:
         self._session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])

@@ -1,7 +1,7 @@
-"""TensorRT: engines from the ONNX files that run on every processor, and their launch on a stream. No torch.
+"""TensorRT: plans from the ONNX files that run on every processor, and their launch on a stream. No torch.
 
 TensorRT or TensorRT for RTX, whichever is installed; the latter builds without a GPU, which is how every
-network is known to become one engine. Engines are launched as they are, not wrapped in a module of
+network is known to become one plan. Plans are launched as they are, not wrapped in a module of
 torch-tensorrt: a launch inside a CUDA graph is the least that one can cost.
 """
 
@@ -38,20 +38,20 @@ def require_tensorrt() -> Any:
 
 
 def runtime_name() -> str:
-    """Module and version: engines of another one are not run."""
+    """Module and version: plans of another one are not run."""
     trt = require_tensorrt()
     return f"{trt.__name__} {trt.__version__}"
 
 
-def build_engine(network: bytes, name: str) -> bytes:
-    """One engine of the whole network.
+def build_plan(network: bytes, name: str) -> bytes:
+    """One plan of the whole network.
 
     Args:
         network: content of an ONNX file; its types are kept (strongly typed).
         name: what to call it in messages.
 
     Raises:
-        RtsepError: an operation that TensorRT lacks, or no engine.
+        RtsepError: an operation that TensorRT lacks, or no plan.
     """
     trt = require_tensorrt()
     builder = trt.Builder(_logger())
@@ -66,10 +66,10 @@ def build_engine(network: bytes, name: str) -> bytes:
     config.clear_flag(trt.BuilderFlag.TF32)
     # one stream: what runs beside it in a graph costs events, and networks of a hop have nothing to overlap
     config.max_aux_streams = 0
-    engine = builder.build_serialized_network(definition, config)
-    if engine is None:
-        raise RtsepError(f"{name}: {runtime_name()} builds no engine of it", "use --backend cuda")
-    return bytes(engine)
+    plan = builder.build_serialized_network(definition, config)
+    if plan is None:
+        raise RtsepError(f"{name}: {runtime_name()} builds no plan of it", "use --backend cuda")
+    return bytes(plan)
 
 
 def with_ports(plan: bytes, inputs: Sequence[str], outputs: Sequence[str]) -> bytes:
@@ -86,11 +86,11 @@ def split_ports(content: bytes) -> tuple[list[str], bytes]:
     return [*inputs, *outputs], plan
 
 
-class Engine:
-    """An engine on the GPU.
+class Plan:
+    """A plan on the GPU.
 
     Args:
-        content: from `build_engine` or `with_ports`, for this GPU and this version.
+        content: from `build_plan` or `with_ports`, for this GPU and this version.
         name: what to call it in messages.
 
     Attributes:
@@ -103,28 +103,26 @@ class Engine:
     def __init__(self, content: bytes, name: str) -> None:
         trt = require_tensorrt()
         self._name = name
-        self._runtime = trt.Runtime(_logger())  # the engine needs it for as long as it lives
+        self._runtime = trt.Runtime(_logger())  # the plan needs it for as long as it lives
         names, plan = split_ports(content)
-        self._engine = self._runtime.deserialize_cuda_engine(plan)
-        self._context: Any = self._engine.create_execution_context() if self._engine else None
+        self._plan = self._runtime.deserialize_cuda_engine(plan)
+        self._context: Any = self._plan.create_execution_context() if self._plan else None
         if self._context is None:
             raise RtsepError(
-                f"{name}: {runtime_name()} does not run its engine on this GPU",
+                f"{name}: {runtime_name()} does not run its plan on this GPU",
                 "run `rtsep compile` again, or use --backend cuda",
             )
         self.inputs: dict[str, tuple[int, ...]] = {}
         self.outputs: dict[str, tuple[int, ...]] = {}
-        tensors = [self._engine.get_tensor_name(i) for i in range(self._engine.num_io_tensors)]
+        tensors = [self._plan.get_tensor_name(i) for i in range(self._plan.num_io_tensors)]
         # inputs come before outputs, both in the order in which the network was defined
-        tensors.sort(key=lambda name: self._engine.get_tensor_mode(name) != trt.TensorIOMode.INPUT)
+        tensors.sort(key=lambda name: self._plan.get_tensor_mode(name) != trt.TensorIOMode.INPUT)
         self._tensors = dict(zip(names or tensors, tensors, strict=True))
         for port, tensor in self._tensors.items():
             ports = (
-                self.inputs
-                if self._engine.get_tensor_mode(tensor) == trt.TensorIOMode.INPUT
-                else self.outputs
+                self.inputs if self._plan.get_tensor_mode(tensor) == trt.TensorIOMode.INPUT else self.outputs
             )
-            ports[port] = tuple(self._engine.get_tensor_shape(tensor))
+            ports[port] = tuple(self._plan.get_tensor_shape(tensor))
 
     def launch(self, addresses: Mapping[str, int], stream: int) -> None:
         """Queues one hop; returns before it has run.

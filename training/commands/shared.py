@@ -1,0 +1,69 @@
+"""What the evaluating subcommands share: lists of names, places for results, a progress bar."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from rtsep.kernels.errors import RtsepError
+from rtsep.training.report.report import Report
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[int, int, str], None]]:
+    """A bar on standard error, moved by (done, total, label)."""
+    bar = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+    with Progress(*bar, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=None)
+        yield lambda done, total, label: progress.update(task, completed=done, total=total, description=label)
+
+
+def require_places(json_file: Path | None, folder: Path | None) -> None:
+    """Asked before the work begins: an hour later is no time to hear that something is missing.
+
+    Raises:
+        RtsepError: no folder for --json, --report is a file, or nothing to draw with.
+    """
+    if json_file is not None and not json_file.absolute().parent.is_dir():
+        raise RtsepError(f"--json {json_file}: {json_file.parent} is not a folder", "create it first")
+    if folder is not None:
+        if folder.exists() and not folder.is_dir():
+            raise RtsepError(f"--report {folder} is a file", "name a folder")
+        try:
+            import matplotlib  # noqa: F401
+        except ImportError as error:
+            raise RtsepError(f"--report cannot draw: {error}", "run pip install 'rtsep[eval]'") from None
+
+
+def words(option: str, text: str) -> tuple[str, ...]:
+    """A comma-separated list, without repetitions."""
+    found = tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
+    if not found:
+        raise RtsepError(f"{option} names nothing", "give at least one name")
+    return found
+
+
+def choices(option: str, text: str, allowed: tuple[str, ...]) -> tuple[str, ...]:
+    """A comma-separated list of `allowed` words."""
+    chosen = words(option, text)
+    for word in chosen:
+        if word not in allowed:
+            raise RtsepError(f"{option} {word!r} is not one of {', '.join(allowed)}", "choose from these")
+    return chosen
+
+
+def write_json(option: str, file: Path, found: Report) -> None:
+    """A report as JSON.
+
+    Raises:
+        RtsepError: the file cannot be written.
+    """
+    try:
+        file.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise RtsepError(
+            f"{option} {file} cannot be written ({error.strerror})", "choose another path"
+        ) from None

@@ -1,0 +1,1 @@
+"""An evaluation of bands as JSON, tables and plots."""
