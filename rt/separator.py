@@ -6,13 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsep.kernels.errors import GpuMissing
-from rtsep.models.backends import GPU_BACKENDS, gpu_hop, step_maker
-from rtsep.models.build import ModelChoice, build_model, require_gpu_family
+from rtsep.models.backends import GPU_BACKENDS, step_maker
+from rtsep.models.build import ModelChoice, build_model
 from rtsep.models.gpu.hop_runner import HopRunner
 from rtsep.models.mask_model import RESIDUAL, MaskModel, State, load_all
 from rtsep.models.voice_report import VoiceReport
-from rtsep.rt.gpu.one_stream import GraphedPipeline, Pipeline
+from rtsep.rt.gpu.one_stream import GraphedPipeline, Pipeline, model_on_gpu
 from rtsep.rt.hop.channels import require_channels
+from rtsep.rt.hop.host_arrays import described, require_flags, require_hop, samples
 from rtsep.rt.hop.one_owner import OneOwner
 from rtsep.rt.hop.pipeline import HopPipeline
 from rtsep.rt.hop.presets import Preset
@@ -91,13 +92,10 @@ class Separator(OneOwner):
         """
         preset = Preset(samplerate, latency_ms)
         if backend in GPU_BACKENDS:
-            choice = ModelChoice(model, voices, stems, add_ons)
-            require_gpu_family(choice, backend)
             if f0 is not None:
                 raise GpuMissing(f"--backend {backend} does not take given pitches", "use --backend cpu")
-            count = len(choice.names())
-            runner = gpu_hop(backend, choice.name, voices=count, framing=preset.framing, channels=channels)
-            standby = build_model(choice.name, voices=count, framing=preset.framing)
+            choice = ModelChoice(model, voices, stems, add_ons)
+            standby, runner = model_on_gpu(choice, backend, preset.framing, channels)
             return cls(standby, preset, channels, runner)
         built = build_model(
             model,
@@ -177,11 +175,7 @@ class Separator(OneOwner):
             ValueError: another shape or type.
             RuntimeError: another thread is using this separator.
         """
-        if heard.shape != (len(self._stems),) or heard.dtype != np.bool_:
-            raise ValueError(
-                f"heard is {heard.dtype} of shape {heard.shape}; "
-                f"expected bool of shape ({len(self._stems)},), a flag for each of `stems`"
-            )
+        require_flags(heard, len(self._stems))
         with self._alone():
             self._pipeline.model.listen_to(heard)
 
@@ -200,7 +194,7 @@ class Separator(OneOwner):
             ValueError: wrong shapes, or samples that are not floating-point numbers in -1..1 full scale.
             RuntimeError: another thread is using this separator.
         """
-        block = _samples(block)
+        block = samples(block)
         if block.ndim == 1 and self._channels == 1:
             block = block[:, None]
         if block.ndim != 2 or block.shape[1] != self._channels:
@@ -210,7 +204,7 @@ class Separator(OneOwner):
         if out is None:
             out = np.empty(shape, np.float32)
         elif not isinstance(out, np.ndarray) or out.shape != shape or out.dtype != np.float32:
-            raise ValueError(f"out is {_described(out)}; expected a NumPy array of float32 of shape {shape}")
+            raise ValueError(f"out is {described(out)}; expected a NumPy array of float32 of shape {shape}")
         elif np.may_share_memory(block, out):
             block = block.copy()  # stems come out before all of the block has gone in
         with self._alone():
@@ -243,7 +237,7 @@ class Separator(OneOwner):
             ValueError: wrong shapes; TypeError: another type or layout; RuntimeError: another thread is
                 using this separator. Nothing has changed then.
         """
-        self._check_hop(hop, out)
+        require_hop(hop, out, self._pending.shape, self._ready.shape)
         with self._alone():
             self._pipeline.step(hop, out)
 
@@ -256,25 +250,9 @@ class Separator(OneOwner):
         Shape and errors:
             as `process_hop`.
         """
-        self._check_hop(hop, out)
+        require_hop(hop, out, self._pending.shape, self._ready.shape)
         with self._alone():
             self._pipeline.skip(hop, out)
-
-    def _check_hop(self, hop: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-        """Before anything changes: the kernels would refuse too, but halfway through a hop."""
-        if not (isinstance(hop, np.ndarray) and isinstance(out, np.ndarray)):
-            raise TypeError(
-                f"hop is {_described(hop)} and out {_described(out)}; expected NumPy arrays of float32"
-            )
-        if hop.shape != self._pending.shape or out.shape != self._ready.shape:
-            raise ValueError(
-                f"hop has shape {hop.shape} and out {out.shape}; "
-                f"expected {self._pending.shape} and {self._ready.shape}"
-            )
-        if not (hop.dtype == out.dtype == np.float32 and hop.flags.c_contiguous and out.flags.c_contiguous):
-            raise TypeError("hop and out must be C-contiguous float32 arrays")
-        if not out.flags.writeable:
-            raise ValueError("out is read-only; give an array that can be written")
 
     def flush(self) -> NDArray[np.float32]:
         """The last `latency_samples` frames still inside (the stream then continues as after silence).
@@ -325,27 +303,3 @@ class Separator(OneOwner):
         self._pending[...] = state["pending"]
         self._ready[...] = state["ready"]
         self._position = int(state["position"])
-
-
-def _samples(block: object) -> NDArray[np.floating]:
-    """An array of what a host calls a block.
-
-    Raises:
-        ValueError: no array of floating-point numbers.
-    """
-    remedy = "give a NumPy array of float32, full scale = 1; of a torch tensor, tensor.detach().cpu().numpy()"
-    if not isinstance(block, np.ndarray):
-        try:
-            block = np.asarray(block)
-        except Exception as error:  # whatever the foreign type's own conversion raises
-            reason = " ".join(str(error).split())[:80]
-            raise ValueError(f"block is {_described(block)}, no array ({reason}); {remedy}") from None
-    if not np.issubdtype(block.dtype, np.floating):
-        raise ValueError(f"block has type {block.dtype}; scale samples to float32, full scale = 1")
-    return block
-
-
-def _described(value: object) -> str:
-    if isinstance(value, np.ndarray):
-        return f"{value.dtype} of shape {value.shape}"
-    return f"a {type(value).__module__}.{type(value).__name__}"

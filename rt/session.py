@@ -15,15 +15,14 @@ from rtsep.kernels import _core
 from rtsep.kernels.errors import DeviceRefused, RtsepError, of_kind
 from rtsep.models.choir.given_pitches import F0Track
 from rtsep.rt.control.commands import BLOCK_BYTES, Control, lay_out
+from rtsep.rt.live.child_process import STOP_TIMEOUT_S, end, spawn
 from rtsep.rt.live.devices import DEFAULT_INPUT, DeviceSpec
 from rtsep.rt.live.recorder_process import TAKE_INPUT, RecordPlan, prepare_folder
 from rtsep.rt.live.settings import LiveSettings
 from rtsep.rt.live.shared_memory import SharedMemory
 from rtsep.rt.live.status import Block, Status
-from rtsep.rt.python_process import environment, module_command
 
 START_TIMEOUT_S = 30.0  # a trained model may take seconds to load from a cold disk
-STOP_TIMEOUT_S = 5.0
 POLL_S = 0.01
 RECORD_RING_FRAMES = 1 << 18  # 5 s at 48 kHz: a disk may pause for so long
 
@@ -129,7 +128,8 @@ class Session:
             ring = SharedMemory.create(_core.SampleRing.bytes_needed(RECORD_RING_FRAMES, width))
             _core.SampleRing(RECORD_RING_FRAMES, width, ring.memory)
         try:
-            self._engine = self._spawn(
+            self._engine = spawn(
+                self._log,
                 "rtsep.rt.live.engine_process",
                 [self._status_block.shared, self._commands, ring],
                 self._settings.to_json(),
@@ -147,26 +147,6 @@ class Session:
         finally:
             if ring is not None:
                 ring.close()
-
-    def _spawn(
-        self, module: str, shared: list[SharedMemory | None], first_line: str
-    ) -> subprocess.Popen[str]:
-        fds = [memory.fd for memory in shared if memory is not None]
-        process = subprocess.Popen(
-            module_command(module, *(str(-1 if m is None else m.fd) for m in shared)),
-            stdin=subprocess.PIPE,
-            stdout=self._log,
-            stderr=self._log,
-            pass_fds=fds,
-            env=environment(),
-            process_group=0,  # a terminal's Ctrl-C reaches the parent alone, which then ends them in order
-            text=True,
-        )
-        assert process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # it died at once: its exit code is looked at next
-            process.stdin.write(first_line + "\n")
-            process.stdin.flush()
-        return process
 
     def _await_running(self) -> None:
         assert self._engine is not None
@@ -198,8 +178,8 @@ class Session:
             samplerate=status.samplerate,
             skip_frames=status.algorithmic_samples - status.hop,
         )
-        self._recorder = self._spawn(
-            "rtsep.rt.live.recorder_process", [self._record_block.shared, ring], plan.to_json()
+        self._recorder = spawn(
+            self._log, "rtsep.rt.live.recorder_process", [self._record_block.shared, ring], plan.to_json()
         )
         deadline = time.monotonic() + STOP_TIMEOUT_S
         while not self._record_block.peek() and self._recorder.poll() is None and time.monotonic() < deadline:
@@ -281,7 +261,7 @@ class Session:
         """
         for process in (self._engine, self._recorder):
             if process is not None:
-                _end(process)
+                end(process)
         if self._status_block is not None:
             self.status()  # the last word, for whoever asks later
             self._status_block.shared.close()
@@ -304,17 +284,3 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    """Closing stdin asks; SIGTERM and SIGKILL insist."""
-    if process.stdin is not None:
-        with contextlib.suppress(OSError):
-            process.stdin.close()
-    for insist in (process.terminate, process.kill, None):
-        try:
-            process.wait(STOP_TIMEOUT_S)
-            return
-        except subprocess.TimeoutExpired:
-            if insist is not None:
-                insist()

@@ -6,6 +6,9 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from rtsep.models.backends import gpu_hop
+from rtsep.models.build import ModelChoice, build_model, require_gpu_family
+from rtsep.models.framing import Framing
 from rtsep.models.gpu.hop_runner import HopRunner, one_line
 from rtsep.models.mask_model import MaskModel, State
 from rtsep.rt.gpu.start_check import check_on_chord
@@ -142,3 +145,17 @@ class GraphedPipeline:
 
     def _lose(self, error: RuntimeError) -> None:
         self.lost = one_line(error)
+
+
+def model_on_gpu(
+    choice: ModelChoice, backend: str, framing: Framing, channels: int
+) -> tuple[MaskModel, HopRunner]:
+    """A model on the processor that stands by, and what runs its whole hop on a GPU.
+
+    Raises:
+        GpuMissing: the GPU cannot be had, or the model's family does not run there.
+    """
+    require_gpu_family(choice, backend)
+    count = len(choice.names())
+    runner = gpu_hop(backend, choice.name, voices=count, framing=framing, channels=channels)
+    return build_model(choice.name, voices=count, framing=framing), runner

@@ -1,0 +1,54 @@
+"""The processes of a session: started with shared memory and one line of settings, ended by closing stdin."""
+
+import contextlib
+import subprocess
+from collections.abc import Sequence
+from typing import IO
+
+from rtsep.rt.live.shared_memory import SharedMemory
+from rtsep.rt.python_process import environment, module_command
+
+STOP_TIMEOUT_S = 5.0
+
+
+def spawn(
+    log: IO[bytes] | None, module: str, shared: Sequence[SharedMemory | None], first_line: str
+) -> subprocess.Popen[str]:
+    """Starts `python -m module FD ...`, a descriptor for each memory (-1 for None).
+
+    Args:
+        log: what it prints goes there.
+        module: dotted name.
+        shared: memory that it gets.
+        first_line: its settings, the first line on its stdin.
+    """
+    fds = [memory.fd for memory in shared if memory is not None]
+    process = subprocess.Popen(
+        module_command(module, *(str(-1 if m is None else m.fd) for m in shared)),
+        stdin=subprocess.PIPE,
+        stdout=log,
+        stderr=log,
+        pass_fds=fds,
+        env=environment(),
+        process_group=0,  # a terminal's Ctrl-C reaches the parent alone, which then ends them in order
+        text=True,
+    )
+    assert process.stdin is not None
+    with contextlib.suppress(BrokenPipeError):  # it died at once: its exit code is looked at next
+        process.stdin.write(first_line + "\n")
+        process.stdin.flush()
+    return process
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """Closing stdin asks; SIGTERM and SIGKILL insist."""
+    if process.stdin is not None:
+        with contextlib.suppress(OSError):
+            process.stdin.close()
+    for insist in (process.terminate, process.kill, None):
+        try:
+            process.wait(STOP_TIMEOUT_S)
+            return
+        except subprocess.TimeoutExpired:
+            if insist is not None:
+                insist()
