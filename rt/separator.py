@@ -1,6 +1,6 @@
 """The embedding API: any block of audio in, the same number of frames of every stem out."""
 
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from rtsep.kernels.errors import GpuMissing
 from rtsep.models.backends import GPU_BACKENDS, step_maker
 from rtsep.models.build import ModelChoice, build_model
+from rtsep.models.choir.given_pitches import F0Track
 from rtsep.models.gpu.hop_runner import HopRunner
 from rtsep.models.mask_model import RESIDUAL, MaskModel, State, load_all
 from rtsep.models.voice_report import VoiceReport
@@ -18,9 +19,6 @@ from rtsep.rt.hop.one_owner import OneOwner
 from rtsep.rt.hop.pipeline import HopPipeline
 from rtsep.rt.hop.presets import Preset
 from rtsep.rt.hop.state_check import require_same_kind
-
-if TYPE_CHECKING:
-    from rtsep.models.choir.given_pitches import F0Track
 
 
 class Separator(OneOwner):
@@ -67,7 +65,7 @@ class Separator(OneOwner):
         latency_ms: int = 11,
         channels: int = 1,
         backend: str = "auto",
-        f0: "F0Track | None" = None,
+        f0: F0Track | None = None,
     ) -> Self:
         """Builds a separator from a model by name.
 
@@ -246,19 +244,16 @@ class Separator(OneOwner):
 
         The stems fade out with the synthesis window of the frames before and fade in again after the
         skipped hop; the residual is the rest. Costs a few percent of `process_hop`.
-
-        Shape and errors:
-            as `process_hop`.
+        Shape and errors are those of `process_hop`.
         """
         require_hop(hop, out, self._pending.shape, self._ready.shape)
         with self._alone():
             self._pipeline.skip(hop, out)
 
     def flush(self) -> NDArray[np.float32]:
-        """The last `latency_samples` frames still inside (the stream then continues as after silence).
+        """The last `latency_samples` frames still inside, float32 [stems, latency_samples, channels].
 
-        Shape:
-            returns float32 [stems, latency_samples, channels].
+        The stream then continues as after silence.
         """
         return self.process(np.zeros((self.latency_samples, self._channels), np.float32))
 

@@ -174,7 +174,7 @@ def test_where_there_is_a_gpu_it_is_asked(monkeypatch: pytest.MonkeyPatch, song:
         given.update(more, backend=backend, model=model)
         return runner()
 
-    monkeypatch.setattr("rtsep.rt.separator.gpu_hop", hop)
+    monkeypatch.setattr("rtsep.rt.gpu.one_stream.gpu_hop", hop)
     separator = Separator.load("choir", voices=VOICES, samplerate=RATE, backend="tensorrt")
     assert given == {
         "backend": "tensorrt",
