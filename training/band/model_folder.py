@@ -6,10 +6,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from torch import nn
+
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.band_rules import DECODER, ENCODER
 from rtsep.models.card import BAND, ModelCard, NetworkCard
 from rtsep.models.networks.band_net import BandDecoder
+from rtsep.models.networks.export import load_weights
 from rtsep.models.networks.step_module import StepModule
 from rtsep.models.registry import CARD_FILE, Model
 from rtsep.rt.hop.presets import MAX_SAMPLERATE, MIN_SAMPLERATE
@@ -80,6 +83,28 @@ def write_model(net: BandNet, folder: Path, summary: str, origin: Origin) -> Mod
         card = _card(folder.name, summary, net.stems, networks, origin)
         write_card(card, part / CARD_FILE)
     return card
+
+
+def load_model(net: BandNet, model: Model) -> None:
+    """Fills `net` with a model's weights, to train on from there; every encoder of `net` gets the model's.
+
+    Raises:
+        RtsepError: a file is damaged, or the model lacks one of the network's stems.
+    """
+    missing = [stem for stem in net.stems if stem not in model.card.stems]
+    if missing:
+        raise RtsepError(
+            f"the model {model.card.name} has no {', '.join(missing)}, only {', '.join(model.card.stems)}",
+            "name its stems, or begin without it",
+        )
+    for network in model.card.networks:
+        content = model.read(network.weights)
+        if network.role == ENCODER:
+            modules: list[nn.Module] = list(net.encoders)
+        else:
+            modules = [net.decoder(net.stems.index(network.stem))] if network.stem in net.stems else []
+        for module in modules:
+            load_weights(module, model.folder / network.weights, content)
 
 
 def write_add_on(decoder: BandDecoder, stem: str, base: Model, folder: Path, origin: Origin) -> ModelCard:

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from rtsep.kernels.errors import RtsepError
+from rtsep.models.registry import find_model
 from rtsep.training.files.toml_settings import read_config
 
 
@@ -18,7 +19,9 @@ from rtsep.training.files.toml_settings import read_config
     "--out", type=click.Path(path_type=Path), required=True, help="Folder of the run; resumed if begun."
 )
 @click.option(
-    "--start", type=click.Path(path_type=Path), help="Folder of a run to begin with the weights of."
+    "--start",
+    type=click.Path(path_type=Path),
+    help="Run or model to begin with the weights of.",
 )
 @click.option(
     "--model", "model_folder", type=click.Path(path_type=Path),
@@ -41,10 +44,10 @@ def command(
     rows know. independent: an encoder for every stem.
     """
     try:
-        from rtsep.training.band.model_folder import Origin, write_model
+        from rtsep.training.band.model_folder import Origin, load_model, write_model
         from rtsep.training.band.task import BandConfig, BandTask
         from rtsep.training.databases.stem_folder import StemFolder
-        from rtsep.training.loop.checkpoint import load_best
+        from rtsep.training.loop.checkpoint import BEST, load_best
         from rtsep.training.loop.fit import fit
     except ModuleNotFoundError as error:
         raise RtsepError(
@@ -67,7 +70,10 @@ def command(
     databases = [StemFolder(folder) for folder in folders]
     task = BandTask(databases, names, config)
     if start is not None:
-        load_best(task.module, start)
+        if (start / BEST).exists():
+            load_best(task.module, start)
+        else:
+            load_model(task.module, find_model(str(start)))
     fitted = fit(task, config.fit, out)
     click.echo(f"{out}: {fitted.step} steps, best {fitted.best_score:.2f} dB on songs held out")
     if model_folder is not None:

@@ -13,7 +13,7 @@ from helpers.stem_databases import STEMS, sound, vocals_database, whole_database
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.registry import find_model
 from rtsep.rt.separator import Separator
-from rtsep.training.band.model_folder import Origin, write_model
+from rtsep.training.band.model_folder import Origin, load_model, write_model
 from rtsep.training.band.networks import BandNet
 from rtsep.training.commands.add_stem import command as add_stem
 from rtsep.training.commands.band import command as band
@@ -78,6 +78,19 @@ def test_the_weights_in_the_folder_are_the_best_of_the_run(trained: Path) -> Non
         found = load_file(trained / "model" / f"{file}.safetensors")
         expected = {name.removeprefix(prefix): v for name, v in best.items() if name.startswith(prefix)}
         torch.testing.assert_close(found, expected, rtol=0.0, atol=0.0)
+
+
+def test_training_goes_on_from_a_model(trained: Path) -> None:
+    """A model holds the best weights of its run: the same, by the folder of either."""
+    from rtsep.training.loop.checkpoint import load_best
+
+    run, model = BandNet(STEMS), BandNet(STEMS)
+    load_best(run, trained / "run")
+    load_model(model, find_model(str(trained / "model")))
+    for name, weights in run.state_dict().items():
+        torch.testing.assert_close(model.state_dict()[name], weights, rtol=0, atol=0)
+    with pytest.raises(RtsepError, match=r"has no piano, only vocals"):
+        load_model(BandNet(("vocals", "piano")), find_model(str(trained / "model")))
 
 
 def test_a_stem_is_added_without_touching_the_encoder(trained: Path) -> None:
