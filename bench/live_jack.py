@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from rtsep.bench.jack_rig import JackServer, Rig, delay_samples
 from rtsep.bench.take_check import offline_stems, read_take
 from rtsep.rt.audio.test_signals import synthetic_choir
-from rtsep.rt.live.scheduling import lock_memory, stop_collecting
+from rtsep.rt.process.scheduling import lock_memory, stop_collecting
 from rtsep.rt.separator import Separator
 from rtsep.rt.session import Session
 

@@ -15,12 +15,13 @@ from rtsep.kernels import _core
 from rtsep.kernels.errors import DeviceRefused, RtsepError, of_kind
 from rtsep.models.choir.given_pitches import F0Track
 from rtsep.rt.control.commands import BLOCK_BYTES, Control, lay_out
-from rtsep.rt.live.child_process import STOP_TIMEOUT_S, end, spawn
-from rtsep.rt.live.devices import DEFAULT_INPUT, DeviceSpec
-from rtsep.rt.live.recorder_process import TAKE_INPUT, RecordPlan, prepare_folder
+from rtsep.rt.drivers.devices import DEFAULT_INPUT, DeviceSpec
 from rtsep.rt.live.settings import LiveSettings
-from rtsep.rt.live.shared_memory import SharedMemory
-from rtsep.rt.live.status import Block, Status
+from rtsep.rt.live.status import Status
+from rtsep.rt.process.block import Block
+from rtsep.rt.process.child_process import STOP_TIMEOUT_S, end, spawn
+from rtsep.rt.process.shared_memory import SharedMemory
+from rtsep.rt.takes.recorder_process import TAKE_INPUT, RecordPlan, prepare_folder
 
 START_TIMEOUT_S = 30.0  # a trained model may take seconds to load from a cold disk
 POLL_S = 0.01
@@ -179,7 +180,7 @@ class Session:
             skip_frames=status.algorithmic_samples - status.hop,
         )
         self._recorder = spawn(
-            self._log, "rtsep.rt.live.recorder_process", [self._record_block.shared, ring], plan.to_json()
+            self._log, "rtsep.rt.takes.recorder_process", [self._record_block.shared, ring], plan.to_json()
         )
         deadline = time.monotonic() + STOP_TIMEOUT_S
         while not self._record_block.peek() and self._recorder.poll() is None and time.monotonic() < deadline:

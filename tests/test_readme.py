@@ -8,7 +8,7 @@ from rtsep.rt.cli.main import root
 from rtsep.rt.control.commands import BLOCK_BYTES, Control, lay_out
 from rtsep.rt.hop.channels import MAX_CHANNELS
 from rtsep.rt.hop.presets import OVERLAP_AT_48K, Preset
-from rtsep.rt.live.shared_memory import SharedMemory
+from rtsep.rt.process.shared_memory import SharedMemory
 from rtsep.rt.separator import Separator
 
 README = (Path(__file__).parent.parent / "README.md").read_text()

@@ -46,7 +46,7 @@ def main() -> int:
     from rtsep.bench.hop.hop_timing import measure, summarise
     from rtsep.bench.hop.machine import machine_facts, peak_resident_bytes, resident_bytes, scheduling
     from rtsep.rt.audio.test_signals import synthetic_choir
-    from rtsep.rt.live.scheduling import lock_memory, raise_priority, stop_collecting
+    from rtsep.rt.process.scheduling import lock_memory, raise_priority, stop_collecting
 
     started_bytes = resident_bytes()
     signal = synthetic_choir(

@@ -2,8 +2,8 @@
 
 import json
 
-from rtsep.rt.live.devices import list_devices
-from rtsep.rt.live.driver_calls import call_driver
+from rtsep.rt.drivers.devices import list_devices
+from rtsep.rt.drivers.driver_calls import call_driver
 
 
 def device_lines(as_json: bool) -> list[str]:

@@ -1,3 +1,1 @@
-"""The engine process with its hop loop, the recorder process, devices and streams, the status in shared
-memory.
-"""
+"""The engine process with its hop loop, and what it tells about itself."""

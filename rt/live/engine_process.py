@@ -27,16 +27,17 @@ import numpy as np
 from rtsep.kernels import _core
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.mask_model import State
-from rtsep.rt.live.device_stream import leave_portaudio
-from rtsep.rt.live.driver_calls import GaveUp, after, call_driver
+from rtsep.rt.drivers.device_stream import leave_portaudio
+from rtsep.rt.drivers.driver_calls import GaveUp, after, call_driver
 from rtsep.rt.live.hop_loop import HopLoop
-from rtsep.rt.live.recorder_process import TAKE_INPUT, refuse_earlier_files
-from rtsep.rt.live.scheduling import raise_priority
 from rtsep.rt.live.settings import LiveSettings
-from rtsep.rt.live.shared_memory import SharedMemory
-from rtsep.rt.live.status import Block, Status
+from rtsep.rt.live.status import Status
 from rtsep.rt.live.stream_choice import StreamChoice, choose_stream, find_again
+from rtsep.rt.process.block import Block
+from rtsep.rt.process.scheduling import raise_priority
+from rtsep.rt.process.shared_memory import SharedMemory
 from rtsep.rt.python_process import environment, module_command
+from rtsep.rt.takes.recorder_process import TAKE_INPUT, refuse_earlier_files
 
 # Before each look for a lost device, the last for all further ones: a cable that is put back is found soon, a
 # server that stays away or has changed is disturbed little.

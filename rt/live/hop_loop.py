@@ -6,38 +6,27 @@ from mmap import mmap
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rtsep.kernels import _core
 from rtsep.models.mask_model import State
-from rtsep.rt.audio.levels import to_db
 from rtsep.rt.control.commands import CommandReader
 from rtsep.rt.control.mixer import Mixer
 from rtsep.rt.control.parameters import RAMP_S
+from rtsep.rt.drivers.device_stream import DeviceStream, device_timeout_s
 from rtsep.rt.fallback import load_or_fall_back, take_over
-from rtsep.rt.live.device_stream import DeviceStream, device_timeout_s
-from rtsep.rt.live.meters import HopTimes, LevelMeters
+from rtsep.rt.live.live_report import LiveReport
 from rtsep.rt.live.routing import routing
-from rtsep.rt.live.scheduling import lock_memory, stop_collecting
 from rtsep.rt.live.settings import LiveSettings
-from rtsep.rt.live.status import Block, of_each, rounded
 from rtsep.rt.live.stream_choice import StreamChoice, buffering_samples
+from rtsep.rt.process.block import Block
+from rtsep.rt.process.scheduling import lock_memory, stop_collecting
+from rtsep.rt.takes.take_feed import TakeFeed
 
 HOUSEKEEPING_S = 0.05  # a screen refreshes 20 times a second at most
 INPUT_RING_S, INPUT_RING_BLOCKS = 2.0, 4  # stalls shorter than the longer of the two lose no input
 # Waiting for input: each sleep takes up to its own length from the hop's time, and each waking costs CPU.
 SLEEPS_PER_HOP, LONGEST_SLEEP_S = 20, 5e-4
 WARM_UP_HOPS = 24  # past every first call: FFT plans, page faults, branch predictors
-COUNTERS = (
-    "frames",
-    "xruns",
-    "late_hops",
-    "skipped_hops",
-    "fallback_samples",
-    "nonfinite_samples",
-    "input_lost_frames",
-    "device_losses",
-)
 
 
 class HopLoop:
@@ -48,7 +37,7 @@ class HopLoop:
         choice: the stream to run.
         block: where status goes. Counters go on from what it holds.
         commands: memory where parameters are set, as `rtsep.rt.control.commands` lays it out.
-        record: ring for the recorder, its frames as in `rtsep.rt.live.recorder_process`; None without one.
+        record: ring for the recorder, its frames as in `rtsep.rt.takes.recorder_process`; None without one.
         scheduling: what the operating system granted, for the status.
         state: of a hop loop before this one, as `state_dict` gives it, to go on sample-exactly.
 
@@ -67,7 +56,7 @@ class HopLoop:
         state: State | None = None,
     ) -> None:
         fmt, channels = choice.format, len(choice.picks)
-        self._choice, self._block, self._record = choice, block, record
+        self._choice = choice
         separator, notes = load_or_fall_back(
             settings.model,
             voices=settings.voices,
@@ -98,27 +87,22 @@ class HopLoop:
         self._played = np.any(routes.gains.reshape(-1, stems, channels), axis=(0, 2))
         self._mixer = Mixer(separator.stems)
         self._commands = CommandReader(commands, self._mixer.parameters)
-        self._hop_index = self._skipped_hops = self._record_lost_frames = 0
+        self._hop_index = 0
         self._hop = np.zeros((hop, channels), np.float32)
         self._stems = np.zeros((stems, hop, channels), np.float32)
-        self._frame = np.zeros((hop, (stems + 1) * channels), np.float32)
-        # the input as old as the stems it goes to disk with
-        self._aligned = np.zeros((separator.hop_latency_samples + hop, channels), np.float32)
-        self._meters, self._hop_times = LevelMeters(stems, hop, channels), HopTimes(hop / fmt.samplerate)
-        self._input_peak = np.zeros(channels)
+        self._take = None
+        if record is not None:
+            self._take = TakeFeed(record, stems, hop, channels, separator.hop_latency_samples)
         self._grain_s = min(LONGEST_SLEEP_S, hop / fmt.samplerate / SLEEPS_PER_HOP)
-        self._load, self._load_at = 0.0, (time.monotonic(), time.process_time())
-        before = block.peek()
-        self._before = {name: int(before.get(name, 0)) for name in COUNTERS}
-        self._notes = notes + routes.notes
-        self._last_error = ""
         self._warm_up()
         if state is not None:
-            self._aligned[...] = state.pop("aligned")
+            aligned = state.pop("aligned")
+            if self._take is not None:
+                self._take.aligned[...] = aligned
             take_over(separator, state)
         self._listen()
         self._obey()  # what was set for the hop loop before this one is in force from the first frame on
-        self._fixed: dict[str, Any] = {
+        fixed: dict[str, Any] = {
             "samplerate": fmt.samplerate,
             "hop": hop,
             "stems": list(separator.stems),
@@ -130,6 +114,10 @@ class HopLoop:
             "output_device": fmt.output.name,
             "scheduling": scheduling + (", memory locked" if lock_memory() else ""),
         }
+        notes = notes + routes.notes
+        self._report = LiveReport(
+            block, separator, self._callback, channels, hop / fmt.samplerate, fixed, notes
+        )
 
     def _warm_up(self) -> None:
         """First calls are slow: they happen here, on noise that leaves no trace. Then the collector goes."""
@@ -152,7 +140,8 @@ class HopLoop:
 
     def state_dict(self) -> State:
         """What a later hop loop needs to go on where this one stopped."""
-        return {"aligned": self._aligned.copy(), **self._separator.state_dict()}
+        aligned = np.zeros(0, np.float32) if self._take is None else self._take.aligned.copy()
+        return {"aligned": aligned, **self._separator.state_dict()}
 
     def open(self) -> None:
         """Sound from here on.
@@ -165,7 +154,7 @@ class HopLoop:
         before, after = stream.latency_s
         for side, latency_s in (("input", before), ("output", after)):
             samples = None if latency_s is None else round(latency_s * fmt.samplerate)
-            self._fixed[f"device_{side}_samples"] = samples
+            self._report.fix(**{f"device_{side}_samples": samples})
         stream.start()
         self._stream = stream
         self.publish("running")
@@ -197,12 +186,12 @@ class HopLoop:
     def close(self) -> bool:
         """Leaves the device, as `leave_device`. What is still inside the separator goes to the take."""
         left = self.leave_device()
-        if self._record is not None:
+        if self._take is not None:
             self._hop[...] = 0
             for _ in range(-(-self._separator.hop_latency_samples // self._separator.hop)):
                 self._separator.process_hop(self._hop, self._stems)
-                self._record_hop(self._record)
-            self._record.close()
+                self._take.write(self._hop, self._stems)
+            self._take.close()
         self.publish("stopped")
         return left
 
@@ -215,7 +204,7 @@ class HopLoop:
 
     def _listen(self) -> None:
         """The model may rest where nobody hears what it does; a take has every stem."""
-        if self._record is None:
+        if self._take is None:
             self._separator.listen_to(np.logical_and(self._played, self._mixer.gains > 0))
 
     def run_hop(self) -> None:
@@ -225,71 +214,24 @@ class HopLoop:
         lost = self._callback.read_hop(self._hop_index, self._hop)
         if lost or self._callback.position > self._callback.first_frame(self._hop_index):
             self._separator.skip_hop(self._hop, self._stems)
-            self._skipped_hops += 1
+            self._report.skipped_hops += 1
         else:
             self._separator.process_hop(self._hop, self._stems)
         self._callback.deliver(self._hop_index, self._stems)
-        self._hop_times.add(time.perf_counter() - started)
+        self._report.add_hop(self._stems, time.perf_counter() - started)
         self._hop_index += 1
-        self._meters.add(self._stems)
-        if self._record is not None:
-            self._record_hop(self._record)
+        if self._take is not None:
+            self._record_hop(self._take)
 
-    def _record_hop(self, ring: _core.SampleRing) -> None:
-        hop, channels = self._hop.shape
-        self._aligned[:-hop] = self._aligned[hop:]
-        self._aligned[-hop:] = self._hop
-        self._frame[:, :channels] = self._aligned[:hop]
-        stems: NDArray[np.float32] = self._frame[:, channels:].reshape(hop, -1, channels)  # a view
-        stems[...] = self._stems.transpose(1, 0, 2)
-        if ring.space >= hop:
-            ring.write(self._frame)
-        else:
-            self._record_lost_frames += hop
-            lost = self._record_lost_frames
-            self._last_error = (
-                f"the disk is too slow: {lost} frames are missing in the take; use another disk"
+    def _record_hop(self, take: TakeFeed) -> None:
+        lost_before = take.lost_frames
+        take.write(self._hop, self._stems)
+        if take.lost_frames > lost_before:
+            self._report.last_error = (
+                f"the disk is too slow: {take.lost_frames} frames are missing in the take; use another disk"
             )
 
     def publish(self, state: str, last_error: str | None = None, device_losses: int = 0) -> None:
         """A snapshot for everyone who watches."""
-        callback, before = self._callback, self._before
-        stems, report = self._separator.stems, self._separator.voices
-        now, cpu = time.monotonic(), time.process_time()
-        if now - self._load_at[0] >= 1.0:
-            self._load = (cpu - self._load_at[1]) / (now - self._load_at[0])
-            self._load_at = now, cpu
-        was_read = self._block.seen == self._block.sequence
-        if was_read:
-            self._input_peak[...] = 0
-        peaks = [callback.take_input_peak(i) for i in range(len(self._input_peak))]
-        np.maximum(self._input_peak, peaks, out=self._input_peak)
-        counted = {
-            "frames": callback.position,
-            "xruns": callback.xruns,
-            "late_hops": callback.late_hops,
-            "skipped_hops": self._skipped_hops,
-            "fallback_samples": callback.fallback_samples,
-            "nonfinite_samples": callback.nonfinite_samples,
-            "input_lost_frames": callback.input_lost_frames,
-            "device_losses": device_losses,
-        }
-        lost = self._separator.gpu_lost
-        lost_notes = [f"the GPU was lost: it runs on the processor ({lost})"] if lost else []
-        self._block.write(
-            {
-                **self._fixed,
-                "notes": self._notes + lost_notes,
-                **self._meters.publish(was_read),
-                **self._hop_times.publish(),
-                **{name: before[name] + value for name, value in counted.items()},
-                "state": state,
-                "input_peak_db": rounded(to_db(self._input_peak)),
-                "f0_hz": of_each(stems, report.stems, rounded(report.f0_hz)),
-                "level_db": of_each(stems, report.stems, rounded(report.level_db)),
-                "merged": of_each(stems, report.stems, report.merged.tolist()),
-                "cpu_load": round(self._load, 3),
-                "device_load": round(self._stream.load, 3) if state == "running" else 0.0,
-                "last_error": self._last_error if last_error is None else last_error,
-            }
-        )
+        load = self._stream.load if state == "running" else 0.0
+        self._report.publish(state, load, last_error, device_losses)

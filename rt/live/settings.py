@@ -8,7 +8,7 @@ import numpy as np
 
 from rtsep.models.build import ModelChoice
 from rtsep.models.choir.given_pitches import F0Track
-from rtsep.rt.live.devices import DeviceSpec
+from rtsep.rt.drivers.devices import DeviceSpec
 
 
 @dataclass(frozen=True)

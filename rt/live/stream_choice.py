@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 from rtsep.kernels.errors import DeviceRefused
+from rtsep.rt.drivers.device_stream import MAX_BLOCK, StreamFormat, jack_period
+from rtsep.rt.drivers.devices import Device, find_device, find_same, list_devices, pick_channels
 from rtsep.rt.hop.presets import Preset
-from rtsep.rt.live.device_stream import MAX_BLOCK, StreamFormat, jack_period
-from rtsep.rt.live.devices import Device, find_device, find_same, list_devices, pick_channels
 from rtsep.rt.live.settings import LiveSettings
 
 # Longer blocks leave less of the device's own latency to win, shorter ones cost CPU: 2.7 ms at 48 kHz.

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rtsep.kernels import _core
 from rtsep.kernels.reference.ring import SampleRing as Reference
-from rtsep.rt.live.shared_memory import SharedMemory
+from rtsep.rt.process.shared_memory import SharedMemory
 
 CHANNELS = 2
 

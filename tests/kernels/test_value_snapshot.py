@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rtsep.kernels import _core
 from rtsep.kernels.reference.value_snapshot import ValueSnapshot as Reference
-from rtsep.rt.live.shared_memory import SharedMemory
+from rtsep.rt.process.shared_memory import SharedMemory
 
 COUNT = 512  # 4 KiB: long enough to be caught in the middle
 

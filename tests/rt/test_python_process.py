@@ -24,11 +24,11 @@ except RtsepError:
     pass
 """
 RECORDER = """
-from rtsep.rt.live.recorder_process import RecordPlan
+from rtsep.rt.takes.recorder_process import RecordPlan
 from rtsep.rt.session import Session
-from rtsep.rt.live.status import Block
+from rtsep.rt.process.block import Block
 session = Session()
-process = session._spawn("rtsep.rt.live.recorder_process", [Block.create().shared], "{}")
+process = session._spawn("rtsep.rt.takes.recorder_process", [Block.create().shared], "{}")
 process.wait()
 """
 POOL = """
@@ -41,11 +41,11 @@ if __name__ == "__main__":
 SUCCESSOR = """
 import os
 from rtsep.models.mask_model import State
-from rtsep.rt.live.devices import Device
-from rtsep.rt.live.device_stream import StreamFormat
+from rtsep.rt.drivers.devices import Device
+from rtsep.rt.drivers.device_stream import StreamFormat
 from rtsep.rt.live.engine_process import Carried, replace_self
 from rtsep.rt.live.settings import LiveSettings
-from rtsep.rt.live.status import Block
+from rtsep.rt.process.block import Block
 from rtsep.rt.live.stream_choice import StreamChoice
 settings = LiveSettings(2, "choir", 11, "mic", None, None, None, None, None, "cpu")
 device = Device(0, "gone", "none", 1, 3, 48000.0, 0.0, 0.0, True, True)

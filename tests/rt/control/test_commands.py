@@ -12,7 +12,7 @@ from rtsep.kernels.errors import RtsepError
 from rtsep.rt.control.commands import BLOCK_BYTES, CommandReader, Control, lay_out
 from rtsep.rt.control.mixer import Mixer
 from rtsep.rt.control.parameters import RAMP_S, mixer_parameters
-from rtsep.rt.live.shared_memory import SharedMemory
+from rtsep.rt.process.shared_memory import SharedMemory
 
 STEMS = ("vocals", "drums", "residual")
 COUNT = len(mixer_parameters(STEMS))

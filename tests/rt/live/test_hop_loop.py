@@ -12,15 +12,16 @@ from rtsep.models.choir.given_pitches import F0Track
 from rtsep.models.voice_report import VoiceReport
 from rtsep.rt.control.commands import BLOCK_BYTES, Control, lay_out
 from rtsep.rt.control.parameters import RAMP_S
+from rtsep.rt.drivers.device_stream import StreamFormat
+from rtsep.rt.drivers.devices import Device
 from rtsep.rt.hop.presets import Preset
 from rtsep.rt.live import hop_loop
-from rtsep.rt.live.device_stream import StreamFormat
-from rtsep.rt.live.devices import Device
 from rtsep.rt.live.hop_loop import HopLoop
 from rtsep.rt.live.settings import LiveSettings
-from rtsep.rt.live.shared_memory import SharedMemory
-from rtsep.rt.live.status import Block, Status
+from rtsep.rt.live.status import Status
 from rtsep.rt.live.stream_choice import StreamChoice
+from rtsep.rt.process.block import Block
+from rtsep.rt.process.shared_memory import SharedMemory
 from rtsep.rt.separator import Separator
 
 BLOCK, VOICES, RATE = 128, 2, 48000

@@ -13,7 +13,7 @@ import pytest
 
 from rtsep.bench.jack_rig import JackServer
 from rtsep.kernels.errors import RtsepError
-from rtsep.rt.live.driver_calls import GaveUp, after, call_driver
+from rtsep.rt.drivers.driver_calls import GaveUp, after, call_driver
 from rtsep.rt.session import Session
 
 WAIT_S = 30.0  # a machine that does other work starts an engine in seconds

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from rtsep.rt.live.meters import HopTimes, LevelMeters
-from rtsep.rt.live.shared_memory import SharedMemory
-from rtsep.rt.live.status import Block, Status, of_each, rounded
+from rtsep.rt.live.status import Status, of_each, rounded
+from rtsep.rt.process.block import Block
+from rtsep.rt.process.shared_memory import SharedMemory
 
 
 def test_status_survives_json() -> None:

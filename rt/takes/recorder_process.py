@@ -1,7 +1,7 @@
 """The process that writes a take to disk while the show goes on: `input.wav`, and a file for each stem that
 the model has, such as `voice-1.wav`, with `residual.wav` last.
 
-Started by `rtsep.rt.session` as `python -m rtsep.rt.live.recorder_process`. It takes frames of
+Started by `rtsep.rt.session` as `python -m rtsep.rt.takes.recorder_process`. It takes frames of
 [input, stem 1, ..., residual] from a ring in shared memory, where the input is as old as the stems, so all
 files are aligned. Headers are brought up to date with every write: whatever ends this process, what was
 written can be read.
@@ -26,8 +26,8 @@ from rtsep.kernels import _core
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.audio.disk_errors import reason, remedy
 from rtsep.rt.audio.wav_writer import WavWriter
-from rtsep.rt.live.shared_memory import SharedMemory
-from rtsep.rt.live.status import Block
+from rtsep.rt.process.block import Block
+from rtsep.rt.process.shared_memory import SharedMemory
 
 SUFFIX = ".wav"
 TAKE_INPUT = "input"  # the file beside those of the stems

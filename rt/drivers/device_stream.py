@@ -9,8 +9,8 @@ import numpy as np
 
 from rtsep.kernels import _core
 from rtsep.kernels.errors import DeviceRefused, RtsepError
-from rtsep.rt.live.devices import Device, known_latency_s, portaudio
-from rtsep.rt.live.driver_calls import GaveUp, after, call_driver
+from rtsep.rt.drivers.devices import Device, known_latency_s, portaudio
+from rtsep.rt.drivers.driver_calls import GaveUp, after, call_driver
 
 LEAVE_S = 0.5  # a driver that has not let go by then hangs; Ctrl-C ends a run within a second
 PROBE_CALLBACKS = 4

@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Sequence
 from typing import IO
 
-from rtsep.rt.live.shared_memory import SharedMemory
+from rtsep.rt.process.shared_memory import SharedMemory
 from rtsep.rt.python_process import environment, module_command
 
 STOP_TIMEOUT_S = 5.0

@@ -14,9 +14,9 @@ import soundfile
 
 from rtsep.kernels import _core
 from rtsep.kernels.errors import RtsepError
-from rtsep.rt.live.recorder_process import RecordPlan, prepare_folder, refuse_earlier_files
-from rtsep.rt.live.shared_memory import SharedMemory
-from rtsep.rt.live.status import Block
+from rtsep.rt.process.block import Block
+from rtsep.rt.process.shared_memory import SharedMemory
+from rtsep.rt.takes.recorder_process import RecordPlan, prepare_folder, refuse_earlier_files
 
 NAMES = ["input", "voice-1", "residual"]
 SAMPLERATE = 8000
@@ -37,7 +37,7 @@ class Take:
             [
                 sys.executable,
                 "-m",
-                "rtsep.rt.live.recorder_process",
+                "rtsep.rt.takes.recorder_process",
                 str(self.block.shared.fd),
                 str(shared.fd),
             ],

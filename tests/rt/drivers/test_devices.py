@@ -9,8 +9,15 @@ import numpy as np
 import pytest
 
 from rtsep.kernels.errors import RtsepError
-from rtsep.rt.live.device_stream import device_timeout_s
-from rtsep.rt.live.devices import Device, find_device, find_same, known_latency_s, number_twins, pick_channels
+from rtsep.rt.drivers.device_stream import device_timeout_s
+from rtsep.rt.drivers.devices import (
+    Device,
+    find_device,
+    find_same,
+    known_latency_s,
+    number_twins,
+    pick_channels,
+)
 from rtsep.rt.live.routing import routing
 from rtsep.rt.live.stream_choice import buffering_samples, default_blocksize
 

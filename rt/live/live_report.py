@@ -1,0 +1,117 @@
+"""What a hop loop tells about itself: a snapshot of counters, levels and pitches for everyone who watches."""
+
+import time
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtsep.kernels import _core
+from rtsep.rt.audio.levels import to_db
+from rtsep.rt.live.meters import HopTimes, LevelMeters
+from rtsep.rt.live.status import of_each, rounded
+from rtsep.rt.process.block import Block
+from rtsep.rt.separator import Separator
+
+COUNTERS = (
+    "frames",
+    "xruns",
+    "late_hops",
+    "skipped_hops",
+    "fallback_samples",
+    "nonfinite_samples",
+    "input_lost_frames",
+    "device_losses",
+)
+
+
+class LiveReport:
+    """Counts and measures hops, and publishes.
+
+    Args:
+        block: where snapshots go. Counters go on from what it holds.
+        separator, callback: what is watched.
+        channels: of the input.
+        hop_s: a hop's time.
+        fixed: what does not change while the stream runs.
+        notes: what the user should know.
+
+    Attributes:
+        skipped_hops: not separated, as their stems could not be played any more.
+        last_error: problem and remedy of the last fault, "" when there was none.
+    """
+
+    def __init__(
+        self,
+        block: Block,
+        separator: Separator,
+        callback: _core.DeviceCallback,
+        channels: int,
+        hop_s: float,
+        fixed: dict[str, Any],
+        notes: list[str],
+    ) -> None:
+        self._block, self._separator, self._callback = block, separator, callback
+        self._fixed, self._notes = fixed, notes
+        self._meters = LevelMeters(len(separator.stems), separator.hop, channels)
+        self._hop_times = HopTimes(hop_s)
+        self._input_peak = np.zeros(channels)
+        self._load, self._load_at = 0.0, (time.monotonic(), time.process_time())
+        before = block.peek()
+        self._before = {name: int(before.get(name, 0)) for name in COUNTERS}
+        self.skipped_hops = 0
+        self.last_error = ""
+
+    def add_hop(self, stems: NDArray[np.float32], seconds: float) -> None:
+        """A hop of stems, float32 [stems, hop, channels], and how long it took."""
+        self._hop_times.add(seconds)
+        self._meters.add(stems)
+
+    def fix(self, **values: Any) -> None:
+        """What is known from now on and does not change while the stream runs."""
+        self._fixed.update(values)
+
+    def publish(
+        self, state: str, device_load: float, last_error: str | None = None, device_losses: int = 0
+    ) -> None:
+        """A snapshot for everyone who watches."""
+        callback, before = self._callback, self._before
+        stems, report = self._separator.stems, self._separator.voices
+        now, cpu = time.monotonic(), time.process_time()
+        if now - self._load_at[0] >= 1.0:
+            self._load = (cpu - self._load_at[1]) / (now - self._load_at[0])
+            self._load_at = now, cpu
+        was_read = self._block.seen == self._block.sequence
+        if was_read:
+            self._input_peak[...] = 0
+        peaks = [callback.take_input_peak(i) for i in range(len(self._input_peak))]
+        np.maximum(self._input_peak, peaks, out=self._input_peak)
+        counted = {
+            "frames": callback.position,
+            "xruns": callback.xruns,
+            "late_hops": callback.late_hops,
+            "skipped_hops": self.skipped_hops,
+            "fallback_samples": callback.fallback_samples,
+            "nonfinite_samples": callback.nonfinite_samples,
+            "input_lost_frames": callback.input_lost_frames,
+            "device_losses": device_losses,
+        }
+        lost = self._separator.gpu_lost
+        lost_notes = [f"the GPU was lost: it runs on the processor ({lost})"] if lost else []
+        self._block.write(
+            {
+                **self._fixed,
+                "notes": self._notes + lost_notes,
+                **self._meters.publish(was_read),
+                **self._hop_times.publish(),
+                **{name: before[name] + value for name, value in counted.items()},
+                "state": state,
+                "input_peak_db": rounded(to_db(self._input_peak)),
+                "f0_hz": of_each(stems, report.stems, rounded(report.f0_hz)),
+                "level_db": of_each(stems, report.stems, rounded(report.level_db)),
+                "merged": of_each(stems, report.stems, report.merged.tolist()),
+                "cpu_load": round(self._load, 3),
+                "device_load": round(device_load, 3),
+                "last_error": self.last_error if last_error is None else last_error,
+            }
+        )

@@ -1,0 +1,1 @@
+"""Processes of a live session and the memory that they share."""
