@@ -14,11 +14,13 @@
 #include <vector>
 
 #include "checks.hpp"
+#include "voices.hpp"
 
 namespace {
 
+using rtsep::kMaxVoices;
+
 constexpr int kBeam = 8;  // three times as many change nothing in the recall on a real quartet
-constexpr int kMaxVoices = 4;
 constexpr int kMaxPeaks = 8;   // the likeliest; sixteen hold a voice that eight do not in one frame of a thousand
 constexpr int kSilent = -1;
 constexpr float kSilentPlace = -1.0f;

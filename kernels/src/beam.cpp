@@ -14,11 +14,13 @@
 #include <vector>
 
 #include "checks.hpp"
+#include "voices.hpp"
 
 namespace {
 
+using rtsep::kMaxVoices;
+
 constexpr int kBeam = 12;
-constexpr int kMaxVoices = 4;
 constexpr int kSilent = -1;
 constexpr int kApart = 3;           // voices lie more than 60 cents apart; closer, one comb is all there is to see
 constexpr int kGlide = 3;           // candidates a voice may glide per hop without counting as a jump

@@ -3,6 +3,7 @@
 import sys
 
 from rtsep.kernels.errors import RtsepError
+from rtsep.rt.audio.disk_errors import reason
 from rtsep.rt.cli.input_kind import MIC, Source, file_hint
 from rtsep.rt.cli.live_screen import View, choose_view, counters_text
 from rtsep.rt.cli.messages import Messages
@@ -67,9 +68,9 @@ def _say_the_end(view: View, status: Status, options: RunOptions) -> None:
     """Where it can still be said: standard error, if standard output has failed or was left meanwhile."""
     words = last_words(status, options.record)
     if view.failure is not None:
-        reason = view.failure.strerror or str(view.failure)
         messages = Messages(sys.stderr)
-        messages.offer(f"rtsep: note: standard output failed ({reason}), the sound went on: {words[0]}")
+        failed = reason(view.failure)
+        messages.offer(f"rtsep: note: standard output failed ({failed}), the sound went on: {words[0]}")
         words = words[1:] if not options.as_json else []
     else:
         messages = Messages(sys.stdout)

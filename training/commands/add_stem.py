@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from rtsep.kernels.errors import RtsepError
+from rtsep.training.commands.training_run import lasting, training_extra
 from rtsep.training.files.toml_settings import read_config
 
 
@@ -34,7 +35,7 @@ def command(
 
     Use it with `rtsep --model BASE --add-on OUT --stems vocals,STEM`.
     """
-    try:
+    with training_extra():
         from safetensors.torch import load
 
         from rtsep.models.band_rules import ENCODER
@@ -46,10 +47,6 @@ def command(
         from rtsep.training.databases.stem_folder import StemFolder
         from rtsep.training.loop.checkpoint import load_best
         from rtsep.training.loop.fit import fit
-    except ModuleNotFoundError as error:
-        raise RtsepError(
-            f"training needs {error.name}, which is not installed", "run pip install 'rtsep[train]'"
-        ) from None
     if out.exists():
         raise RtsepError(f"{out} exists", "name a new folder: models are never overwritten")
     model = find_model(base)
@@ -58,11 +55,9 @@ def command(
         raise RtsepError(f"model {model.card.name} has no encoder to add a stem to", "name a band model")
     if stem in model.card.stems:
         raise RtsepError(f"model {model.card.name} has {stem} already", "name another stem")
-    config = read_config(BandConfig, config_file)
+    config = lasting(read_config(BandConfig, config_file), minutes)
     # one stem: there is nothing to take turns with
     config = dataclasses.replace(config, mode=SIMULTANEOUS)
-    if minutes is not None:
-        config = dataclasses.replace(config, fit=dataclasses.replace(config.fit, minutes=minutes))
     databases = [StemFolder(folder) for folder in folders]
     weights = load(model.read(encoders[0].weights))
     others = tuple(name.strip() for name in beside.split(",") if name.strip())

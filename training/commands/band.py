@@ -7,6 +7,7 @@ import click
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.registry import find_model
+from rtsep.training.commands.training_run import lasting, training_extra
 from rtsep.training.files.toml_settings import read_config
 
 
@@ -43,21 +44,15 @@ def command(
     interleaved: a step takes one database and one decoder. simultaneous: a step learns every stem that its
     rows know. independent: an encoder for every stem.
     """
-    try:
+    with training_extra():
         from rtsep.training.band.model_folder import Origin, load_model, write_model
         from rtsep.training.band.task import BandConfig, BandTask
         from rtsep.training.databases.stem_folder import StemFolder
         from rtsep.training.loop.checkpoint import BEST, load_best
         from rtsep.training.loop.fit import fit
-    except ModuleNotFoundError as error:
-        raise RtsepError(
-            f"training needs {error.name}, which is not installed", "run pip install 'rtsep[train]'"
-        ) from None
-    config = read_config(BandConfig, config_file)
+    config = lasting(read_config(BandConfig, config_file), minutes)
     if mode is not None:
         config = dataclasses.replace(config, mode=mode)
-    if minutes is not None:
-        config = dataclasses.replace(config, fit=dataclasses.replace(config.fit, minutes=minutes))
     if seed is not None:
         config = dataclasses.replace(config, fit=dataclasses.replace(config.fit, seed=seed))
     names = tuple(stem.strip() for stem in stems.split(",") if stem.strip())

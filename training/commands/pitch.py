@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from rtsep.kernels.errors import RtsepError
 from rtsep.models.card import TRACKER
 from rtsep.training.choir.render.dataset import training_choirs
+from rtsep.training.commands.training_run import lasting, training_extra
 from rtsep.training.files.atomic_write import place
 from rtsep.training.files.toml_settings import read_config
 
@@ -33,20 +33,14 @@ def command(
 
     Writes the best weights as pitch.safetensors, for the stage as pitch.onnx, and the facts as pitch.json.
     """
-    try:
+    with training_extra():
         from rtsep.training.choir.pitch.streams import LATENCIES_MS
         from rtsep.training.choir.pitch.task import PitchConfig, PitchTask
         from rtsep.training.files.model_files import write_network
         from rtsep.training.loop.checkpoint import load_best
         from rtsep.training.loop.fit import fit
         from rtsep.training.measures.protocol import SAMPLERATE
-    except ModuleNotFoundError as error:
-        raise RtsepError(
-            f"training needs {error.name}, which is not installed", "run pip install 'rtsep[train]'"
-        ) from None
-    config = read_config(PitchConfig, config_file)
-    if minutes is not None:
-        config = dataclasses.replace(config, fit=dataclasses.replace(config.fit, minutes=minutes))
+    config = lasting(read_config(PitchConfig, config_file), minutes)
     items = training_choirs(folder, SAMPLERATE)
     task = PitchTask(items, config)
     if start:

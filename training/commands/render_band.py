@@ -7,6 +7,7 @@ import click
 from rich.console import Console
 
 from rtsep.kernels.errors import RtsepError
+from rtsep.training.commands.training_run import training_extra
 from rtsep.training.databases.stem_folder import SAMPLERATE, Manifest, StemFolder, StemWriter
 from rtsep.training.seeds import generator
 
@@ -52,15 +53,11 @@ def command(
 
     Songs become OUT/songs (drums, bass and other known, no vocals), takes OUT/takes (drums).
     """
-    try:
+    with training_extra("rendering"):
         from rtsep.training.band.render.one_shots import muldjord_kit, note_players
         from rtsep.training.band.render.songs import Instruments, render_song, songs_with_bass
         from rtsep.training.band.render.takes import groove_takes, render_take
         from rtsep.training.choir.render.room import load_responses
-    except ModuleNotFoundError as error:
-        raise RtsepError(
-            f"rendering needs {error.name}, which is not installed", "run pip install 'rtsep[train]'"
-        ) from None
     if (basses or guitars) and note_folder is None:
         raise RtsepError("--bass and --guitar name instruments of --notes", "give --notes too")
     if not midi and takes is None:

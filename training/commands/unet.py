@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from rtsep.kernels.errors import RtsepError
+from rtsep.training.commands.training_run import training_extra
 
 
 @click.command("unet")
@@ -19,8 +19,6 @@ def command(data: Path, out: Path, minutes: float, config: Path | None) -> None:
 
     Writes unet.safetensors and a card into OUT. It is a baseline: offline, and F0 must be given.
     """
-    try:
+    with training_extra():
         from rtsep.training.baselines.unet_training import train
-    except ImportError as error:
-        raise RtsepError(f"training cannot start: {error}", "run pip install 'rtsep[train]'") from None
     train(data, out, minutes, config)
