@@ -15,6 +15,7 @@ from rtsep.kernels import _core
 from rtsep.kernels.errors import DeviceRefused, RtsepError, of_kind
 from rtsep.models.choir.given_pitches import F0Track
 from rtsep.rt.control.commands import BLOCK_BYTES, Control, lay_out
+from rtsep.rt.control.parameters import mixer_parameters
 from rtsep.rt.drivers.devices import DEFAULT_INPUT, DeviceSpec
 from rtsep.rt.live.settings import LiveSettings
 from rtsep.rt.live.status import Status
@@ -136,7 +137,7 @@ class Session:
                 self._settings.to_json(),
             )
             self._await_running()
-            self._control = Control(self._commands.memory, self.status().stems)
+            self._control = Control(self._commands, mixer_parameters(self.status().stems))
             if ring is not None and self._folder is not None:
                 self._start_recorder(ring, self._folder)
         except BaseException:

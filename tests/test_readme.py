@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 from rtsep.rt.cli.main import root
 from rtsep.rt.control.commands import BLOCK_BYTES, Control, lay_out
+from rtsep.rt.control.parameters import mixer_parameters
 from rtsep.rt.hop.channels import MAX_CHANNELS
 from rtsep.rt.hop.presets import OVERLAP_AT_48K, Preset
 from rtsep.rt.process.shared_memory import SharedMemory
@@ -48,7 +49,7 @@ def test_embedding_examples_run() -> None:
     assert stems.shape == (5, 100, 1)
     shared = SharedMemory.create(BLOCK_BYTES)
     lay_out(shared.memory)
-    control = Control(shared.memory, Separator.load().stems)
+    control = Control(shared, mixer_parameters(Separator.load().stems))
     exec(live, {"session": SimpleNamespace(control=control)})
     moved = {parameter.name: control.get(parameter.name) for parameter in control.parameters}
     assert {name for name, value in moved.items() if value} == {"voice-1.gain", "voice-2.mute", "bypass"}

@@ -9,7 +9,7 @@ F64 = NDArray[np.float64]
 
 
 class ValueSnapshot:
-    """Numbers that are always seen as one whole. One writer; every reader has an object of its own.
+    """Numbers that are always seen as one whole. One writer at a time; every reader has an object of its own.
 
     Args:
         count: of the numbers.
@@ -34,3 +34,9 @@ class ValueSnapshot:
         self._seen = len(self._shared)
         values[...] = self._shared[-1]
         return True
+
+    def read_back(self, values: F64) -> int:
+        """Copies what stands there into `values`; 0 before anything was written, else an even number."""
+        if self._shared:
+            values[...] = self._shared[-1]
+        return 2 * len(self._shared)

@@ -36,4 +36,10 @@ bool ValueSnapshot::poll(double* values) {
     return true;
 }
 
+std::uint64_t ValueSnapshot::read_back(double* values) const {
+    const std::uint64_t sequence = header_->sequence.load(std::memory_order_acquire);
+    for (std::size_t i = 0; i < count_; ++i) values[i] = values_[i].load(std::memory_order_acquire);
+    return sequence;
+}
+
 }  // namespace rtsep

@@ -1,4 +1,5 @@
-// Some numbers in shared memory, always seen as one whole: one writer, any number of readers, and none waits.
+// Some numbers in shared memory, always seen as one whole: one writer at a time, any number of readers, and no reader
+// waits. Who may write is settled between the writers, outside of here.
 #pragma once
 #include <atomic>
 #include <cstddef>
@@ -34,6 +35,9 @@ class ValueSnapshot {
     // Reader: true when a snapshot newer than the last one seen here was there and came over whole. Asks once and never
     // waits: false also while the writer is at it, or for ever if it died there; what was read before is then in force.
     bool poll(double* values);
+    // Writer, while no other one writes: what stands there, and its sequence number. 0: nothing has been written yet,
+    // odd: a writer died in the middle, each number is an old or a new one.
+    std::uint64_t read_back(double* values) const;
 
    private:
     SnapshotHeader* header_ = nullptr;

@@ -79,5 +79,12 @@ void bind_value_snapshot(py::module_& m) {
                 std::copy(s.copy.begin(), s.copy.end(), values.mutable_data());
                 return true;
             },
+            py::arg("values").noconvert())
+        .def(
+            "read_back",
+            [](const BoundSnapshot& s, f64& values) {
+                checked(s, values);
+                return s.snapshot.read_back(values.mutable_data());
+            },
             py::arg("values").noconvert());
 }

@@ -1,4 +1,4 @@
-"""The way into a running engine: a host sets values, the engine looks them up once a hop, without waiting."""
+"""The way into a running engine: hosts set values, the engine looks them up once a hop, without waiting."""
 
 import difflib
 import threading
@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from rtsep.kernels import _core
 from rtsep.kernels.errors import RtsepError
-from rtsep.rt.control.parameters import Parameter, mixer_parameters
+from rtsep.rt.control.parameters import Parameter
+from rtsep.rt.process.shared_memory import SharedMemory
+from rtsep.rt.process.write_lock import WriteLock
 
 # Room for the values of any model, made before the model is known: 300 stems.
 MAX_VALUES = 1024
@@ -26,46 +28,67 @@ class Control:
     """Sets parameters of a running session, by name. The sound follows in `Parameter.ramp_s`.
 
     Values are checked here, before anything is sent; many set at once arrive at once. They stay in force
-    when the engine starts again after a lost device. May be used by several threads.
+    when the engine starts again after a lost device. May be used by several threads, and beside others of its
+    kind in other processes: each changes what it is told to and leaves the rest as it stands in the memory.
 
     Args:
-        memory: a block as `lay_out` makes it, which the engine's `CommandReader` has too. This is its only
-            writer.
-        stems: names as the engine plays them, the residual included.
+        shared: a block as `lay_out` makes it, which the engine's `CommandReader` has too.
+        parameters: in the order in which the engine takes them.
 
     Example:
         A session makes one; the memory is its way into the engine.
 
-        >>> from mmap import mmap
         >>> from rtsep.rt.control.commands import BLOCK_BYTES, Control, lay_out
-        >>> memory = mmap(-1, BLOCK_BYTES)
-        >>> lay_out(memory)
-        >>> control = Control(memory, ("voice-1", "residual"))
+        >>> from rtsep.rt.control.parameters import mixer_parameters
+        >>> from rtsep.rt.process.shared_memory import SharedMemory
+        >>> shared = SharedMemory.create(BLOCK_BYTES)
+        >>> lay_out(shared.memory)
+        >>> control = Control(shared, mixer_parameters(("voice-1", "residual")))
         >>> control.update({"voice-1.gain": -6.0, "residual.mute": True})
         >>> control.get("voice-1.gain")
         -6.0
     """
 
-    def __init__(self, memory: mmap, stems: Sequence[str]) -> None:
-        self._parameters = mixer_parameters(stems)
+    def __init__(self, shared: SharedMemory, parameters: Sequence[Parameter]) -> None:
+        self._parameters = tuple(parameters)
         self._index = {parameter.name: i for i, parameter in enumerate(self._parameters)}
-        self._snapshot = _core.ValueSnapshot.attach(memory)
-        self._values = np.zeros(MAX_VALUES)
-        self._values[: len(self._parameters)] = [parameter.default for parameter in self._parameters]
-        self._lock = threading.Lock()  # of this side alone: the engine never takes it
+        self._writing = WriteLock(shared.fd)
+        self._writer = _core.ValueSnapshot.attach(shared.memory)
+        self._reader = _core.ValueSnapshot.attach(shared.memory)
+        self._reading = threading.Lock()  # of this side alone: the engine never takes it
+        self._seen = self._defaults()
+        self._repair()
+
+    def _defaults(self) -> NDArray[np.float64]:
+        values = np.zeros(MAX_VALUES)
+        values[: len(self._parameters)] = [parameter.default for parameter in self._parameters]
+        return values
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
         """All that can be set: name, unit, range, default, ramp."""
         return self._parameters
 
-    def get(self, name: str) -> float:
-        """What was set last, or the default; 0 and 1 of a switch.
+    def parameter(self, name: str) -> Parameter:
+        """The description of one.
 
         Raises:
             RtsepError: no such parameter.
         """
-        return float(self._values[self._at(name)])
+        return self._parameters[self._at(name)]
+
+    def get(self, name: str) -> float:
+        """What was set last, by anyone, or the default; 0 and 1 of a switch.
+
+        Raises:
+            RtsepError: no such parameter.
+        """
+        return float(self._current()[self._at(name)])
+
+    def values(self) -> dict[str, float]:
+        """Of all parameters, as `get`, all of one moment."""
+        current = self._current()
+        return {name: float(current[index]) for name, index in self._index.items()}
 
     def set(self, name: str, value: float) -> None:
         """Sets one parameter: `set("voice-1.gain", -6.0)`, `set("bypass", True)`.
@@ -85,10 +108,24 @@ class Control:
         for name, value in values.items():
             index = self._at(name)
             checked[index] = self._parameters[index].checked(value)
-        with self._lock:
-            for index, number in checked.items():
-                self._values[index] = number
-            self._snapshot.write(self._values)
+        with self._writing.held():
+            current = np.zeros(MAX_VALUES)
+            if self._writer.read_back(current) == 0:
+                current = self._defaults()
+            current[list(checked)] = list(checked.values())
+            self._writer.write(current)
+
+    def _repair(self) -> None:
+        """A writer that died in the middle left what nobody can read: written again, it is in force."""
+        with self._writing.held():
+            current = np.zeros(MAX_VALUES)
+            if self._writer.read_back(current) % 2:
+                self._writer.write(current)
+
+    def _current(self) -> NDArray[np.float64]:
+        with self._reading:
+            self._reader.poll(self._seen)
+            return self._seen.copy()
 
     def _at(self, name: str) -> int:
         if name in self._index:
@@ -96,7 +133,7 @@ class Control:
         near = difflib.get_close_matches(str(name), self._index, n=3) or list(self._index)[:3]
         raise RtsepError(
             f"there is no parameter {name!r}",
-            f"did you mean {' or '.join(near)}? `Session.control.parameters` lists all",
+            f"did you mean {' or '.join(near)}? `rtsep control --list` shows all parameters",
         )
 
 

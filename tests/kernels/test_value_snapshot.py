@@ -36,6 +36,9 @@ def test_equals_the_reference(moves: list[str]) -> None:
             got, expected = np.full((2, 3), np.nan)
             assert mine[who].poll(got) == twin[who].poll(expected)
             np.testing.assert_array_equal(got, expected)
+        got, expected = np.zeros((2, 3))
+        assert mine[1].read_back(got) == twin[1].read_back(expected)
+        np.testing.assert_array_equal(got, expected)
 
 
 def _write_for_ever(fd: int) -> None:

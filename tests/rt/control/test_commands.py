@@ -2,8 +2,10 @@
 
 import math
 import multiprocessing
+import sys
 import threading
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from rtsep.rt.control.commands import BLOCK_BYTES, CommandReader, Control, lay_o
 from rtsep.rt.control.mixer import Mixer
 from rtsep.rt.control.parameters import RAMP_S, mixer_parameters
 from rtsep.rt.process.shared_memory import SharedMemory
+from rtsep.rt.process.write_lock import WriteLock
 
 STEMS = ("vocals", "drums", "residual")
 COUNT = len(mixer_parameters(STEMS))
@@ -26,7 +29,7 @@ def block() -> SharedMemory:
 
 def both_ends() -> tuple[Control, CommandReader]:
     shared = block()
-    return Control(shared.memory, STEMS), CommandReader(shared.memory, COUNT)
+    return Control(shared, mixer_parameters(STEMS)), CommandReader(shared.memory, COUNT)
 
 
 def heard(control: Control, reader: CommandReader) -> tuple[list[float], float]:
@@ -138,7 +141,7 @@ def test_what_is_wrong_is_refused_in_one_line_and_changes_nothing(
 
 def test_an_engine_that_starts_again_finds_what_was_set() -> None:
     shared = block()
-    control, first = Control(shared.memory, STEMS), CommandReader(shared.memory, COUNT)
+    control, first = Control(shared, mixer_parameters(STEMS)), CommandReader(shared.memory, COUNT)
     control.set("vocals.gain", -6.0)
     assert first.poll()
     second = CommandReader(SharedMemory(shared.fd).memory, COUNT)
@@ -147,7 +150,7 @@ def test_an_engine_that_starts_again_finds_what_was_set() -> None:
 
 
 def _set_for_ever(fd: int) -> None:
-    control, number = Control(SharedMemory(fd).memory, STEMS), 0
+    control, number = Control(SharedMemory(fd), mixer_parameters(STEMS)), 0
     while True:
         number += 1
         level = -(number % 1000) / 100
@@ -190,3 +193,61 @@ def test_threads_of_a_host_lose_nothing() -> None:
         thread.join()
     assert reader.poll()
     assert (reader.values[0], reader.values[3]) == (-19.99, -19.99)
+
+
+def _fade(fd: int, name: str) -> None:
+    control = Control(SharedMemory(fd), mixer_parameters(STEMS))
+    for step in range(2000):
+        control.set(name, -step / 100)
+
+
+def test_processes_lose_nothing_of_each_other() -> None:
+    """Two processes set different parameters as fast as they can: both of the last values stand."""
+    shared = block()
+    context = multiprocessing.get_context("fork")
+    writers = [context.Process(target=_fade, args=(shared.fd, n)) for n in ("vocals.gain", "drums.gain")]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    control, reader = Control(shared, mixer_parameters(STEMS)), CommandReader(shared.memory, COUNT)
+    assert reader.poll()
+    assert (reader.values[0], reader.values[3]) == (-19.99, -19.99)
+    assert (control.get("vocals.gain"), control.values()["drums.gain"]) == (-19.99, -19.99)
+
+
+def test_the_next_writer_makes_good_what_one_that_died_left() -> None:
+    """An odd sequence number: the engine reads nothing more, and all of it again with the next Control."""
+    shared = block()
+    Control(shared, mixer_parameters(STEMS)).set("vocals.gain", -6.0)
+    sequence = int.from_bytes(shared.memory[16:24], sys.byteorder)
+    shared.memory[16:24] = (sequence + 1).to_bytes(8, sys.byteorder)
+    reader = CommandReader(shared.memory, COUNT)
+    assert not reader.poll()
+    assert Control(shared, mixer_parameters(STEMS)).get("vocals.gain") == -6.0
+    assert reader.poll()
+    assert reader.values[0] == -6.0
+
+
+def _hold_for_ever(fd: int, held: Any) -> None:
+    with WriteLock(fd).held():
+        held.set()
+        time.sleep(60)
+
+
+def test_a_writer_that_stands_still_is_told_and_one_that_dies_gives_way() -> None:
+    shared = block()
+    control, context = Control(shared, mixer_parameters(STEMS)), multiprocessing.get_context("fork")
+    held = context.Event()
+    holder = context.Process(target=_hold_for_ever, args=(shared.fd, held))
+    holder.start()
+    try:
+        assert held.wait(30)
+        with pytest.raises(RtsepError, match="held by another process"):
+            control.set("vocals.gain", -6.0)
+        assert control.get("vocals.gain") == 0.0
+    finally:
+        holder.kill()
+        holder.join()
+    control.set("vocals.gain", -6.0)
+    assert control.get("vocals.gain") == -6.0

@@ -11,7 +11,7 @@ from rtsep.kernels import _core
 from rtsep.models.choir.given_pitches import F0Track
 from rtsep.models.voice_report import VoiceReport
 from rtsep.rt.control.commands import BLOCK_BYTES, Control, lay_out
-from rtsep.rt.control.parameters import RAMP_S
+from rtsep.rt.control.parameters import RAMP_S, mixer_parameters
 from rtsep.rt.drivers.device_stream import StreamFormat
 from rtsep.rt.drivers.devices import Device
 from rtsep.rt.hop.presets import Preset
@@ -173,7 +173,7 @@ def test_a_successor_goes_on_sample_exactly() -> None:
 def test_what_is_set_is_heard_a_ramp_later() -> None:
     """Each stem has its own gain then, to the last bit; before, none has."""
     commands = command_block()
-    control = Control(commands.memory, STEMS)
+    control = Control(commands, mixer_parameters(STEMS))
     loop, mixture = build(Block.create(), commands=commands), voiced(BLOCK * 240)
     plain = play(build(Block.create()), mixture, {})
     half = len(mixture) // 2
@@ -189,7 +189,7 @@ def test_what_is_set_is_heard_a_ramp_later() -> None:
 
 def test_what_was_set_is_in_force_from_the_first_frame_of_the_next_engine() -> None:
     commands = command_block()
-    control = Control(commands.memory, STEMS)
+    control = Control(commands, mixer_parameters(STEMS))
     mixture = voiced(BLOCK * 60)
     build(Block.create(), commands=commands)
     control.set("bypass", True)
@@ -203,7 +203,7 @@ def test_the_take_and_the_meters_are_from_before_the_gains() -> None:
     commands, block = command_block(), Block.create()
     rings = [_core.SampleRing(1 << 16, VOICES + 2) for _ in "12"]
     mixture = voiced(BLOCK * 100)
-    Control(commands.memory, STEMS).update({f"{stem}.mute": True for stem in STEMS})
+    Control(commands, mixer_parameters(STEMS)).update({f"{stem}.mute": True for stem in STEMS})
     muted = build(block, rings[0], commands=commands)
     assert not play(muted, mixture, {}).any()
     play(build(Block.create(), rings[1]), mixture, {})
@@ -223,7 +223,7 @@ def test_a_band_s_decoders_run_for_what_is_played(tmp_path: Path) -> None:
     mixture = voiced(BLOCK * 120)
     plain = play(build(Block.create(), settings=settings), mixture, {})
     assert np.abs(plain[:, :2]).max(axis=0).min() > 1e-3
-    Control(commands.memory, names).update({"drums.mute": True, "residual.mute": True})
+    Control(commands, mixer_parameters(names)).update({"drums.mute": True, "residual.mute": True})
     muted = build(Block.create(), settings=settings, commands=commands)
     played = play(muted, mixture, {})
     np.testing.assert_array_equal(played[:, 0], plain[:, 0])
@@ -262,7 +262,7 @@ def test_stems_and_their_names_are_the_models(monkeypatch: pytest.MonkeyPatch) -
     loop.publish("starting")
     status = Status.from_dict(block.read())
     assert status.stems == ("kick", "cymbals", "residual")
-    Control(commands.memory, status.stems).set("cymbals.mute", True)
+    Control(commands, mixer_parameters(status.stems)).set("cymbals.mute", True)
     played = play(loop, mixture := voiced(BLOCK * 60), {})
     assert not played[256 + round(RAMP_S * RATE) :, 1].any()
     assert played[:, 1].any()
