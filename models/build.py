@@ -5,6 +5,7 @@ from functools import cached_property
 
 from rtsep.kernels.errors import ModelRefused
 from rtsep.models.band.build import band_stems, build_band
+from rtsep.models.band.model import BandModel
 from rtsep.models.card import BAND, CHOIR
 from rtsep.models.card_rules import require_offered
 from rtsep.models.choir.build import build_choir
@@ -12,6 +13,7 @@ from rtsep.models.choir.given_pitches import F0Track
 from rtsep.models.choir.model import voice_names
 from rtsep.models.framing import Framing
 from rtsep.models.mask_model import RESIDUAL, MaskModel
+from rtsep.models.mid_side import MidSideModel, mid_and_side
 from rtsep.models.registry import DEFAULT_MODEL, Model, default_model, find_model, require_voices
 from rtsep.models.runtimes.network_step import MakeStep
 from rtsep.models.runtimes.onnx_step import OnnxStep
@@ -123,7 +125,8 @@ def build_model(
     Args:
         model, voices, stems, add_ons: see `ModelChoice`.
         framing: the spectrum's layout.
-        channels: of the spectrum.
+        channels: of the spectrum. Two channels of a band get masks for mid and side at 21 ms and more,
+            else all channels one mask.
         f0: pitches of the voices to follow; without them they are tracked.
         make_step: what runs the networks, see `backends.step_maker`.
 
@@ -145,9 +148,13 @@ def build_model(
         )
     for part in (choice.found, *choice.found_add_ons):
         require_offered(part.card, framing)
-    band = build_band(
-        choice.found, stems=stems, add_ons=choice.found_add_ons, framing=framing, make_step=make_step
-    )
+
+    def one() -> BandModel:
+        return build_band(
+            choice.found, stems=stems, add_ons=choice.found_add_ons, framing=framing, make_step=make_step
+        )
+
+    band = MidSideModel(one(), one()) if mid_and_side(channels, framing) else one()
     if not voices:
         return band
     choir = build_choir(DEFAULT_MODEL, voices=voices, framing=framing, f0=f0, make_step=make_step)

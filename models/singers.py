@@ -7,6 +7,7 @@ from rtsep.kernels import _core
 from rtsep.models.band.model import BandModel
 from rtsep.models.choir.model import ChoirModel, voice_names
 from rtsep.models.mask_model import State, load_all
+from rtsep.models.mid_side import CHANNELS, MidSideModel
 from rtsep.models.voice_report import VoiceReport
 
 F32 = NDArray[np.float32]
@@ -28,6 +29,9 @@ class SingersModel:
     A singer's mask is the vocals' mask times the choir's mask of the vocals: both models see the same
     frame, so the latency is that of either. Singers and rest sum to the vocals.
 
+    Of a band of mid and side, masks are [2, stems, bins] as the band's; mid and side of the vocals share
+    the choir's masks, as their singers have one pitch.
+
     Args:
         band: with a stem of vocals.
         choir: the voices in it, highest first.
@@ -35,7 +39,7 @@ class SingersModel:
         bins: of the spectrum.
     """
 
-    def __init__(self, band: BandModel, choir: ChoirModel, channels: int, bins: int) -> None:
+    def __init__(self, band: BandModel | MidSideModel, choir: ChoirModel, channels: int, bins: int) -> None:
         self._band, self._choir = band, choir
         self._vocals = band.stems.index(VOCALS)
         singers = len(choir.stems)
@@ -43,7 +47,9 @@ class SingersModel:
         self._stems = with_singers(band.stems, singers)
         # Where each stem of the band stands among ours; the vocals' own place is that of the rest.
         self._place = [i if i < at else i + singers for i in range(len(band.stems))]
-        self._band_masks = np.zeros((len(band.stems), bins), np.float32)
+        self.mid_and_side = isinstance(band, MidSideModel)
+        parts = CHANNELS if self.mid_and_side else 1
+        self._band_masks = np.zeros((parts, len(band.stems), bins), np.float32)
         self._singer_masks = np.zeros((singers, bins), np.float32)
         self._spectrum = np.zeros((1, channels, bins), np.complex64)
         self._heard = np.ones(len(band.stems) + 1, np.bool_)
@@ -68,20 +74,28 @@ class SingersModel:
 
     def step(self, spectrum: NDArray[np.complex64], masks: F32) -> None:
         """See `MaskModel.step`."""
-        self._band.step(spectrum, self._band_masks)
-        for own, place in zip(self._band_masks, self._place, strict=True):
-            masks[place] = own
-        singers = masks[self._first : self._place[self._vocals]]
-        rest = masks[self._place[self._vocals]]
+        if self.mid_and_side:
+            self._band.step(spectrum, self._band_masks)
+        else:
+            self._band.step(spectrum, self._band_masks[0])
+            masks = masks[None]
+        for place, own in zip(self._place, self._band_masks.swapaxes(0, 1), strict=True):
+            masks[:, place] = own
+        singers = masks[:, self._first : self._place[self._vocals]]
+        rest = masks[:, self._place[self._vocals]]
         if self._band.silent[self._vocals]:
             self._choir.skip()
             singers[...] = 0
             return
-        vocals = self._band_masks[self._vocals : self._vocals + 1]
-        _core.apply_masks(spectrum, vocals, self._spectrum)
+        vocals = self._band_masks[:, self._vocals]
+        if self.mid_and_side:
+            # mid and side are half of what left and right are: back to the level the choir was made for
+            np.multiply(spectrum, np.sqrt(2.0, dtype=np.float32) * vocals, out=self._spectrum[0])
+        else:
+            _core.apply_masks(spectrum, vocals, self._spectrum)
         self._choir.step(self._spectrum[0], self._singer_masks)
-        np.multiply(self._singer_masks, vocals, out=singers)
-        for singer in singers:
+        np.multiply(self._singer_masks, vocals[:, None], out=singers)
+        for singer in singers.swapaxes(0, 1):
             rest -= singer
         np.maximum(rest, 0, out=rest)  # rounding
 

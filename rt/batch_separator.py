@@ -77,7 +77,7 @@ class BatchSeparator(OneOwner):
             streams: 1..4096.
             samplerate: 8000..192000 Hz.
             latency_ms: preset 5, 11, 21 or 43.
-            channels: audio channels of every stream, separated with one mask.
+            channels: audio channels of every stream; masks as for `Separator.load`.
             backend: "auto", "cpu" or "openvino" (see `rtsep compile`): an engine per stream; or "cuda", with
                 torch on an NVIDIA GPU: every stream is compared with the processor on a chord here.
 

@@ -78,7 +78,7 @@ class Separator(OneOwner):
             add_ons: folders with decoders for a band's encoder, each a stem more.
             samplerate: 8000..192000 Hz.
             latency_ms: preset 5, 11, 21 or 43.
-            channels: audio channels, separated with one mask.
+            channels: audio channels, separated with one mask; two of a band as mid and side (21, 43 ms).
             backend: "auto", "cpu", "openvino" (see `rtsep compile`); or with torch on an NVIDIA GPU "cuda",
                 "tensorrt" or "tensorrt-fp16" (see `rtsep compile`): compared with the processor on a chord
                 here, and replaced by it if it fails.

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from rtsep.kernels import _core
 from rtsep.kernels.windows import analysis_window, synthesis_window
 from rtsep.models.mask_model import MaskModel, State, require_like
+from rtsep.rt.hop.masking import masking
 from rtsep.rt.hop.presets import Preset
 
 MODEL_PREFIX = "model."
@@ -17,7 +18,7 @@ class HopPipeline:
     Args:
         preset: frame sizes.
         model: masks of every stem but the residual.
-        channels: audio channels; one mask serves all of them.
+        channels: audio channels; see `masking` for what masks they share.
     """
 
     def __init__(self, preset: Preset, model: MaskModel, channels: int) -> None:
@@ -32,7 +33,7 @@ class HopPipeline:
         self._tail = np.zeros((stems, channels, span), np.float32)
         self._frame = np.zeros((channels, n), np.float32)
         self._spectrum = np.zeros((channels, bins), np.complex64)
-        self._masks = np.zeros((stems, bins), np.float32)
+        self._masking = masking(model, channels, bins)
         self._masked = np.zeros((stems, channels, bins), np.complex64)
         self._frames = np.zeros((stems, channels, n), np.float32)
 
@@ -44,8 +45,7 @@ class HopPipeline:
         """
         self.nonfinite_samples += _core.push_frame(self._history, hop, self._analysis, self._frame)
         np.fft.rfft(self._frame, out=self._spectrum)  # type: ignore[arg-type]  # stubs know float64 only
-        self.model.step(self._spectrum, self._masks)
-        _core.apply_masks(self._spectrum, self._masks, self._masked)
+        self._masking.apply(self._spectrum, self._masked)
         np.fft.irfft(self._masked, n=self._frame.shape[1], out=self._frames)  # type: ignore[arg-type]
         _core.overlap_add(self._frames, self._synthesis, self._tail, self._history, out)
 

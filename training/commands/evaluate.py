@@ -19,7 +19,7 @@ from rtsep.training.report.report import report
 from rtsep.training.report.tables import sheets
 
 CHOIRS_ONLY = ("voices", "quartets", "in_pairs", "f0", "seeds", "strict", "with_basic_pitch", "cache")
-BANDS_ONLY = ("mix", "models", "bss", "bss_taps", "with_leaks", "sounds")
+BANDS_ONLY = ("mix", "models", "bss", "bss_taps", "with_leaks", "sounds", "stereo")
 
 
 @click.command("eval")
@@ -68,7 +68,7 @@ BANDS_ONLY = ("mix", "models", "bss", "bss_taps", "with_leaks", "sounds")
 @click.option(
     "--model", "models", multiple=True, metavar="NAME|FOLDER", help="Bands: one more model; may be repeated."
 )
-@click.option("--bss", is_flag=True, help="Bands: BSS eval v4 too (museval; minutes a song).")
+@click.option("--bss", is_flag=True, help="Bands: BSS eval v4 too (museval; seconds a song).")
 @click.option(
     "--bss-taps",
     type=click.IntRange(1, 2048),
@@ -86,6 +86,11 @@ BANDS_ONLY = ("mix", "models", "bss", "bss_taps", "with_leaks", "sounds")
     "--sounds",
     type=click.Path(path_type=Path),
     help="Bands: folder of more sounds for --leaks.",
+)
+@click.option(
+    "--stereo",
+    is_flag=True,
+    help="Bands: also with panned stems, one mask for both channels against two.",
 )
 @click.option(
     "--report", "folder", type=click.Path(path_type=Path), help="Write tables, plots and all numbers here."
@@ -113,6 +118,7 @@ def command(
     bss_taps: int,
     with_leaks: bool,
     sounds: Path | None,
+    stereo: bool,
     folder: Path | None,
     json_file: Path | None,
 ) -> None:
@@ -128,7 +134,7 @@ def command(
     presets = tuple(int(ms) for ms in choices("--latency", latency, tuple(map(str, OVERLAP_AT_48K))))
     _refuse(ctx, CHOIRS_ONLY if stems is not None else BANDS_ONLY, stems is not None)
     if stems is not None:
-        wanted = BandWishes(stems, systems, models, presets, mix, bss, bss_taps, with_leaks, sounds)
+        wanted = BandWishes(stems, systems, models, presets, mix, bss, bss_taps, with_leaks, sounds, stereo)
         evaluate_bands(folders, wanted, jobs, folder, json_file)
         return
     wanted_f0 = choices("--f0", f0, F0_SOURCES)

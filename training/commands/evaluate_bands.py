@@ -10,8 +10,10 @@ from rtsep.training.commands.shared import choices, progress_bar, require_places
 from rtsep.training.evaluation.bands.evaluate import MIXES, Settings, evaluate
 from rtsep.training.evaluation.bands.leaks import leaks, require_sounds
 from rtsep.training.evaluation.bands.songs import find_songs
+from rtsep.training.evaluation.bands.stereo import compare_ways
 from rtsep.training.evaluation.bands.systems import CEILINGS, find_system, known_systems
 from rtsep.training.measures.bss_eval import require_museval
+from rtsep.training.report.bands.stereo import stereo_rows
 from rtsep.training.report.bands.summary import report
 from rtsep.training.report.bands.tables import sheets
 
@@ -29,6 +31,7 @@ class BandWishes:
     bss_taps: int
     leaks: bool
     sounds: Path | None
+    stereo: bool
 
     def settings(self) -> Settings:
         """Checked.
@@ -87,7 +90,13 @@ def evaluate_bands(
             )
             titles = {name: find_system(name).title for name in settings.systems}
             leaked = [asdict(leak) | {"title": titles[leak.system]} for leak in found]
-    summary = report(evaluation, leaked)
+        ways = []
+        if wishes.stereo:
+            compared = compare_ways(
+                songs, settings.stems, settings.systems, settings.latencies_ms, jobs, progress
+            )
+            ways = stereo_rows(compared)
+    summary = report(evaluation, leaked, ways)
     console = Console()
     for sheet in sheets(summary):
         console.print(sheet.on_terminal())

@@ -4,8 +4,12 @@ A filter of 512 taps from the stems is allowed for before anything counts as an 
 higher than SI-SDR and the two never belong into one column (Vincent et al. 2006; Stöter et al. 2018).
 """
 
+import importlib.util
 import warnings
-from typing import Any, NamedTuple
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,14 +65,19 @@ def require_museval() -> None:
     _museval()
 
 
-def _museval() -> Any:
-    try:
-        from museval import metrics
-    except (ModuleNotFoundError, RuntimeError) as error:  # RuntimeError: what it stands on looks for ffmpeg
-        raise RtsepError(
-            f"--bss needs museval, which cannot be imported ({error})", "run pip install 'rtsep[bss]'"
-        ) from None
-    return metrics
+@cache
+def _museval() -> ModuleType:
+    """The file `museval/metrics.py` alone: the package around it imports what reads MUSDB18, which asks for
+    ffmpeg; a measure of arrays needs neither."""
+    package = importlib.util.find_spec("museval")
+    if package is not None and package.origin is not None:
+        file = Path(package.origin).with_name("metrics.py")
+        spec = importlib.util.spec_from_file_location("rtsep_museval_metrics", file)
+        if spec is not None and spec.loader is not None and file.exists():
+            metrics = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(metrics)
+            return metrics
+    raise RtsepError("--bss needs museval, which is not installed", "run pip install 'rtsep[bss]'")
 
 
 def _median(values: NDArray[np.float64]) -> float | None:

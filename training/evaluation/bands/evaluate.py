@@ -3,8 +3,9 @@
 The frames are those of `rtsep.training.measures.protocol`, at each song's own sample rate.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 
@@ -126,21 +127,70 @@ def evaluate(
             at = f" at {run.latency_ms} ms" if run.latency_ms else ""
             progress(done, len(todo), f"{run.system}{at}, {run.mix}")
             results[run].append(result)
+        if settings.bss:
+            progress(len(todo), len(todo), "BSS eval of what was chosen per stem")
+            for run, place, bss in spread(partial(_run_chosen, settings), _chosen(songs, results)):
+                results[run][place] = replace(results[run][place], bss=bss)
     return BandEvaluation([song.name for song in songs], settings, results)
 
 
 def _run(settings: Settings, task: tuple[Run, Song]) -> tuple[Run, SongResult]:
     run, song = task
-    system = find_system(run.system)
-    stems = song.read()
-    if run.mix == BALANCED:
-        stems = balanced(stems)
+    system, stems = find_system(run.system), _mixed(run, song)
     try:
-        # where latency makes no difference any preset will do
-        estimates = system.separate(stems, run.latency_ms or settings.latencies_ms[0])
-        return run, score(settings, stems, dict(estimates), system.chosen_per_stem)
+        estimates = _separate(settings, run, stems)
+        return run, score(settings, stems, estimates, system.chosen_per_stem)
     except RtsepError as error:
         raise RtsepError(f"{song.name}: {error.problem}", error.remedy) from None
+
+
+def _mixed(run: Run, song: Song) -> Stems:
+    stems = song.read()
+    return balanced(stems) if run.mix == BALANCED else stems
+
+
+def _separate(settings: Settings, run: Run, stems: Stems) -> dict[str, Audio]:
+    # where latency makes no difference any preset will do
+    ms = run.latency_ms or settings.latencies_ms[0]
+    return dict(find_system(run.system).separate(stems, ms))
+
+
+class _Chosen(NamedTuple):
+    """A system that chooses per stem on one song: the candidate of every stem, over all songs."""
+
+    run: Run
+    place: int
+    song: Song
+    candidates: Mapping[str, str]
+
+
+def _chosen(songs: list[Song], results: dict[Run, list[SongResult]]) -> Iterator[_Chosen]:
+    for run, found in results.items():
+        if find_system(run.system).chosen_per_stem:
+            names = dict.fromkeys(name for song in found for name in song.scores)
+            best = {name: best_candidate([song.scores.get(name, {}) for song in found]) for name in names}
+            yield from (_Chosen(run, place, song, best) for place, song in enumerate(songs))
+
+
+def _run_chosen(settings: Settings, task: _Chosen) -> tuple[Run, int, dict[str, BssScore]]:
+    stems = _mixed(task.run, task.song)
+    found = _separate(settings, task.run, stems)
+    named = {name: found[candidate] for name, candidate in task.candidates.items()}
+    return task.run, task.place, _bss(settings, stems, named)
+
+
+def best_candidate(songs: list[dict[str, StemScore]]) -> str:
+    """The candidate with the highest mean over songs: chosen by the result, so it is a rival at its best.
+
+    Args:
+        songs: scores of one stem by candidate, a dict per song.
+    """
+    candidates = dict.fromkeys(name for song in songs for name in song)
+    means = {}
+    for name in candidates:
+        gains = [song[name].improvement_db for song in songs if name in song]
+        means[name] = np.mean([gain for gain in gains if math.isfinite(gain)] or [-np.inf])
+    return max(means, key=lambda name: means[name])
 
 
 def score(settings: Settings, stems: Stems, estimates: dict[str, Audio], chosen_per_stem: bool) -> SongResult:
@@ -160,20 +210,25 @@ def score(settings: Settings, stems: Stems, estimates: dict[str, Audio], chosen_
         found = {}
         for candidate, estimate in compared.items():
             after = protocol.score(target, estimate[None], stems.samplerate, stems.mixture)
-            one = _stem_score(before, after)
+            one = stem_score(before, after)
             if one is not None:
                 found[candidate] = one
         if found:
             scores[name] = found
-    bss: dict[str, BssScore] = {}
-    if settings.bss and not chosen_per_stem and all(name in estimates for name in stems.names):
-        ordered = np.stack([estimates[name] for name in stems.names])
-        computed = bss_eval(stems.audio, ordered, stems.samplerate, settings.bss_taps)
-        bss = {n: b for n, b in zip(stems.names, computed, strict=True) if n in settings.stems}
+    bss = _bss(settings, stems, estimates) if settings.bss and not chosen_per_stem else {}
     return SongResult(scores, bss)
 
 
-def _stem_score(before: protocol.Scores, after: protocol.Scores) -> StemScore | None:
+def _bss(settings: Settings, stems: Stems, estimates: Mapping[str, Audio]) -> dict[str, BssScore]:
+    """By stem; nothing where a stem of the mixture has no estimate."""
+    if not all(name in estimates for name in stems.names):
+        return {}
+    ordered = np.stack([estimates[name] for name in stems.names])
+    computed = bss_eval(stems.audio, ordered, stems.samplerate, settings.bss_taps)
+    return {n: b for n, b in zip(stems.names, computed, strict=True) if n in settings.stems}
+
+
+def stem_score(before: protocol.Scores, after: protocol.Scores) -> StemScore | None:
     """None where no frame counts: the stem is too quiet throughout."""
     kept = after.kept
     if not kept.any():

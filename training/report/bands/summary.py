@@ -9,7 +9,7 @@ from dataclasses import asdict
 import numpy as np
 
 from rtsep.rt.hop.presets import Preset
-from rtsep.training.evaluation.bands.evaluate import BALANCED, BandEvaluation, SongResult, StemScore
+from rtsep.training.evaluation.bands.evaluate import BALANCED, BandEvaluation, SongResult, best_candidate
 from rtsep.training.evaluation.bands.songs import BALANCED_DBFS
 from rtsep.training.evaluation.bands.systems import BLOCK_SAMPLES, find_system
 from rtsep.training.measures import protocol
@@ -21,12 +21,13 @@ FORMAT = "rtsep-eval-bands/1"
 PACKAGES = ("rtsep", "numpy", "scipy", "soundfile", "onnxruntime", "museval", "musdb")
 
 
-def report(evaluation: BandEvaluation, leaks: list[Report]) -> Report:
+def report(evaluation: BandEvaluation, leaks: list[Report], stereo: list[Report]) -> Report:
     """Everything that was measured.
 
     Args:
         evaluation: all results.
         leaks: of `rtsep.training.evaluation.bands.leaks`, empty where not asked for.
+        stereo: of `stereo_rows`, empty where not asked for.
     """
     settings = evaluation.settings
     return {
@@ -62,6 +63,7 @@ def report(evaluation: BandEvaluation, leaks: list[Report]) -> Report:
             for run, found in evaluation.results.items()
         ],
         "leaks": leaks,
+        "stereo": stereo,
     }
 
 
@@ -75,7 +77,7 @@ def _latency(latency_ms: int) -> Report:
 
 
 def _stem(names: list[str], found: list[SongResult], stem: str) -> Report:
-    choice = _best_candidate([song.scores.get(stem, {}) for song in found])
+    choice = best_candidate([song.scores.get(stem, {}) for song in found])
     scored = [
         (name, song.scores[stem][choice])
         for name, song in zip(names, found, strict=True)
@@ -101,20 +103,6 @@ def _stem(names: list[str], found: list[SongResult], stem: str) -> Report:
             "songs": [{"name": name} | dict(zip(NAMES, b, strict=True)) for name, b in bss],
         }
     return entry
-
-
-def _best_candidate(songs: list[dict[str, StemScore]]) -> str:
-    """The candidate with the highest mean over songs: chosen by the result, so it is a rival at its best."""
-    candidates = dict.fromkeys(name for song in songs for name in song)
-    means = {
-        name: np.mean([s[name].improvement_db for s in songs if name in s and _finite(s[name])] or [-np.inf])
-        for name in candidates
-    }
-    return max(means, key=lambda name: means[name])
-
-
-def _finite(score: StemScore) -> bool:
-    return math.isfinite(score.improvement_db)
 
 
 def _mean(values: list[float]) -> float | None:

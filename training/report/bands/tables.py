@@ -1,12 +1,13 @@
 """The report on bands as tables."""
 
 from rtsep.training.measures.bss_eval import NAMES
+from rtsep.training.report.bands.stereo import stereo_sheet
 from rtsep.training.report.report import Report
 from rtsep.training.report.tables import Sheet
 
 
 def sheets(report: Report) -> list[Sheet]:
-    """What the screen shows: improvement per mix and latency, BSS eval, leaks."""
+    """What the screen shows: improvement per mix and latency, BSS eval, leaks, stereo."""
     settings = report["settings"]
     found = [
         _improvement(report, mix, latency) for mix in settings["mixes"] for latency in report["latencies"]
@@ -15,6 +16,8 @@ def sheets(report: Report) -> list[Sheet]:
         found += [_bss(report, mix) for mix in settings["mixes"]]
     if report["leaks"]:
         found.append(_leaks(report))
+    if report["stereo"]:
+        found.append(stereo_sheet(report))
     return found
 
 
@@ -75,24 +78,21 @@ def _songs(report: Report, mix: str, stem: str) -> Sheet:
 
 
 def _bss(report: Report, mix: str) -> Sheet:
-    stems = report["settings"]["stems"]
     sheet = Sheet(
-        f"BSS eval v4, {mix}: {' / '.join(NAMES)}",
+        f"BSS eval v4, {mix}",
         f"dB, medians over frames of 1 s, then over songs; filters of {report['settings']['bss_taps']} taps. "
         "Another scale than SI-SDR",
-        ("system", *stems),
+        ("stem", "system", *NAMES),
+        text_columns=2,
     )
-    for row in report["results"]:
-        found = {stem: entry["bss"] for stem, entry in row["stems"].items() if "bss" in entry}
-        if row["mix"] == mix and found:
-            at = f", {row['latency_ms']} ms" if row["latency_ms"] else ""
-            cells = (
-                " / ".join(_db(found[stem]["median_over_songs"][name]) for name in NAMES)
-                if stem in found
-                else "-"
-                for stem in stems
-            )
-            sheet.rows.append((f"{row['title']}{at}", *cells))
+    for stem in report["settings"]["stems"]:
+        for row in report["results"]:
+            entry = row["stems"].get(stem, {})
+            if row["mix"] == mix and "bss" in entry:
+                at = f", {row['latency_ms']} ms" if row["latency_ms"] else ""
+                medians = entry["bss"]["median_over_songs"]
+                sheet.rows.append((stem, f"{row['title']}{at}", *(_db(medians[name]) for name in NAMES)))
+        sheet.rows.append(None)
     return sheet
 
 

@@ -15,6 +15,7 @@ from rtsep.training.evaluation.bands.leaks import applause, count_in, output_lev
 from rtsep.training.evaluation.bands.songs import BALANCED_DBFS, Stems, balanced, find_songs
 from rtsep.training.measures import protocol
 from rtsep.training.measures.bootstrap import mean_interval
+from rtsep.training.measures.bss_eval import bss_eval
 from rtsep.training.report.bands.tables import sheets
 
 RATE = 22050
@@ -57,10 +58,11 @@ def run(*arguments: str | Path | int) -> Result:
 def report(songs: Path, tmp_path_factory: pytest.TempPathFactory) -> dict:
     place = tmp_path_factory.mktemp("report")
     result = run(
-        songs, "--stems", STEMS, "--latency", 43, "--leaks", "--json", place / "found.json", "--report", place
+        songs, "--stems", STEMS, "--latency", 43, "--leaks", "--stereo", "--json", place / "found.json",
+        "--report", place,
     )  # fmt: skip
     assert result.exit_code == 0, result.output
-    for text in ("best fixed filter", "±", "songs: vocals 1, drums 2", "drums alone"):
+    for text in ("best fixed filter", "±", "mid-side", "songs: vocals 1, drums 2", "drums alone"):
         assert text in result.output
     assert json.loads((place / "report.json").read_text()) == json.loads((place / "found.json").read_text())
     markdown = (place / "report.md").read_text()
@@ -148,7 +150,7 @@ def test_mixture_is_the_stems_and_the_rest_and_nothing_else(songs: Path, tmp_pat
 def test_an_output_that_a_system_lacks_is_not_called_silent(report: dict) -> None:
     row = {"title": "all", "latency_ms": 43, "input": "silence", "outputs_db": {"drums": None, "bass": -3.0}}
     other = {"title": "half", "latency_ms": 43, "input": "silence", "outputs_db": {"drums": -1.0}}
-    sheet = sheets(report | {"leaks": [row, other]})[-1]
+    sheet = sheets(report | {"leaks": [row, other], "stereo": []})[-1]
     assert [cells[2:] for cells in sheet.rows] == [("-inf", "-3.0"), ("-1.0", "-")]
 
 
@@ -178,9 +180,6 @@ def test_interval_of_the_mean() -> None:
 
 
 def test_bss_eval_tells_interference_from_distortion() -> None:
-    pytest.importorskip("museval", reason="museval is not installed (extra `bss`)")
-    from rtsep.training.measures.bss_eval import bss_eval
-
     rng = np.random.default_rng(0)
     a, b, noise = rng.standard_normal((3, 8000))
     estimates = np.stack([a + 0.1 * b, b + 0.1 * noise])
@@ -189,6 +188,36 @@ def test_bss_eval_tells_interference_from_distortion() -> None:
     assert leaky.sar_db > 30.0
     assert noisy.sar_db == pytest.approx(20.0, abs=1.0)
     assert noisy.sir_db > 30.0
+
+
+def test_bss_eval_of_the_filters_that_were_chosen(songs: Path, tmp_path: Path) -> None:
+    """A system that chooses per stem is scored by its choices, as one that has one estimate per stem."""
+    file = tmp_path / "bss.json"
+    systems = "mixture,fixed-filter,ideal"
+    options = (
+        "--latency",
+        43,
+        "--mix",
+        "raw",
+        "--systems",
+        systems,
+        "--bss",
+        "--bss-taps",
+        4,
+        "--json",
+        file,
+    )
+    result = run(songs, "--stems", STEMS, *options)
+    assert result.exit_code == 0, result.output
+    rows = {row["system"]: row["stems"] for row in json.loads(file.read_text())["results"]}
+    sdr = {
+        system: {stem: entry["bss"]["median_over_songs"]["SDR"] for stem, entry in stems.items()}
+        for system, stems in rows.items()
+    }
+    assert all(set(found) == set(STEMS.split(",")) for found in sdr.values())
+    assert [song["name"] for song in rows["fixed-filter"]["bass"]["bss"]["songs"]] == ["song1", "song2"]
+    assert sdr["fixed-filter"]["bass"] > sdr["mixture"]["bass"] + 10.0  # a low-pass under everything else
+    assert sdr["ideal"]["drums"] > sdr["fixed-filter"]["drums"]
 
 
 @pytest.mark.parametrize(
@@ -200,6 +229,7 @@ def test_bss_eval_tells_interference_from_distortion() -> None:
         (["{songs}", "--stems", "bass", "--systems", "choir"], "model choir is of family choir"),
         (["{songs}", "--stems", "bass", "--voices", "3"], "--voices is for choirs"),
         (["{songs}", "--leaks"], "--leaks is for bands"),
+        (["{songs}", "--stereo"], "--stereo is for bands"),
         (["{songs}", "--stems", "bass", "--sounds", "{empty}"], "--sounds is for --leaks"),
         (["{songs}", "--stems", "bass", "--leaks", "--sounds", "{empty}"], "holds no audio file"),
         (["{rates}", "--stems", "bass,drums"], "bass.wav has 8000 Hz|drums.wav .* 8000 Hz"),
