@@ -59,7 +59,7 @@ def command(
     json_file: Path | None,
 ) -> None:
     """Times every hop at the pace of a device: percentiles, late hops, memory, start-up."""
-    console = Console()
+    console = Console(markup=False)
     if json_file is not None and not json_file.absolute().parent.is_dir():
         raise RtsepError(f"--json {json_file}: {json_file.parent} is not a folder", "create it first")
     if kernels:
@@ -84,7 +84,7 @@ def command(
             "seconds": seconds,
             "paced": not unpaced,
         }
-        screen = Console(stderr=True)
+        screen = Console(stderr=True, markup=False)
         if compare:
             if choice.found.card.family != CHOIR:
                 raise RtsepError(

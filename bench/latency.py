@@ -128,7 +128,9 @@ def measure_all(
 def main() -> int:
     """Prints declared against measured; 1 if any differs."""
     total = len(SAMPLERATES) * len(OVERLAP_AT_48K) * len(BLOCKS)
-    found = list(track(measure_all(), "impulses", total, console=Console(stderr=True), transient=True))
+    found = list(
+        track(measure_all(), "impulses", total, console=Console(stderr=True, markup=False), transient=True)
+    )
     blocks = ", ".join(map(str, BLOCKS))
     table = Table(title=f"latency in samples, found with an impulse, in blocks of {blocks}", box=SIMPLE)
     for heading in ("rate", "preset", "declared", "through mask", "through sum", "ms"):
@@ -144,7 +146,7 @@ def main() -> int:
                 ", ".join(str(n) for n in sorted({m.through_sum for m in rows})),
                 f"{1000.0 * rows[0].declared / samplerate:.3f}",
             )
-    console = Console()
+    console = Console(markup=False)
     console.print(table)
     wrong = [m for m in found if not m.exact]
     for m in wrong:

@@ -159,7 +159,7 @@ def _peaks(state: State) -> dict[str, float]:
 @click.option("--channels", type=int, default=1, show_default=True)
 def command(minutes: int, voices: int, latency: int, samplerate: int, channels: int) -> None:
     """Runs hours of signal through the separator and exits with 1 if anything grew, drifted or broke."""
-    console = Console()
+    console = Console(markup=False)
     try:
         separator = Separator.load(
             voices=voices, samplerate=samplerate, latency_ms=latency, channels=channels

@@ -132,7 +132,7 @@ class Session:
         try:
             self._engine = spawn(
                 self._log,
-                "rtsep.rt.live.engine_process",
+                "rtsep.rt.live.engine_watch",
                 [self._status_block.shared, self._commands, ring],
                 self._settings.to_json(),
             )

@@ -55,7 +55,7 @@ def command(
     Afterwards `rtsep --backend openvino` (tensorrt, tensorrt-fp16) starts at once. Plans that do not fit
     the machine any more are built again.
     """
-    screen = Console(stderr=True)
+    screen = Console(stderr=True, markup=False)
     choice = ModelChoice(model, voices, stems, add_ons)
     choice.names()
     if backend != "openvino":

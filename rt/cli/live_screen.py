@@ -68,7 +68,13 @@ def counters_text(status: Status) -> str:
     return (
         f"xruns {status.xruns}  late hops {status.late_hops}  fallback samples {status.fallback_samples}"
         + (f"  NaN/Inf {status.nonfinite_samples}" if status.nonfinite_samples else "")
+        + (f"  engine restarts {status.engine_restarts}" if status.engine_restarts else "")
     )
+
+
+def state_text(status: Status) -> str:
+    """The state, and what an engineer would look for a cable for."""
+    return f"{status.state}, no signal" if status.no_signal and status.state == "running" else status.state
 
 
 def load_text(status: Status) -> str:
@@ -90,7 +96,7 @@ def plain_line(status: Status) -> str:
     )
     error = f" | {status.last_error}" if status.last_error else ""
     return (
-        f"{seconds:.0f} s {status.state} | {levels} | {counters_text(status)} | {load_text(status)} "
+        f"{seconds:.0f} s {state_text(status)} | {levels} | {counters_text(status)} | {load_text(status)} "
         f"| latency {status.live_latency_samples} samples{error}"
     )
 
@@ -123,8 +129,9 @@ def render(status: Status) -> "RenderableType":
             Text(_pitch(status, index).strip(" ()")),
         )
     faults = status.xruns or status.late_hops or status.fallback_samples
+    devices = f"{status.input_device or 'input'} -> {status.output_device or 'no output'}"
     lines: list[RenderableType] = [
-        Text(f"{status.input_device or 'input'} -> {status.output_device or 'no output'}  [{status.state}]"),
+        Text(f"{devices}  [{state_text(status)}]"),
         table,
         Text(counters_text(status), style="yellow" if faults else ""),
         Text(f"{load_text(status)}  {status.scheduling}"),
@@ -169,7 +176,7 @@ class TerminalView:
         from rich.live import Live
 
         self._stream = stream
-        self._live = Live(console=Console(file=stream), auto_refresh=False)
+        self._live = Live(console=Console(file=stream, markup=False), auto_refresh=False)
         self.failure: OSError | None = None
 
     def update(self, status: Status) -> None:
@@ -221,6 +228,18 @@ class LineView:
 def json_line(status: Status) -> str:
     """The status as one JSON object."""
     return json.dumps(status.as_dict())
+
+
+def json_end(status: Status, exit_code: int, reason: str) -> str:
+    """How a run ended, as the last JSON object: the last status, and `ended`, which no object before it has.
+
+    Args:
+        status: the last.
+        exit_code: of the program.
+        reason: "SIGINT", "SIGTERM", or problem and remedy of the error that ended it; "" where the engine
+            ended by itself.
+    """
+    return json.dumps({**status.as_dict(), "ended": {"exit_code": exit_code, "reason": reason}})
 
 
 def choose_view(*, quiet: bool, as_json: bool, stream: TextIO | None = None) -> View:

@@ -12,6 +12,7 @@ from rtsep.rt.audio.disk_errors import reason, remedy
 from rtsep.rt.cli.command_group import RootGroup, SectionOption
 from rtsep.rt.cli.messages import (
     EXIT_BROKEN_PIPE,
+    EXIT_USER,
     Messages,
     StdoutError,
     marked_stdout,
@@ -22,7 +23,6 @@ from rtsep.rt.cli.option_types import CHANNEL_LIST, LATENCY_MS, POSITIVE, STEMS,
 from rtsep.rt.python_process import ONE_THREAD
 from rtsep.rt.stop import Stopped
 
-EXIT_USER = 2
 EXIT_CTRL_C = 130
 
 EPILOG = """\b

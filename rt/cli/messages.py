@@ -15,6 +15,7 @@ from typing import Any, TextIO, cast
 
 from rtsep.rt.audio.descriptors import wait_for, write_whole
 
+EXIT_USER = 2  # what was asked for cannot be had: bad input, a device, a model
 EXIT_BROKEN_PIPE = 141  # as a shell reports a command that SIGPIPE ended
 STANDARD_STREAMS = (0, 1, 2)
 

@@ -40,10 +40,11 @@ class Progress:
             self._bar = Bar(
                 BarColumn(),
                 TextColumn(
-                    "{task.fields[done_s]:.1f} of " + total + " s  {task.fields[speed]:.1f} x real time"
+                    "{task.fields[done_s]:.1f} of " + total + " s  {task.fields[speed]:.1f} x real time",
+                    markup=False,
                 ),
                 TimeRemainingColumn(),
-                console=Console(file=stream),
+                console=Console(file=stream, markup=False),
                 transient=True,
                 auto_refresh=False,  # drawn here, where an error of the terminal can be met
             )

@@ -5,8 +5,8 @@ import sys
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.audio.disk_errors import reason
 from rtsep.rt.cli.input_kind import MIC, Source, file_hint
-from rtsep.rt.cli.live_screen import View, choose_view, counters_text
-from rtsep.rt.cli.messages import Messages
+from rtsep.rt.cli.live_screen import View, choose_view, counters_text, json_end
+from rtsep.rt.cli.messages import EXIT_USER, Messages
 from rtsep.rt.cli.run_offline import RunOptions, given_pitches
 from rtsep.rt.live.status import Status
 from rtsep.rt.session import Session
@@ -19,7 +19,45 @@ def run_live(source: Source, options: RunOptions) -> int:
     Raises:
         RtsepError: a device, rate or folder that cannot be had, or a fault that ended the run.
     """
-    session = Session(
+    session = _session(source, options)
+    with StopSignals() as signals:
+        try:
+            with signals.interruptible():
+                session.start()
+        except RtsepError as error:
+            hint = "" if source.text == MIC or source.text.isdecimal() else file_hint(source.text)
+            told = RtsepError(error.problem, error.remedy + hint)
+            _say_json_end(options, Status(state="failed"), EXIT_USER, str(told))
+            raise told from error
+        except Stopped as stopped:
+            _say_json_end(options, Status(state="stopped"), stopped.exit_code, str(stopped))
+            return stopped.exit_code
+        code, reason, view = 0, "", choose_view(quiet=options.quiet, as_json=options.as_json)
+        try:
+            with view:
+                ended = False
+                while not ended:
+                    with signals.interruptible():
+                        ended = session.wait(view.period_s)
+                    view.update(session.status())
+        except Stopped as stopped:
+            code, reason = stopped.exit_code, str(stopped)
+        finally:
+            session.stop()
+    status = session.status()
+    _say_the_end(view, status, options)
+    failed = code == 0 and bool(status.last_error)
+    if view.failure is None:
+        code_said = EXIT_USER if failed else code
+        _say_json_end(options, status, code_said, status.last_error if failed else reason)
+    if failed:
+        problem, _, remedy = status.last_error.partition("; ")
+        raise RtsepError(problem, remedy or "start again")
+    return code
+
+
+def _session(source: Source, options: RunOptions) -> Session:
+    return Session(
         voices=options.voices,
         model=options.model,
         latency_ms=options.latency_ms,
@@ -35,33 +73,11 @@ def run_live(source: Source, options: RunOptions) -> int:
         add_ons=options.add_ons,
         backend=options.backend,
     )
-    with StopSignals() as signals:
-        try:
-            with signals.interruptible():
-                session.start()
-        except RtsepError as error:
-            hint = "" if source.text == MIC or source.text.isdecimal() else file_hint(source.text)
-            raise RtsepError(error.problem, error.remedy + hint) from error
-        except Stopped as stopped:
-            return stopped.exit_code
-        code, view = 0, choose_view(quiet=options.quiet, as_json=options.as_json)
-        try:
-            with view:
-                ended = False
-                while not ended:
-                    with signals.interruptible():
-                        ended = session.wait(view.period_s)
-                    view.update(session.status())
-        except Stopped as stopped:
-            code = stopped.exit_code
-        finally:
-            session.stop()
-    status = session.status()
-    _say_the_end(view, status, options)
-    if code == 0 and status.last_error:
-        problem, _, remedy = status.last_error.partition("; ")
-        raise RtsepError(problem, remedy or "start again")
-    return code
+
+
+def _say_json_end(options: RunOptions, status: Status, exit_code: int, reason: str) -> None:
+    if options.as_json:
+        Messages(sys.stdout).offer(json_end(status, exit_code, reason))
 
 
 def _say_the_end(view: View, status: Status, options: RunOptions) -> None:

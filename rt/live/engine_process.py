@@ -1,5 +1,5 @@
-"""The engine process, started by `rtsep.rt.session` as `python -m rtsep.rt.live.engine_process` with the
-settings on stdin.
+"""The engine process, started by `rtsep.rt.live.engine_watch` as
+`python -m rtsep.rt.live.engine_process` with the settings on stdin.
 
 It ends when stdin closes (its parent asks, or is gone) and on SIGTERM; SIGINT is the parent's to handle.
 
@@ -14,8 +14,6 @@ import contextlib
 import io
 import json
 import os
-import select
-import signal
 import sys
 import time
 from dataclasses import dataclass, replace
@@ -34,6 +32,7 @@ from rtsep.rt.live.settings import LiveSettings
 from rtsep.rt.live.status import Status
 from rtsep.rt.live.stream_choice import StreamChoice, choose_stream, find_again
 from rtsep.rt.process.block import Block
+from rtsep.rt.process.parent_watch import ParentWatch
 from rtsep.rt.process.scheduling import raise_priority
 from rtsep.rt.process.shared_memory import SharedMemory
 from rtsep.rt.python_process import environment, module_command
@@ -48,13 +47,13 @@ STANDARD_DESCRIPTORS = (0, 1, 2)
 
 @dataclass
 class Carried:
-    """What an engine hands to its successor: settings, stream, everything later output depends on, and how
-    often the device has been looked for.
+    """What an engine hands to its successor: settings, stream, everything later output depends on (None after
+    an engine that failed: its state may be what made it fail), and how often the device has been looked for.
     """
 
     settings: LiveSettings
     choice: StreamChoice
-    state: State
+    state: State | None
     looks: int = 0
 
     def save(self) -> SharedMemory:
@@ -63,7 +62,7 @@ class Carried:
         text = json.dumps(
             {"settings": self.settings.to_json(), "choice": self.choice.as_dict(), "looks": self.looks}
         )
-        arrays: dict[str, np.ndarray] = {f"state/{name}": value for name, value in self.state.items()}
+        arrays: dict[str, np.ndarray] = {f"state/{name}": value for name, value in (self.state or {}).items()}
         np.savez(file, allow_pickle=False, text=np.array(text), **arrays)
         shared = SharedMemory.create(file.tell())
         shared.memory[:] = file.getvalue()
@@ -76,34 +75,7 @@ class Carried:
             text = json.loads(str(arrays["text"]))
             state = {name[6:]: arrays[name] for name in arrays.files if name.startswith("state/")}
         settings = LiveSettings.from_json(text["settings"])
-        return cls(settings, StreamChoice.from_dict(text["choice"]), state, text["looks"])
-
-
-class ParentWatch:
-    """True once stdin closes, the parent is another one than at first, or SIGTERM came."""
-
-    def __init__(self) -> None:
-        self._terminated = False
-        self._parent = os.getppid()
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, self._terminate)
-        self._poll = select.poll()
-        self._poll.register(0, select.POLLIN | select.POLLHUP)
-
-    def _terminate(self, *_: object) -> None:
-        self._terminated = True
-
-    def __call__(self) -> bool:
-        return self._terminated or bool(self._poll.poll(0)) or os.getppid() != self._parent
-
-
-def replace_self(status_fd: int, command_fd: int, record_fd: int, carried: Carried) -> NoReturn:
-    """The same process from its beginning, with `carried`."""
-    shared = carried.save()
-    keep_open(status_fd, command_fd, record_fd, shared.fd)
-    fds = [str(fd) for fd in (status_fd, command_fd, record_fd, shared.fd)]
-    command = module_command("rtsep.rt.live.engine_process", *fds)
-    os.execve(command[0], command, environment())
+        return cls(settings, StreamChoice.from_dict(text["choice"]), state or None, text["looks"])
 
 
 def keep_open(*passed: int) -> None:
@@ -115,81 +87,111 @@ def keep_open(*passed: int) -> None:
             os.set_inheritable(descriptor, descriptor in (*STANDARD_DESCRIPTORS, *passed))
 
 
-def main() -> int:
-    """argv: descriptors of the status block, of the command block, of the record ring (-1 for none), of
-    `Carried` after a lost device.
+class EngineProcess:
+    """What this process is given, and the ways to a hop loop on it.
+
+    Args:
+        fds: descriptors of the status block, of the command block, of the record ring (-1 for none).
     """
-    status_fd, command_fd, record_fd = (int(fd) for fd in sys.argv[1:4])
-    scheduling = raise_priority()  # before PortAudio starts threads, which inherit it
-    block = Block(SharedMemory(status_fd))
-    commands = SharedMemory(command_fd)
-    record = _core.SampleRing.attach(SharedMemory(record_fd).memory) if record_fd >= 0 else None
-    watch = ParentWatch()
+
+    def __init__(self, fds: list[int]) -> None:
+        self._fds = fds
+        self._scheduling = raise_priority()  # before PortAudio starts threads, which inherit it
+        self.block = Block(SharedMemory(fds[0]))
+        self._commands = SharedMemory(fds[1])
+        self.record = _core.SampleRing.attach(SharedMemory(fds[2]).memory) if fds[2] >= 0 else None
+        self._watch = ParentWatch()
+
+    def begin(self, settings: LiveSettings) -> tuple[HopLoop, StreamChoice] | None:
+        """The first hop loop of a session, or the one after an engine that failed.
+
+        Returns:
+            None when told to stop before there is sound.
+
+        Raises:
+            RtsepError: what was asked for cannot be had.
+        """
+        if stream := self.block.peek().get("stream"):
+            return self.resume(Carried(settings, StreamChoice.from_dict(stream), None), pause_s=0.0)
+        choice = call_driver(lambda: choose_stream(settings), self._watch)
+        loop = self._hop_loop(settings, choice, None)
+        if settings.record is not None:
+            refuse_earlier_files(Path(settings.record), [TAKE_INPUT, *loop.stems])
+        call_driver(loop.open, self._watch)
+        return loop, choice
+
+    def resume(self, carried: Carried, pause_s: float | None = None) -> tuple[HopLoop, StreamChoice] | None:
+        """The hop loop on its old device, after a pause: that of `PAUSES_S` where left out.
+
+        Returns:
+            None when told to stop before the device is back.
+        """
+        values = self.block.peek()
+        pause_over = after(PAUSES_S[min(carried.looks, len(PAUSES_S) - 1)] if pause_s is None else pause_s)
+        while not pause_over():
+            if self._watch():
+                self.block.write(values | {"state": "stopped"})
+                return None
+            time.sleep(0.02)
+        try:
+            choice = call_driver(lambda: find_again(carried.choice), self._watch)
+            loop = self._hop_loop(carried.settings, choice, carried.state)
+            call_driver(loop.open, self._watch)
+            return loop, choice
+        except RtsepError as error:
+            if "came back" in error.problem:
+                values["last_error"] = str(error)
+            self.block.write(values | {"state": "device-lost"})
+            self.replace_self(replace(carried, looks=carried.looks + 1))
+
+    def run(self, loop: HopLoop, settings: LiveSettings, choice: StreamChoice) -> None:
+        """Until told to stop; goes on in a successor when the device is lost."""
+        if not loop.run(self._watch):
+            pair = f"{choice.format.input.name!r} -> {choice.format.output.name!r}"
+            loop.publish("device-lost", f"{pair} went away; waiting for it to come back", device_losses=1)
+            loop.leave_device()
+            self.replace_self(Carried(settings, choice, loop.state_dict()))
+        if loop.close():
+            leave_portaudio()
+
+    def replace_self(self, carried: Carried) -> NoReturn:
+        """The same process from its beginning, with `carried`."""
+        shared = carried.save()
+        keep_open(*self._fds, shared.fd)
+        command = module_command("rtsep.rt.live.engine_process", *(str(fd) for fd in (*self._fds, shared.fd)))
+        os.execve(command[0], command, environment())
+
+    def _hop_loop(self, settings: LiveSettings, choice: StreamChoice, state: State | None) -> HopLoop:
+        state = None if state is None else dict(state)
+        return HopLoop(
+            settings, choice, self.block, self._commands.memory, self.record, self._scheduling, state
+        )
+
+
+def main() -> int:
+    """argv: the descriptors of `EngineProcess`, and that of `Carried` after a lost device."""
+    process = EngineProcess([int(fd) for fd in sys.argv[1:4]])
     try:
         if len(sys.argv) > 4:
             shared = SharedMemory(int(sys.argv[4]))
             carried = Carried.load(shared)
             shared.close()
-            loop = _resume(carried, block, commands, record_fd, record, scheduling, watch)
-            if loop is None:
-                return 0
-            settings, choice = carried.settings, carried.choice
+            settings, begun = carried.settings, process.resume(carried)
         else:
             settings = LiveSettings.from_json(sys.stdin.readline())
-            choice = call_driver(lambda: choose_stream(settings), watch)
-            loop = HopLoop(settings, choice, block, commands.memory, record, scheduling)
-            if settings.record is not None:
-                refuse_earlier_files(Path(settings.record), [TAKE_INPUT, *loop.stems])
-            call_driver(loop.open, watch)
-        if not loop.run(watch):
-            pair = f"{choice.format.input.name!r} -> {choice.format.output.name!r}"
-            loop.publish("device-lost", f"{pair} went away; waiting for it to come back", device_losses=1)
-            loop.leave_device()
-            carried = Carried(settings, choice, loop.state_dict())
-            replace_self(status_fd, command_fd, record_fd, carried)
-        if loop.close():
-            leave_portaudio()
+            begun = process.begin(settings)
+        if begun is not None:
+            process.run(begun[0], settings, begun[1])
     except GaveUp:  # told to stop while the driver hangs
-        block.write(block.peek() | {"state": "stopped"})
+        process.block.write(process.block.peek() | {"state": "stopped"})
     except RtsepError as error:
         failed = Status(state="failed", last_error=str(error)).as_dict()
-        block.write({**failed, "error": [type(error).__name__, error.problem, error.remedy]})
+        process.block.write({**failed, "error": [type(error).__name__, error.problem, error.remedy]})
         return 2
     finally:
-        if record is not None:
-            record.close()
+        if process.record is not None:
+            process.record.close()
     return 0
-
-
-def _resume(
-    carried: Carried,
-    block: Block,
-    commands: SharedMemory,
-    record_fd: int,
-    record: _core.SampleRing | None,
-    scheduling: str,
-    watch: ParentWatch,
-) -> HopLoop | None:
-    """The hop loop on its old device; None when told to stop before that is back."""
-    values = block.peek()
-    pause_over = after(PAUSES_S[min(carried.looks, len(PAUSES_S) - 1)])
-    while not pause_over():
-        if watch():
-            block.write(values | {"state": "stopped"})
-            return None
-        time.sleep(0.02)
-    try:
-        choice = call_driver(lambda: find_again(carried.choice), watch)
-        state = dict(carried.state)
-        loop = HopLoop(carried.settings, choice, block, commands.memory, record, scheduling, state)
-        call_driver(loop.open, watch)
-        return loop
-    except RtsepError as error:
-        if "came back" in error.problem:
-            values["last_error"] = str(error)
-        block.write(values)
-        again = replace(carried, looks=carried.looks + 1)
-        replace_self(block.shared.fd, commands.fd, record_fd, again)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Hops on stage: the loop of one busy thread between the device callback and the rest of the world."""
 
+import os
 import time
 from collections.abc import Callable
 from mmap import mmap
@@ -9,21 +10,20 @@ import numpy as np
 
 from rtsep.kernels import _core
 from rtsep.models.mask_model import State
-from rtsep.rt.control.commands import CommandReader
-from rtsep.rt.control.mixer import Mixer
-from rtsep.rt.control.parameters import RAMP_S
 from rtsep.rt.drivers.device_stream import DeviceStream, device_timeout_s
 from rtsep.rt.fallback import load_or_fall_back, take_over
+from rtsep.rt.live.desk import Desk
 from rtsep.rt.live.live_report import LiveReport
 from rtsep.rt.live.routing import routing
 from rtsep.rt.live.settings import LiveSettings
+from rtsep.rt.live.stream_callback import StreamShape, device_callback
 from rtsep.rt.live.stream_choice import StreamChoice, buffering_samples
 from rtsep.rt.process.block import Block
-from rtsep.rt.process.scheduling import lock_memory, stop_collecting
+from rtsep.rt.process.rights import rights_hint
+from rtsep.rt.process.scheduling import REAL_TIME, lock_memory, stop_collecting
 from rtsep.rt.takes.take_feed import TakeFeed
 
 HOUSEKEEPING_S = 0.05  # a screen refreshes 20 times a second at most
-INPUT_RING_S, INPUT_RING_BLOCKS = 2.0, 4  # stalls shorter than the longer of the two lose no input
 # Waiting for input: each sleep takes up to its own length from the hop's time, and each waking costs CPU.
 SLEEPS_PER_HOP, LONGEST_SLEEP_S = 20, 5e-4
 WARM_UP_HOPS = 24  # past every first call: FFT plans, page faults, branch predictors
@@ -72,21 +72,10 @@ class HopLoop:
         hop, stems = separator.hop, len(separator.stems)
         latency = separator.latency_samples + buffering_samples(fmt.blocksize, hop)
         routes = routing(stems, channels, choice.outputs, fmt.outputs)
-        self._callback = _core.DeviceCallback(
-            choice.picks,
-            fmt.inputs,
-            routes.gains,
-            stems,
-            hop,
-            latency,
-            separator.hop_latency_samples,
-            max(round(INPUT_RING_S * fmt.samplerate), INPUT_RING_BLOCKS * fmt.blocksize),
-            routes.bypass,
-            round(RAMP_S * fmt.samplerate),
-        )
+        shape = StreamShape(stems, hop, latency, separator.hop_latency_samples)
+        self._callback = device_callback(choice, shape, routes)
         self._played = np.any(routes.gains.reshape(-1, stems, channels), axis=(0, 2))
-        self._mixer = Mixer(separator.stems)
-        self._commands = CommandReader(commands, self._mixer.parameters)
+        self._desk = Desk(separator.stems, commands, self._callback)
         self._hop_index = 0
         self._hop = np.zeros((hop, channels), np.float32)
         self._stems = np.zeros((stems, hop, channels), np.float32)
@@ -100,8 +89,8 @@ class HopLoop:
             if self._take is not None:
                 self._take.aligned[...] = aligned
             take_over(separator, state)
+        self._desk.obey()  # what was set for the hop loop before this one is in force from the first frame on
         self._listen()
-        self._obey()  # what was set for the hop loop before this one is in force from the first frame on
         fixed: dict[str, Any] = {
             "samplerate": fmt.samplerate,
             "hop": hop,
@@ -112,9 +101,14 @@ class HopLoop:
             "blocksize": fmt.blocksize,
             "input_device": fmt.input.name,
             "output_device": fmt.output.name,
+            "engine_pid": os.getpid(),
+            "stream": choice.as_dict(),
+            "hop_latency_samples": separator.hop_latency_samples,
             "scheduling": scheduling + (", memory locked" if lock_memory() else ""),
         }
         notes = notes + routes.notes
+        if not scheduling.startswith(REAL_TIME) and (hint := rights_hint()):
+            notes.append(hint)
         self._report = LiveReport(
             block, separator, self._callback, channels, hop / fmt.samplerate, fixed, notes
         )
@@ -195,22 +189,16 @@ class HopLoop:
         self.publish("stopped")
         return left
 
-    def _obey(self) -> None:
-        """Takes what has been set since the last time, if anything."""
-        if self._commands.poll():
-            self._mixer.set(self._commands.values)
-            self._callback.set_gains(self._mixer.gains, self._mixer.bypass)
-            self._listen()
-
     def _listen(self) -> None:
         """The model may rest where nobody hears what it does; a take has every stem."""
         if self._take is None:
-            self._separator.listen_to(np.logical_and(self._played, self._mixer.gains > 0))
+            self._separator.listen_to(np.logical_and(self._played, self._desk.gains > 0))
 
     def run_hop(self) -> None:
         """Separates the next hop, or lets it pass where its stems could not be played any more."""
         started = time.perf_counter()
-        self._obey()
+        if self._desk.obey():
+            self._listen()
         lost = self._callback.read_hop(self._hop_index, self._hop)
         if lost or self._callback.position > self._callback.first_frame(self._hop_index):
             self._separator.skip_hop(self._hop, self._stems)

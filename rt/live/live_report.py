@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from rtsep.kernels import _core
 from rtsep.rt.audio.levels import to_db
-from rtsep.rt.live.meters import HopTimes, LevelMeters
+from rtsep.rt.live.meters import HopTimes, LevelMeters, SignalWatch
 from rtsep.rt.live.status import of_each, rounded
 from rtsep.rt.process.block import Block
 from rtsep.rt.separator import Separator
@@ -58,6 +58,10 @@ class LiveReport:
         self._input_peak = np.zeros(channels)
         self._load, self._load_at = 0.0, (time.monotonic(), time.process_time())
         before = block.peek()
+        self._signal = SignalWatch()
+        self._restarts: dict[str, Any] = {
+            key: before[key] for key in ("engine_restarts", "last_fault") if key in before
+        }
         self._before = {name: int(before.get(name, 0)) for name in COUNTERS}
         self.skipped_hops = 0
         self.last_error = ""
@@ -96,12 +100,12 @@ class LiveReport:
             "input_lost_frames": callback.input_lost_frames,
             "device_losses": device_losses,
         }
-        lost = self._separator.gpu_lost
-        lost_notes = [f"the GPU was lost: it runs on the processor ({lost})"] if lost else []
         self._block.write(
             {
                 **self._fixed,
-                "notes": self._notes + lost_notes,
+                **self._restarts,
+                "notes": self._all_notes(),
+                "no_signal": self._signal.is_missing(max(peaks), now),
                 **self._meters.publish(was_read),
                 **self._hop_times.publish(),
                 **{name: before[name] + value for name, value in counted.items()},
@@ -115,3 +119,12 @@ class LiveReport:
                 "last_error": self.last_error if last_error is None else last_error,
             }
         )
+
+    def _all_notes(self) -> list[str]:
+        notes = list(self._notes)
+        if lost := self._separator.gpu_lost:
+            notes.append(f"the GPU was lost: it runs on the processor ({lost})")
+        if times := self._restarts.get("engine_restarts"):
+            again = "once" if times == 1 else f"{times} times"
+            notes.append(f"{self._restarts['last_fault']}; started again ({again})")
+        return notes

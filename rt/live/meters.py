@@ -9,6 +9,7 @@ from rtsep.rt.audio.levels import to_db
 from rtsep.rt.live.status import rounded
 
 HOP_TIME_SECONDS = 5.0
+NO_SIGNAL_S = 2.0  # a gate or a muted strip may give exact zeros between two songs, for a moment
 
 
 class LevelMeters:
@@ -72,3 +73,24 @@ class HopTimes:
             "hop_time_p99": round(float(known[at[1]]), 4),
             "hop_time_max": round(float(known[at[2]]), 4),
         }
+
+
+class SignalWatch:
+    """Tells digital silence, which no microphone gives, from a quiet room."""
+
+    def __init__(self) -> None:
+        self._silent_since: float | None = None
+
+    def is_missing(self, peak: float, now_s: float) -> bool:
+        """Whether nothing has come in for `NO_SIGNAL_S`.
+
+        Args:
+            peak: largest magnitude since the last call.
+            now_s: a clock that only goes on.
+        """
+        if peak > 0.0:
+            self._silent_since = None
+            return False
+        if self._silent_since is None:
+            self._silent_since = now_s
+        return now_s - self._silent_since >= NO_SIGNAL_S

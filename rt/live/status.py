@@ -15,7 +15,9 @@ class Status:
     """A moment of a live session. Everything a screen, a script or a test needs.
 
     Attributes:
-        state: "starting", "running", "device-lost", "stopped" or "failed".
+        state: "starting", "running", "device-lost", "restarting" (the engine), "bypassed" (no engine stays
+            up: the delayed mixture is played), "stopped" or "failed".
+        no_signal: the input has been digital silence for seconds: nothing is connected, or the source is off.
         samplerate: Hz; hop: samples.
         stems: names, the residual last.
         frames: device frames handled since the start.
@@ -27,6 +29,7 @@ class Status:
         nonfinite_samples: NaN and Inf input samples replaced by zero.
         input_lost_frames: input frames lost because the engine had stalled for seconds.
         device_losses: times the device went away.
+        engine_restarts: times the engine was started again after it had failed; engine_pid: its process.
         input_peak_db: peak of each input channel since the last read, dBFS.
         peak_db, rms_db, clip: of each stem since the last read, before routing; clip is peak >= 0 dBFS.
         f0_hz, level_db, merged: of each stem, None where it has no pitch: F0 (0 Hz = unvoiced),
@@ -45,6 +48,7 @@ class Status:
     """
 
     state: str = "starting"
+    no_signal: bool = False
     samplerate: int = 0
     hop: int = 0
     stems: tuple[str, ...] = ()
@@ -56,6 +60,8 @@ class Status:
     nonfinite_samples: int = 0
     input_lost_frames: int = 0
     device_losses: int = 0
+    engine_restarts: int = 0
+    engine_pid: int = 0
     input_peak_db: tuple[float, ...] = ()
     peak_db: tuple[float, ...] = ()
     rms_db: tuple[float, ...] = ()

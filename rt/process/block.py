@@ -73,3 +73,12 @@ class Block:
     def sequence(self) -> int:
         """Sequence number of the last snapshot written by this object."""
         return self._sequence
+
+    @property
+    def written(self) -> int:
+        """Sequence number of the last snapshot in the memory, whoever wrote it."""
+        return int(HEADER.unpack_from(self.shared.memory)[0])
+
+    def resume(self) -> None:
+        """Goes on from what another writer, that is no more, wrote meanwhile."""
+        self._sequence = self.written

@@ -40,14 +40,14 @@ def spawn(
     return process
 
 
-def end(process: subprocess.Popen[str]) -> None:
-    """Closing stdin asks; SIGTERM and SIGKILL insist."""
+def end(process: subprocess.Popen[str], timeout_s: float = STOP_TIMEOUT_S) -> None:
+    """Closing stdin asks; SIGTERM and SIGKILL insist, each `timeout_s` later."""
     if process.stdin is not None:
         with contextlib.suppress(OSError):
             process.stdin.close()
     for insist in (process.terminate, process.kill, None):
         try:
-            process.wait(STOP_TIMEOUT_S)
+            process.wait(timeout_s)
             return
         except subprocess.TimeoutExpired:
             if insist is not None:

@@ -7,6 +7,7 @@ import sys
 
 # Above ordinary work, below the audio server's own threads (JACK's clients run at 5 to 10, its server above).
 FIFO_PRIORITY = 4
+REAL_TIME = "SCHED_FIFO"
 NICENESS = -11
 MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT = 1, 2, 4  # sys/mman.h; on fault: nothing is read in for its own sake
 
@@ -19,7 +20,7 @@ def raise_priority() -> str:
     if hasattr(os, "sched_setscheduler"):
         try:
             os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(FIFO_PRIORITY))
-            return f"SCHED_FIFO {FIFO_PRIORITY}"
+            return f"{REAL_TIME} {FIFO_PRIORITY}"
         except OSError:
             pass
     try:

@@ -41,7 +41,7 @@ def command(
     _check_new(folder)
     parent = find_model(model)
     old, net = levels_network(parent)
-    screen = Console(stderr=True)
+    screen = Console(stderr=True, markup=False)
     with screen.status("listening to the rehearsal, forwards and backwards"):
         heard = load_rehearsal(rehearsal, model, voices, old.latency_presets_ms)
     adapted, verdict = adapt(net, heard, old.latency_presets_ms, seed)

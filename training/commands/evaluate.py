@@ -145,7 +145,7 @@ def command(
     with progress_bar() as progress:
         evaluation = evaluate(mixtures, settings, jobs, progress)
     found = report(evaluation)
-    console = Console()
+    console = Console(markup=False)
     for sheet in sheets(found):
         console.print(sheet.on_terminal())
     for row in found["results"]:

@@ -97,7 +97,7 @@ def evaluate_bands(
             )
             ways = stereo_rows(compared)
     summary = report(evaluation, leaked, ways)
-    console = Console()
+    console = Console(markup=False)
     for sheet in sheets(summary):
         console.print(sheet.on_terminal())
     if folder is not None:

@@ -52,7 +52,7 @@ def command(
         runs.append(Run(SINGLE, None))
     with progress_bar() as progress:
         found = evaluate_rendered(folder, items, runs, jobs, progress, solo)
-    Console().print(_sheet(found).on_terminal())
+    Console(markup=False).print(_sheet(found).on_terminal())
     if json_file is not None:
         try:
             place(json_file, (json.dumps(found, indent=1, allow_nan=False) + "\n").encode())

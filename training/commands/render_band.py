@@ -62,7 +62,7 @@ def command(
         raise RtsepError("--bass and --guitar name instruments of --notes", "give --notes too")
     if not midi and takes is None:
         raise RtsepError("neither --midi nor --takes is given", "name at least one")
-    screen = Console(stderr=True)
+    screen = Console(stderr=True, markup=False)
     with screen.status("reading kits, notes and rooms"):
         instruments = Instruments(
             fonts=fonts,

@@ -56,7 +56,7 @@ def command(
     if not 0.0 < hours <= LONGEST_HOURS:
         raise RtsepError(f"--hours {hours} is outside 0..{LONGEST_HOURS:g}", "choose e.g. 10")
     config = read_config(ChoirConfig, config_file)
-    screen = Console(stderr=True)
+    screen = Console(stderr=True, markup=False)
     with screen.status("reading voicebanks, scores and rooms (a new voicebank takes about a minute)"):
         materials = load_materials(voicebanks, scores, irs, cache or default_cache(), stems)
     open_folder(out, describe(config, materials, seed))
@@ -64,7 +64,7 @@ def command(
         leftover.unlink(missing_ok=True)
     items = math.ceil(hours * 3600.0 / config.item_s)
     missing = [index for index in range(items) if not is_complete(out, index)]
-    bar = (BarColumn(), MofNCompleteColumn(), TextColumn("items"), TimeRemainingColumn())
+    bar = (BarColumn(), MofNCompleteColumn(), TextColumn("items", markup=False), TimeRemainingColumn())
     with Progress(*bar, console=screen, transient=True) as progress:
         task = progress.add_task("", total=items, completed=items - len(missing))
         for _ in _render(missing, out, config, materials, seed, jobs):

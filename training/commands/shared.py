@@ -15,8 +15,13 @@ from rtsep.training.report.report import Report
 @contextmanager
 def progress_bar() -> Iterator[Callable[[int, int, str], None]]:
     """A bar on standard error, moved by (done, total, label)."""
-    bar = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
-    with Progress(*bar, console=Console(stderr=True), transient=True) as progress:
+    bar = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}", markup=False),
+    )
+    with Progress(*bar, console=Console(stderr=True, markup=False), transient=True) as progress:
         task = progress.add_task("", total=None)
         yield lambda done, total, label: progress.update(task, completed=done, total=total, description=label)
 

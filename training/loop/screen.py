@@ -34,9 +34,9 @@ class FitScreen:
 
             self._bar = Progress(
                 BarColumn(),
-                TextColumn("{task.fields[line]}"),
+                TextColumn("{task.fields[line]}", markup=False),
                 TimeRemainingColumn(),
-                console=Console(file=messages),
+                console=Console(file=messages, markup=False),
                 transient=True,
             )
             self._task = self._bar.add_task("", total=1.0, line="")

@@ -96,7 +96,9 @@ def test_what_is_left_out_is_left_to_the_session(capfd: Capture, session: type[F
 
 def test_json_is_nothing_but_json(capfd: Capture, session: type[FakeSession]) -> None:
     lines = run_command(capfd, "--input", "mic", "--json").out.splitlines()
-    assert [json.loads(line)["frames"] for line in lines] == [48000, 96000, 144000]
+    *running, end = [json.loads(line) for line in lines]
+    assert [status["frames"] for status in running] == [48000, 96000, 144000]
+    assert (end["frames"], end["ended"]) == (144000, {"exit_code": 0, "reason": ""})
 
 
 def test_quiet_says_nothing(capfd: Capture, session: type[FakeSession]) -> None:

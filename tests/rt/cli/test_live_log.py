@@ -1,5 +1,6 @@
 """The sound does not depend on who reads the log of a live run."""
 
+import json
 import os
 import subprocess
 import sys
@@ -86,3 +87,20 @@ def test_closed_streams_end_nothing(shell: str) -> None:
     done = run(subprocess.DEVNULL, "--json", shell=shell)
     assert done.returncode == 130
     assert b"Traceback" not in done.stderr
+
+
+def test_json_ends_with_how_it_ended() -> None:
+    done = run(subprocess.PIPE, "--json")
+    objects = [json.loads(line) for line in done.stdout.splitlines()]
+    assert all("ended" not in before for before in objects[:-1])
+    assert objects[-1]["ended"] == {"exit_code": 130, "reason": "SIGINT"}
+    assert objects[-1]["frames"] == 48000 * 2000
+
+
+def test_json_tells_an_end_before_the_start() -> None:
+    command = [sys.executable, "-P", "-m", "rtsep", "--input", "nosuchdevice", "--json"]
+    done = subprocess.run(command, capture_output=True, timeout=120, check=False)
+    last = json.loads(done.stdout.splitlines()[-1])
+    assert (done.returncode, last["ended"]["exit_code"]) == (2, 2)
+    assert last["ended"]["reason"] in done.stderr.decode()  # said to people too
+    assert "device" in last["ended"]["reason"]

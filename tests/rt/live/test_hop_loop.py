@@ -46,7 +46,7 @@ def build(
 ) -> HopLoop:
     choice = StreamChoice(StreamFormat(DEVICE, DEVICE, RATE, BLOCK, 1, VOICES + 1), [0], [0, 1, 2])
     memory = (commands or command_block()).memory
-    return HopLoop(settings, choice, block, memory, record, "normal")
+    return HopLoop(settings, choice, block, memory, record, "SCHED_FIFO 4")
 
 
 def play(loop: HopLoop, mixture: np.ndarray, delays: dict[int, int]) -> np.ndarray:

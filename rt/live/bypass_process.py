@@ -1,0 +1,122 @@
+"""The process that plays the delayed mixture where no engine stays up, started by
+`rtsep.rt.live.engine_watch` with the engine's own arguments.
+
+It knows the stream from the last status, runs no model, and keeps the latency and what is set at the desk. A
+device that is lost ends it; it is started again until the device is back.
+"""
+
+import os
+import sys
+import time
+
+from rtsep.kernels import _core
+from rtsep.kernels.errors import RtsepError
+from rtsep.rt.drivers.device_stream import DeviceStream, device_timeout_s, leave_portaudio
+from rtsep.rt.drivers.driver_calls import GaveUp, call_driver
+from rtsep.rt.live.desk import Desk
+from rtsep.rt.live.routing import routing
+from rtsep.rt.live.stream_callback import StreamShape, device_callback
+from rtsep.rt.live.stream_choice import StreamChoice, find_again
+from rtsep.rt.process.block import Block
+from rtsep.rt.process.parent_watch import ParentWatch
+from rtsep.rt.process.scheduling import raise_priority
+from rtsep.rt.process.shared_memory import SharedMemory
+
+HOUSEKEEPING_S = 0.05
+BEFORE_NEXT_LOOK_S = 2.0  # for a lost device, which a look may disturb
+DEVICE_LOST = 3  # exit code
+
+
+class BypassStream:
+    """The stream of the last engine, without a model.
+
+    Args:
+        block: the status, with what the last engine published.
+        commands: memory where parameters are set.
+
+    Raises:
+        RtsepError: the device cannot be had.
+    """
+
+    def __init__(self, block: Block, commands: SharedMemory) -> None:
+        self._block, self._values = block, block.peek()
+        values = self._values
+        self._choice = find_again(StreamChoice.from_dict(values["stream"]))
+        stems, fmt = values["stems"], self._choice.format
+        shape = StreamShape(
+            len(stems), values["hop"], values["live_latency_samples"], values["hop_latency_samples"]
+        )
+        routes = routing(len(stems), len(self._choice.picks), self._choice.outputs, fmt.outputs)
+        self._callback = device_callback(self._choice, shape, routes)
+        self._desk = Desk(stems, commands.memory, self._callback, bypassed=True)
+        self._frames_before = values["frames"]
+        self._fallback_before = values["fallback_samples"]
+        self._stream = DeviceStream(fmt, self._callback)
+        self._stream.start()
+
+    def run(self, watch: ParentWatch) -> bool:
+        """Until told to stop: True. False when the device is lost."""
+        fmt = self._choice.format
+        timeout_s = device_timeout_s(fmt.blocksize, fmt.samplerate)
+        while not watch():
+            self._desk.obey()
+            self._publish("bypassed")
+            if self._stream.stalled_s() > timeout_s:
+                return False
+            time.sleep(HOUSEKEEPING_S)
+        return True
+
+    def close(self) -> None:
+        """Silence."""
+        left = self._stream.close()
+        self._publish("stopped")
+        if left:
+            leave_portaudio()
+
+    def _publish(self, state: str) -> None:
+        callback = self._callback
+        self._block.write(
+            self._values
+            | {
+                "state": state,
+                "engine_pid": os.getpid(),
+                "frames": self._frames_before + callback.position,
+                "fallback_samples": self._fallback_before + callback.fallback_samples,
+                "last_error": f"{self._values['last_fault']}; start the session again",
+            }
+        )
+
+
+def main() -> int:
+    """argv: descriptors of the status block, of the command block, of the record ring (-1 for none)."""
+    raise_priority()
+    block, commands = Block(SharedMemory(int(sys.argv[1]))), SharedMemory(int(sys.argv[2]))
+    record = int(sys.argv[3])
+    watch = ParentWatch()
+    sys.stdin.readline()  # the engine's settings: the status knows what became of them
+    code = 0
+    try:
+        stream = call_driver(lambda: BypassStream(block, commands), watch)
+        if stream.run(watch):
+            stream.close()
+        else:
+            code = DEVICE_LOST
+    except GaveUp:
+        block.write(block.peek() | {"state": "stopped"})
+    except RtsepError as error:
+        block.write(block.peek() | {"state": "device-lost", "last_error": str(error)})
+        code = DEVICE_LOST
+    over = time.monotonic() + BEFORE_NEXT_LOOK_S
+    while code and not watch() and time.monotonic() < over:
+        time.sleep(HOUSEKEEPING_S)
+    if code and watch():
+        block.write(block.peek() | {"state": "stopped"})
+        code = 0
+    if record >= 0 and code == 0:
+        _core.SampleRing.attach(SharedMemory(record).memory).close()
+    return code
+
+
+if __name__ == "__main__":
+    code = main()
+    os._exit(code)  # without PortAudio's exit handler, as in the engine process

@@ -1,0 +1,34 @@
+"""The hint where real-time scheduling is refused names a group that the system knows, or lines to write."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from rtsep.rt.process.rights import rights_hint
+
+if not sys.platform.startswith("linux"):
+    pytest.skip("limits of PAM are Linux's", allow_module_level=True)
+
+
+@pytest.fixture(autouse=True)
+def as_a_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+
+
+def test_the_group_that_the_system_names(tmp_path: Path) -> None:
+    (tmp_path / "95-pipewire.conf").write_text("# @wrong - rtprio 90\n@pipewire   - rtprio  95\n")
+    assert "join the group pipewire (sudo usermod -aG pipewire $USER)" in rights_hint(f"{tmp_path}/*.conf")
+
+
+def test_a_group_without_priority_is_none(tmp_path: Path) -> None:
+    (tmp_path / "audio.conf").write_text("@video - rtprio 0\n")
+    hint = rights_hint(f"{tmp_path}/*.conf")
+    assert "'@audio - rtprio 95' and '@audio - memlock unlimited'" in hint
+    assert "/etc/security/limits.d/audio.conf" in hint
+
+
+def test_root_is_told_of_the_container(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert "cap-add=sys_nice" in rights_hint(f"{tmp_path}/*.conf")
