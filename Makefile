@@ -1,4 +1,4 @@
-# make demo    separate a choir clip and compare with the truth
+# make demo    separate a choir and a band and compare with the truth
 # make test    run all tests
 # make lint    formatting, types, import rules
 # make sanitize  ring and callback under the thread, address and undefined-behaviour sanitizers

@@ -18,7 +18,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from rtsep.bench.demo_choir import Choir, render_choir
+from rtsep.bench.demo.choir import Choir, render_choir
 from rtsep.bench.golden_band import band_clip
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.choir.given_pitches import F0Track

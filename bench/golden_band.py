@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from rtsep.bench.demo_choir import render_choir
+from rtsep.bench.demo.choir import render_choir
 
 F32 = NDArray[np.float32]
 

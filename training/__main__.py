@@ -16,7 +16,9 @@ from rtsep.training.commands.assemble import command as assemble
 from rtsep.training.commands.band import command as band
 from rtsep.training.commands.choir import command as choir
 from rtsep.training.commands.evaluate import command as evaluate
-from rtsep.training.commands.evaluate_pitch import command as evaluate_pitch
+from rtsep.training.commands.evaluating.accompany import command as accompany
+from rtsep.training.commands.evaluating.pitch import command as evaluate_pitch
+from rtsep.training.commands.evaluating.singers import command as evaluate_singers
 from rtsep.training.commands.pitch import command as pitch
 from rtsep.training.commands.render_band import command as render_band
 from rtsep.training.commands.render_choir import command as render_choir
@@ -40,6 +42,8 @@ group.add_command(band)
 group.add_command(add_stem)
 group.add_command(evaluate)
 group.add_command(evaluate_pitch)
+group.add_command(evaluate_singers)
+group.add_command(accompany)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:

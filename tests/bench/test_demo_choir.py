@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rtsep.bench.demo_choir import CHORD_S, CHORDS, Choir, render_choir
+from rtsep.bench.demo.choir import CHORD_S, CHORDS, Choir, render_choir
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.hop.presets import OVERLAP_AT_48K
-from rtsep.training.commands.evaluate_bands import BandWishes, evaluate_bands
+from rtsep.training.commands.evaluating.bands import BandWishes, evaluate_bands
 from rtsep.training.commands.shared import choices, progress_bar, require_places, words, write_json
 from rtsep.training.evaluation.evaluate import Settings, evaluate
 from rtsep.training.evaluation.stems import Mixture, find_mixtures, pairs

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from helpers.rendered_fixture import write_choirs
 
 from rtsep.kernels.errors import RtsepError
-from rtsep.training.commands.evaluate_pitch import command
+from rtsep.training.commands.evaluating.pitch import command
 from rtsep.training.evaluation import rendered_choirs as evaluate_rendered
 from rtsep.training.evaluation.evaluate import Run
 from rtsep.training.evaluation.systems import Estimate, System

@@ -1,6 +1,5 @@
 """Songs from MIDI files: drums, bass and the rest, each by soundfonts or by recorded notes."""
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +8,9 @@ import numpy as np
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.training.band.render.amplifier import compress, drive, in_room, loudspeaker
-from rtsep.training.band.render.notes import DRUM_CHANNEL, Part, read_parts, stretched, write_parts
+from rtsep.training.band.render.notes import DRUM_CHANNEL, Part, read_parts, stretched
 from rtsep.training.band.render.one_shots import DrumKit, NotePlayer
-from rtsep.training.band.render.soundfont import play
+from rtsep.training.band.render.soundfont import play_parts
 from rtsep.training.choir.render.room import Response
 from rtsep.training.databases.stem_folder import F32, SAMPLERATE
 
@@ -155,10 +154,10 @@ class _Band:
         if not parts:
             return np.zeros(samples, np.float32)
         font = self._at.fonts[int(self._rng.integers(len(self._at.fonts)))]
-        with tempfile.TemporaryDirectory() as folder:
-            midi = Path(folder) / "part.mid"
-            write_parts(parts, midi, programs=programs, stretch=self._stretch, semitones=self._semitones)
-            out = play(midi, font, reverb=bool(self._rng.random() < 0.4))
+        reverb = bool(self._rng.random() < 0.4)
+        out = play_parts(
+            parts, font, programs=programs, reverb=reverb, stretch=self._stretch, semitones=self._semitones
+        )
         return np.pad(out, (0, max(0, samples - len(out))))[:samples]
 
     def _roomy(self, sound: F32, share: float) -> F32:

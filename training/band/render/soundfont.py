@@ -2,6 +2,7 @@
 
 import subprocess
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import soundfile
 import soxr
 
 from rtsep.kernels.errors import RtsepError
+from rtsep.training.band.render.notes import Part, write_parts
 from rtsep.training.databases.stem_folder import F32, SAMPLERATE
 
 SYNTH_RATE = 48000  # Hz: at 24 kHz the synthesiser would fold cymbals down
@@ -44,3 +46,19 @@ def play(midi: Path, font: Path, *, reverb: bool) -> F32:
             raise RtsepError(f"fluidsynth cannot play {midi} ({reason[-1]})", f"check {font}") from None
         audio, rate = soundfile.read(out, dtype="float32", always_2d=True)
     return np.asarray(soxr.resample(audio.mean(axis=1), rate, SAMPLERATE, quality="HQ"), np.float32)
+
+
+def play_parts(
+    parts: Sequence[Part],
+    font: Path,
+    *,
+    programs: Mapping[int, int],
+    reverb: bool,
+    stretch: float = 1.0,
+    semitones: int = 0,
+) -> F32:
+    """Parts of a song played by a soundfont: arguments and shape as of `write_parts` and `play`."""
+    with tempfile.TemporaryDirectory() as folder:
+        midi = Path(folder) / "part.mid"
+        write_parts(parts, midi, programs=programs, stretch=stretch, semitones=semitones)
+        return play(midi, font, reverb=reverb)

@@ -1,0 +1,1 @@
+"""What `rtsep eval --stems`, `rtsep-train eval-pitch`, `eval-singers` and `accompany` ask and print."""
