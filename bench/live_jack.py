@@ -99,7 +99,7 @@ def run_live(
     measured = delay_samples(played[around], rig.recording[around, 1:].sum(1))
 
     separator = Separator.load(voices=voices, samplerate=SAMPLERATE, latency_ms=latency_ms)
-    take = read_take(folder, ("input", *separator.stems))
+    take = read_take(Path(status.record_take), ("input", *separator.stems))
     at = int(np.argmax(take[0] != 0))
     frames = min(len(signal), take.shape[1] - at, len(played) - start - declared)
     heard = rig.recording[start + declared : start + declared + frames, 1:].T

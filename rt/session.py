@@ -2,7 +2,6 @@
 wanted.
 """
 
-import contextlib
 import os
 import subprocess
 import tempfile
@@ -11,7 +10,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-from rtsep.kernels import _core
 from rtsep.kernels.errors import DeviceRefused, RtsepError, of_kind
 from rtsep.models.choir.given_pitches import F0Track
 from rtsep.rt.control.commands import BLOCK_BYTES, Control, lay_out
@@ -19,14 +17,14 @@ from rtsep.rt.control.parameters import mixer_parameters
 from rtsep.rt.drivers.devices import DEFAULT_INPUT, DeviceSpec
 from rtsep.rt.live.settings import LiveSettings
 from rtsep.rt.live.status import Status
+from rtsep.rt.live.take_info import take_info, take_plan
 from rtsep.rt.process.block import Block
-from rtsep.rt.process.child_process import STOP_TIMEOUT_S, end, spawn
+from rtsep.rt.process.child_process import end, spawn
 from rtsep.rt.process.shared_memory import SharedMemory
-from rtsep.rt.takes.recorder_process import TAKE_INPUT, RecordPlan, prepare_folder
+from rtsep.rt.takes.take_keeper import TakeKeeper
 
 START_TIMEOUT_S = 30.0  # a trained model may take seconds to load from a cold disk
 POLL_S = 0.01
-RECORD_RING_FRAMES = 1 << 18  # 5 s at 48 kHz: a disk may pause for so long
 
 
 class Session:
@@ -43,7 +41,10 @@ class Session:
         samplerate: Hz; the input device's own where left out.
         blocksize: frames of a device block; the largest power of two up to 128 that divides the hop where
             left out.
-        record: folder for a take: `input.wav`, and a file for each stem, `residual.wav` last.
+        record: folder for takes, `take-001` and so on: `input.wav`, a file for each stem, `residual.wav`
+            last, and `take.json`.
+        record_format: "wav" (float32) or "flac" (24 bit).
+        pre_roll: no take is begun before `record_start`, which then keeps the 10 s before it too.
         f0: pitches to follow instead of tracking them.
         backend: "auto", "cpu", "openvino" or "cuda" (the processor where there is no GPU; the
             status says so in `notes`).
@@ -74,6 +75,8 @@ class Session:
         samplerate: int | None = None,
         blocksize: int | None = None,
         record: str | os.PathLike[str] | None = None,
+        record_format: str = "wav",
+        pre_roll: bool = False,
         f0: F0Track | None = None,
         backend: str = "auto",
         stems: tuple[str, ...] | None = None,
@@ -94,16 +97,14 @@ class Session:
             f0_hz=None if f0 is None else f0.f0_hz.tolist(),
             stems=None if stems is None else list(stems),
             add_ons=list(add_ons),
-            record=None if record is None else str(Path(record).absolute()),
         )
         self._folder = None if record is None else Path(record)
-        self._folder_is_new = False
+        self._record_format, self._pre_roll = record_format, pre_roll
         self._status_block: Block | None = None
-        self._record_block: Block | None = None
+        self._takes: TakeKeeper | None = None
         self._commands: SharedMemory | None = None
         self._control: Control | None = None
         self._engine: subprocess.Popen[str] | None = None
-        self._recorder: subprocess.Popen[str] | None = None
         self._log: IO[bytes] | None = None
         self._last = Status()
 
@@ -116,39 +117,37 @@ class Session:
         if self._engine is not None:
             raise RtsepError("this session has been started already", "make a new Session")
         if self._folder is not None:
-            self._folder_is_new = prepare_folder(self._folder)
+            # one channel count for the take: input and every stem, as the engine will find them
+            inputs = self._settings.input_channels
+            channels = len(inputs) if isinstance(inputs, list) else 1
+            width = (len(self._settings.choice.names()) + 2) * channels
+            self._takes = TakeKeeper(self._folder, width, channels, self._record_format, self._pre_roll)
         self._status_block = Block.create()
         self._commands = SharedMemory.create(BLOCK_BYTES)
         lay_out(self._commands.memory)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
-        ring = None
-        if self._folder is not None:
-            # one channel count for the ring: input and every stem, as the engine will find them
-            inputs = self._settings.input_channels
-            channels = len(inputs) if isinstance(inputs, list) else 1
-            width = (len(self._settings.choice.names()) + 2) * channels
-            ring = SharedMemory.create(_core.SampleRing.bytes_needed(RECORD_RING_FRAMES, width))
-            _core.SampleRing(RECORD_RING_FRAMES, width, ring.memory)
         try:
             self._engine = spawn(
                 self._log,
                 "rtsep.rt.live.engine_watch",
-                [self._status_block.shared, self._commands, ring],
+                [
+                    self._status_block.shared,
+                    self._commands,
+                    None if self._takes is None else self._takes.memory.shared,
+                ],
                 self._settings.to_json(),
             )
             self._await_running()
             self._control = Control(self._commands, mixer_parameters(self.status().stems))
-            if ring is not None and self._folder is not None:
-                self._start_recorder(ring, self._folder)
+            if self._takes is not None:
+                status = self.status()
+                plan = take_plan(status, self._takes.channels, self._record_format)
+                self._takes.begin(plan, take_info(self._settings, status, self.control), self._log)
         except BaseException:
             self.stop()
-            if self._folder_is_new and self._folder is not None:
-                with contextlib.suppress(OSError):  # it holds something after all
-                    self._folder.rmdir()
+            if self._takes is not None:
+                self._takes.forget()
             raise
-        finally:
-            if ring is not None:
-                ring.close()
 
     def _await_running(self) -> None:
         assert self._engine is not None
@@ -171,21 +170,28 @@ class Session:
                 )
             time.sleep(POLL_S)
 
-    def _start_recorder(self, ring: SharedMemory, folder: Path) -> None:
-        status = self.status()
-        self._record_block = Block.create()
-        plan = RecordPlan(
-            folder=str(folder.resolve()),
-            names=[TAKE_INPUT, *status.stems],
-            samplerate=status.samplerate,
-            skip_frames=status.algorithmic_samples - status.hop,
-        )
-        self._recorder = spawn(
-            self._log, "rtsep.rt.takes.recorder_process", [self._record_block.shared, ring], plan.to_json()
-        )
-        deadline = time.monotonic() + STOP_TIMEOUT_S
-        while not self._record_block.peek() and self._recorder.poll() is None and time.monotonic() < deadline:
-            time.sleep(POLL_S)
+    def record_start(self) -> str:
+        """Begins a take at this moment, and with the 10 s before it; returns its folder.
+
+        Raises:
+            RtsepError: a session without `record`, a take that is running, or a folder that cannot be made.
+        """
+        return self._recording().start_take()
+
+    def record_stop(self) -> None:
+        """Ends the take at this moment; RtsepError where nothing is being recorded."""
+        self._recording().stop_take()
+
+    def mark(self, text: str) -> None:
+        """Sets a marker into the take at this moment; RtsepError where nothing is being recorded."""
+        self._recording().mark(text)
+
+    def _recording(self) -> TakeKeeper:
+        if self._takes is None or self._engine is None:
+            raise RtsepError(
+                "this session records nothing", "give it a folder with record=, and call start()"
+            )
+        return self._takes
 
     def _log_tail(self) -> str:
         if self._log is None:
@@ -198,11 +204,8 @@ class Session:
         values = self._last.as_dict()
         if self._status_block is not None:
             values |= self._status_block.read()
-        if self._record_block is not None:
-            record = self._record_block.read()
-            values["last_error"] = values["last_error"] or record.pop("error", "")
-            values |= record
-            self._note_death(self._recorder, values, "recorder", "record_state", ("finished", "failed"))
+        if self._takes is not None and self._status_block is not None:
+            self._takes.add_to(values)
         self._note_death(self._engine, values, "engine", "state", ("stopped", "failed"))
         self._last = Status.from_dict(values)
         return self._last
@@ -261,16 +264,16 @@ class Session:
         """Ends engine and recorder; files are complete when it returns. Harmless when there is nothing to
         stop.
         """
-        for process in (self._engine, self._recorder):
-            if process is not None:
-                end(process)
+        if self._engine is not None:
+            end(self._engine)
+        if self._takes is not None and self._status_block is not None:
+            self._takes.stop()
         if self._status_block is not None:
             self.status()  # the last word, for whoever asks later
             self._status_block.shared.close()
             self._status_block = None
-        if self._record_block is not None:
-            self._record_block.shared.close()
-            self._record_block = None
+            if self._takes is not None:
+                self._takes.close()
         if self._commands is not None:
             self._commands.close()
             self._commands = None

@@ -77,10 +77,31 @@ class WavWriter:
         if self.frames - self._frames_in_header >= self._samplerate:
             self.renew_header()
 
+    def pad(self, frames: int) -> None:
+        """Appends silence; a disk that can keeps no bytes of it.
+
+        Raises:
+            OSError: the disk does not take it.
+        """
+        self.frames += frames
+        self._file.truncate(len(self._header(0)) + self.frames * self._frame_bytes)
+        self._file.seek(0, os.SEEK_END)
+        self.renew_header()
+
+    def sync(self) -> None:
+        """Returns when what was written is on the disk, header included.
+
+        Raises:
+            OSError: the disk fails.
+        """
+        self.renew_header()
+        os.fsync(self._file.fileno())
+
     def truncate(self, frames: int) -> None:
         """Keeps the first `frames` frames: drops a block that a full disk has cut."""
         self.frames = min(frames, self.frames)
         self._file.truncate(len(self._header(0)) + self.frames * self._frame_bytes)
+        self._file.seek(0, os.SEEK_END)
 
     def finish(self) -> None:
         """Completes the header and closes the file, which keeps its part's name until `place`."""
@@ -109,27 +130,56 @@ class WavWriter:
         self._frames_in_header = self.frames
 
     def _header(self, frames: int) -> bytes:
-        data_bytes = frames * self._frame_bytes
-        tag = IEEE_FLOAT if self._channels <= 2 else EXTENSIBLE
-        rate, width = self._samplerate, self._frame_bytes
-        fmt = struct.pack("<HHIIHH", tag, self._channels, rate, rate * width, width, 8 * BYTES_PER_SAMPLE)
-        fmt += struct.pack("<H", 0) if tag == IEEE_FLOAT else struct.pack("<HHI", 22, 32, 0) + FLOAT_GUID
-        body = b"fmt " + struct.pack("<I", len(fmt)) + fmt
-        body += b"fact" + struct.pack("<II", 4, min(frames, MAX_RIFF_BYTES)) + b"data"
-        riff_bytes = 4 + 36 + len(body) + 4 + data_bytes
-        if riff_bytes > self._riff_limit:
-            ds64 = struct.pack("<QQQI", riff_bytes, data_bytes, frames, 0)
-            size = struct.pack("<I", MAX_RIFF_BYTES)
-            return b"RF64" + size + b"WAVEds64" + struct.pack("<I", len(ds64)) + ds64 + body + size
-        return (
-            b"RIFF"
-            + struct.pack("<I", riff_bytes)
-            + b"WAVEJUNK"
-            + struct.pack("<I", 28)
-            + bytes(28)
-            + body
-            + struct.pack("<I", data_bytes)
-        )
+        return _header(frames, self._samplerate, self._channels, self._riff_limit)
+
+
+def frames_in(path: Path, channels: int) -> int:
+    """Whole frames that a file of `WavWriter` holds, whatever its header says.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    head = len(_header(0, 1, channels, MAX_RIFF_BYTES))
+    return max(0, path.stat().st_size - head) // (channels * BYTES_PER_SAMPLE)
+
+
+def cut(path: Path, samplerate: int, channels: int, frames: int) -> None:
+    """Makes a file of `WavWriter`, however its writing ended, one of `frames` frames; what lacks is silence.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    head = _header(frames, samplerate, channels, MAX_RIFF_BYTES)
+    with open(path, "r+b", buffering=0) as file:
+        file.truncate(len(head) + frames * channels * BYTES_PER_SAMPLE)
+        os.pwrite(file.fileno(), head, 0)
+        os.fsync(file.fileno())
+
+
+def _header(frames: int, samplerate: int, channels: int, riff_limit: int) -> bytes:
+    frame_bytes = channels * BYTES_PER_SAMPLE
+    data_bytes = frames * frame_bytes
+    tag = IEEE_FLOAT if channels <= 2 else EXTENSIBLE
+    fmt = struct.pack(
+        "<HHIIHH", tag, channels, samplerate, samplerate * frame_bytes, frame_bytes, 8 * BYTES_PER_SAMPLE
+    )
+    fmt += struct.pack("<H", 0) if tag == IEEE_FLOAT else struct.pack("<HHI", 22, 32, 0) + FLOAT_GUID
+    body = b"fmt " + struct.pack("<I", len(fmt)) + fmt
+    body += b"fact" + struct.pack("<II", 4, min(frames, MAX_RIFF_BYTES)) + b"data"
+    riff_bytes = 4 + 36 + len(body) + 4 + data_bytes
+    if riff_bytes > riff_limit:
+        ds64 = struct.pack("<QQQI", riff_bytes, data_bytes, frames, 0)
+        size = struct.pack("<I", MAX_RIFF_BYTES)
+        return b"RF64" + size + b"WAVEds64" + struct.pack("<I", len(ds64)) + ds64 + body + size
+    return (
+        b"RIFF"
+        + struct.pack("<I", riff_bytes)
+        + b"WAVEJUNK"
+        + struct.pack("<I", 28)
+        + bytes(28)
+        + body
+        + struct.pack("<I", data_bytes)
+    )
 
 
 def _create(path: Path) -> FileIO:

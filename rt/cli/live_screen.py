@@ -85,6 +85,19 @@ def load_text(status: Status) -> str:
     )
 
 
+def record_text(status: Status) -> str:
+    """The take, and how long the disk lasts."""
+    text = f"record: {status.record_state}"
+    if status.record_take and status.samplerate:
+        text += f", {status.record_frames / status.samplerate:.0f} s in {status.record_take}"
+    if status.record_holes:
+        text += f", {status.record_holes} holes: {status.record_holes_text}"
+    if status.record_left_s is not None:
+        hours, rest = divmod(int(status.record_left_s), 3600)
+        text += f", disk left {hours} h {rest // 60:02d} min"
+    return text
+
+
 def plain_line(status: Status) -> str:
     """One second of a live run in one line."""
     seconds = status.frames / status.samplerate if status.samplerate else 0.0
@@ -95,6 +108,8 @@ def plain_line(status: Status) -> str:
         )
     )
     error = f" | {status.last_error}" if status.last_error else ""
+    if status.record_state:
+        error = f" | {record_text(status)}{error}"
     return (
         f"{seconds:.0f} s {state_text(status)} | {levels} | {counters_text(status)} | {load_text(status)} "
         f"| latency {status.live_latency_samples} samples{error}"
@@ -138,8 +153,7 @@ def render(status: Status) -> "RenderableType":
         Text(latency_text(status)),
     ]
     if status.record_state:
-        seconds = status.record_frames / status.samplerate if status.samplerate else 0.0
-        lines.append(Text(f"record: {status.record_state}, {seconds:.0f} s"))
+        lines.append(Text(record_text(status), style="bold red" if status.record_holes else ""))
     lines += [Text(note, style="dim") for note in status.notes]
     if status.last_error:
         lines.append(Text(status.last_error, style="bold red"))

@@ -29,11 +29,12 @@ EPILOG = """\b
 Examples:
   rtsep --input mic --voices 4
   rtsep --input choir.wav --voices 4 --output stems/
-  rtsep --input "USB" --input-channels 3 --output-device 5 --voices 2 --record take/
+  rtsep --input "USB" --input-channels 3 --output-device 5 --voices 2 --record takes/
   ffmpeg -i choir.mp3 -f f32le -ac 1 -ar 48000 - | rtsep --input - --raw f32le:48000:1 --output stems/
 
 \b
-Exit codes: 0 done, 2 a mistake in options or input, 130 Ctrl-C, 143 kill, 141 the reader of the output left.
+Exit codes: 0 done, 2 a mistake in options or input, 4 a take has holes, 130 Ctrl-C, 143 kill, 141 the reader
+of the output left.
 """
 
 
@@ -91,7 +92,12 @@ def option(*names: str, section: str, **kwargs: Any) -> Callable[[F], F]:
 @option("--samplerate", section="Live", type=POSITIVE, metavar="HZ", help="The device's own unless given.")
 @option("--blocksize", section="Live", type=POSITIVE, metavar="FRAMES",
         help="Device block; one that divides the hop adds no latency.")  # fmt: skip
-@option("--record", section="Live", metavar="FOLDER", help="Keep the input and every stem as WAV files.")
+@option("--record", section="Live", metavar="FOLDER",
+        help="Keep the input and every stem in FOLDER/take-001, or the next number.")  # fmt: skip
+@option("--record-format", section="Live", type=click.Choice(["wav", "flac"]), default="wav",
+        show_default=True, help="float32 WAV, or FLAC of 24 bit.")  # fmt: skip
+@option("--pre-roll", section="Live", is_flag=True,
+        help="Record only when told to (kill -USR1 starts, stops), and the 10 s before it.")  # fmt: skip
 @option("--quiet", section="Messages", is_flag=True, help="Nothing but errors.")
 @option("--json", "as_json", section="Messages", is_flag=True,
         help="One JSON object a second when live, one at the end of a file.")  # fmt: skip

@@ -1,6 +1,8 @@
 """A live run from the command line: a session, and a view of its status until someone ends it."""
 
+import signal
 import sys
+from typing import Self
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.audio.disk_errors import reason
@@ -12,6 +14,8 @@ from rtsep.rt.live.status import Status
 from rtsep.rt.session import Session
 from rtsep.rt.stop import Stopped, StopSignals
 
+EXIT_HOLES = 4
+
 
 def run_live(source: Source, options: RunOptions) -> int:
     """Separates until Ctrl-C, `kill` or the end of the engine; returns the exit code.
@@ -20,7 +24,7 @@ def run_live(source: Source, options: RunOptions) -> int:
         RtsepError: a device, rate or folder that cannot be had, or a fault that ended the run.
     """
     session = _session(source, options)
-    with StopSignals() as signals:
+    with StopSignals() as signals, RecordSignal(session) as record_signal:
         try:
             with signals.interruptible():
                 session.start()
@@ -39,6 +43,7 @@ def run_live(source: Source, options: RunOptions) -> int:
                 while not ended:
                     with signals.interruptible():
                         ended = session.wait(view.period_s)
+                    record_signal.obey()
                     view.update(session.status())
         except Stopped as stopped:
             code, reason = stopped.exit_code, str(stopped)
@@ -47,6 +52,8 @@ def run_live(source: Source, options: RunOptions) -> int:
     status = session.status()
     _say_the_end(view, status, options)
     failed = code == 0 and bool(status.last_error)
+    if not failed and (status.record_holes or status.record_state in ("held", "failed")):
+        code = EXIT_HOLES
     if view.failure is None:
         code_said = EXIT_USER if failed else code
         _say_json_end(options, status, code_said, status.last_error if failed else reason)
@@ -68,6 +75,8 @@ def _session(source: Source, options: RunOptions) -> Session:
         samplerate=options.samplerate,
         blocksize=options.blocksize,
         record=options.record,
+        record_format=options.record_format,
+        pre_roll=options.pre_roll,
         f0=given_pitches(options),
         stems=options.stems,
         add_ons=options.add_ons,
@@ -100,7 +109,47 @@ def last_words(status: Status, record: str | None) -> list[str]:
     seconds = status.frames / status.samplerate if status.samplerate else 0.0
     lines = [f"{seconds:.1f} s, {counters_text(status)}", *status.notes]
     if record is not None and status.samplerate:
-        lines.append(
-            f"take of {status.record_frames / status.samplerate:.1f} s in {record}: {status.record_state}"
-        )
+        lines.append(take_words(status, record))
     return lines
+
+
+class RecordSignal:
+    """`kill -USR1` starts and stops a take; at the next look, as files are made then."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._came = 0
+
+    def __enter__(self) -> Self:
+        self._previous = signal.signal(signal.SIGUSR1, self._remember)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        signal.signal(signal.SIGUSR1, self._previous)
+
+    def _remember(self, *_: object) -> None:
+        self._came += 1
+
+    def obey(self) -> None:
+        """Starts or stops, once for each signal that came."""
+        while self._came:
+            self._came -= 1
+            try:
+                if self._session.status().record_state in ("recording", "held"):
+                    self._session.record_stop()
+                else:
+                    self._session.record_start()
+            except RtsepError as error:
+                Messages(sys.stderr).offer(f"rtsep: note: {error}")
+
+
+def take_words(status: Status, record: str) -> str:
+    """The last line: how long the take is, and where it has holes."""
+    rate = status.samplerate
+    if not status.record_take:
+        return f"no take in {record}: {status.record_state}"
+    line = f"take of {status.record_frames / rate:.1f} s in {status.record_take}: {status.record_state}"
+    if not status.record_holes:
+        return line + ", without a hole"
+    count = f"{status.record_holes} hole{'s' if status.record_holes > 1 else ''}"
+    return f"{line}, {count} of {status.record_hole_frames / rate:.3f} s in all: {status.record_holes_text}"

@@ -46,6 +46,8 @@ class RunOptions:
     samplerate: int | None
     blocksize: int | None
     record: str | None
+    record_format: str
+    pre_roll: bool
     raw: str | None
     f0: str | None
     keep_latency: bool
@@ -86,6 +88,8 @@ def check_conflicts(source: Source, options: RunOptions) -> None:
                 f"--input {source.text} needs --output",
                 "add --output FOLDER, or --output - to pipe the stems on",
             )
+    if options.record is None and options.pre_roll:
+        raise RtsepError("--pre-roll is for --record", "add --record FOLDER, or leave it out")
     if options.raw is not None and source.kind is not Kind.PIPE:
         raise RtsepError(
             f"--raw {options.raw} describes standard input and --input is {source.text}",

@@ -9,7 +9,6 @@ import os
 import sys
 import time
 
-from rtsep.kernels import _core
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.drivers.device_stream import DeviceStream, device_timeout_s, leave_portaudio
 from rtsep.rt.drivers.driver_calls import GaveUp, call_driver
@@ -88,10 +87,9 @@ class BypassStream:
 
 
 def main() -> int:
-    """argv: descriptors of the status block, of the command block, of the record ring (-1 for none)."""
+    """argv: descriptors of the status block, of the command block, of the recorder's memory (-1 for none)."""
     raise_priority()
     block, commands = Block(SharedMemory(int(sys.argv[1]))), SharedMemory(int(sys.argv[2]))
-    record = int(sys.argv[3])
     watch = ParentWatch()
     sys.stdin.readline()  # the engine's settings: the status knows what became of them
     code = 0
@@ -112,8 +110,6 @@ def main() -> int:
     if code and watch():
         block.write(block.peek() | {"state": "stopped"})
         code = 0
-    if record >= 0 and code == 0:
-        _core.SampleRing.attach(SharedMemory(record).memory).close()
     return code
 
 

@@ -17,12 +17,10 @@ import os
 import sys
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import NoReturn, Self
 
 import numpy as np
 
-from rtsep.kernels import _core
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.mask_model import State
 from rtsep.rt.drivers.device_stream import leave_portaudio
@@ -36,7 +34,7 @@ from rtsep.rt.process.parent_watch import ParentWatch
 from rtsep.rt.process.scheduling import raise_priority
 from rtsep.rt.process.shared_memory import SharedMemory
 from rtsep.rt.python_process import environment, module_command
-from rtsep.rt.takes.recorder_process import TAKE_INPUT, refuse_earlier_files
+from rtsep.rt.takes.take_memory import TakeMemory
 
 # Before each look for a lost device, the last for all further ones: a cable that is put back is found soon, a
 # server that stays away or has changed is disturbed little.
@@ -91,7 +89,7 @@ class EngineProcess:
     """What this process is given, and the ways to a hop loop on it.
 
     Args:
-        fds: descriptors of the status block, of the command block, of the record ring (-1 for none).
+        fds: descriptors of the status block, of the command block, of the recorder's memory (-1 for none).
     """
 
     def __init__(self, fds: list[int]) -> None:
@@ -99,7 +97,7 @@ class EngineProcess:
         self._scheduling = raise_priority()  # before PortAudio starts threads, which inherit it
         self.block = Block(SharedMemory(fds[0]))
         self._commands = SharedMemory(fds[1])
-        self.record = _core.SampleRing.attach(SharedMemory(fds[2]).memory) if fds[2] >= 0 else None
+        self.record = TakeMemory(SharedMemory(fds[2])) if fds[2] >= 0 else None
         self._watch = ParentWatch()
 
     def begin(self, settings: LiveSettings) -> tuple[HopLoop, StreamChoice] | None:
@@ -115,8 +113,6 @@ class EngineProcess:
             return self.resume(Carried(settings, StreamChoice.from_dict(stream), None), pause_s=0.0)
         choice = call_driver(lambda: choose_stream(settings), self._watch)
         loop = self._hop_loop(settings, choice, None)
-        if settings.record is not None:
-            refuse_earlier_files(Path(settings.record), [TAKE_INPUT, *loop.stems])
         call_driver(loop.open, self._watch)
         return loop, choice
 
@@ -188,9 +184,6 @@ def main() -> int:
         failed = Status(state="failed", last_error=str(error)).as_dict()
         process.block.write({**failed, "error": [type(error).__name__, error.problem, error.remedy]})
         return 2
-    finally:
-        if process.record is not None:
-            process.record.close()
     return 0
 
 

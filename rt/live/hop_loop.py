@@ -22,6 +22,7 @@ from rtsep.rt.process.block import Block
 from rtsep.rt.process.rights import rights_hint
 from rtsep.rt.process.scheduling import REAL_TIME, lock_memory, stop_collecting
 from rtsep.rt.takes.take_feed import TakeFeed
+from rtsep.rt.takes.take_memory import TakeMemory
 
 HOUSEKEEPING_S = 0.05  # a screen refreshes 20 times a second at most
 # Waiting for input: each sleep takes up to its own length from the hop's time, and each waking costs CPU.
@@ -37,7 +38,7 @@ class HopLoop:
         choice: the stream to run.
         block: where status goes. Counters go on from what it holds.
         commands: memory where parameters are set, as `rtsep.rt.control.commands` lays it out.
-        record: ring for the recorder, its frames as in `rtsep.rt.takes.recorder_process`; None without one.
+        record: shared with the recorder; None without one.
         scheduling: what the operating system granted, for the status.
         state: of a hop loop before this one, as `state_dict` gives it, to go on sample-exactly.
 
@@ -51,7 +52,7 @@ class HopLoop:
         choice: StreamChoice,
         block: Block,
         commands: mmap,
-        record: _core.SampleRing | None,
+        record: TakeMemory | None,
         scheduling: str,
         state: State | None = None,
     ) -> None:
@@ -81,13 +82,14 @@ class HopLoop:
         self._stems = np.zeros((stems, hop, channels), np.float32)
         self._take = None
         if record is not None:
-            self._take = TakeFeed(record, stems, hop, channels, separator.hop_latency_samples)
+            delay = separator.hop_latency_samples
+            self._take = TakeFeed(record, stems, hop, channels, delay, fmt.samplerate, self._callback)
         self._grain_s = min(LONGEST_SLEEP_S, hop / fmt.samplerate / SLEEPS_PER_HOP)
         self._warm_up()
         if state is not None:
-            aligned = state.pop("aligned")
+            waiting = {name: state.pop(name) for name in TakeFeed.no_state()}
             if self._take is not None:
-                self._take.aligned[...] = aligned
+                self._take.restore(waiting)
             take_over(separator, state)
         self._desk.obey()  # what was set for the hop loop before this one is in force from the first frame on
         self._listen()
@@ -134,8 +136,8 @@ class HopLoop:
 
     def state_dict(self) -> State:
         """What a later hop loop needs to go on where this one stopped."""
-        aligned = np.zeros(0, np.float32) if self._take is None else self._take.aligned.copy()
-        return {"aligned": aligned, **self._separator.state_dict()}
+        waiting = TakeFeed.no_state() if self._take is None else self._take.state()
+        return {**waiting, **self._separator.state_dict()}
 
     def open(self) -> None:
         """Sound from here on.
@@ -184,8 +186,8 @@ class HopLoop:
             self._hop[...] = 0
             for _ in range(-(-self._separator.hop_latency_samples // self._separator.hop)):
                 self._separator.process_hop(self._hop, self._stems)
-                self._take.write(self._hop, self._stems)
-            self._take.close()
+                self._take.write_rest(self._stems)
+            self._take.finish()
         self.publish("stopped")
         return left
 
@@ -200,7 +202,8 @@ class HopLoop:
         if self._desk.obey():
             self._listen()
         lost = self._callback.read_hop(self._hop_index, self._hop)
-        if lost or self._callback.position > self._callback.first_frame(self._hop_index):
+        skipped = lost > 0 or self._callback.position > self._callback.first_frame(self._hop_index)
+        if skipped:
             self._separator.skip_hop(self._hop, self._stems)
             self._report.skipped_hops += 1
         else:
@@ -209,15 +212,7 @@ class HopLoop:
         self._report.add_hop(self._stems, time.perf_counter() - started)
         self._hop_index += 1
         if self._take is not None:
-            self._record_hop(self._take)
-
-    def _record_hop(self, take: TakeFeed) -> None:
-        lost_before = take.lost_frames
-        take.write(self._hop, self._stems)
-        if take.lost_frames > lost_before:
-            self._report.last_error = (
-                f"the disk is too slow: {take.lost_frames} frames are missing in the take; use another disk"
-            )
+            self._take.write(self._hop, self._stems, lost, skipped)
 
     def publish(self, state: str, last_error: str | None = None, device_losses: int = 0) -> None:
         """A snapshot for everyone who watches."""

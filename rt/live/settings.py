@@ -27,7 +27,6 @@ class LiveSettings:
     backend: str
     f0_times_s: list[float] | None = None
     f0_hz: list[list[float]] | None = None
-    record: str | None = None
     stems: list[str] | None = None
     add_ons: list[str] = field(default_factory=list)
 

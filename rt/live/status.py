@@ -43,7 +43,12 @@ class Status:
         blocksize: frames of a device block; input_device, output_device: names.
         scheduling: what the operating system granted ("SCHED_FIFO 5", "nice -10" or "normal").
         notes: what the user should know about routing and the like.
-        record_state: "" (not asked for), "recording", "finished" or "failed"; record_frames written so far.
+        record_state: "" (not asked for), "armed", "recording", "held" (the disk takes nothing), "finished" or
+            "failed"; of the take in the folder `record_take`, the running one or the last.
+        record_frames: its length so far.
+        record_holes, record_hole_frames: silence in place of what could not be had: how often, how much;
+            record_holes_text: where the first of them are.
+        record_left_s: until the disk is full, None where that is not known.
         last_error: problem and remedy of the last fault, "" when there was none.
     """
 
@@ -85,7 +90,12 @@ class Status:
     scheduling: str = ""
     notes: tuple[str, ...] = ()
     record_state: str = ""
+    record_take: str = ""
     record_frames: int = 0
+    record_holes: int = 0
+    record_hole_frames: int = 0
+    record_holes_text: str = ""
+    record_left_s: float | None = None
     last_error: str = ""
 
     def as_dict(self) -> dict[str, Any]:

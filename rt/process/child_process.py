@@ -50,5 +50,6 @@ def end(process: subprocess.Popen[str], timeout_s: float = STOP_TIMEOUT_S) -> No
             process.wait(timeout_s)
             return
         except subprocess.TimeoutExpired:
+            timeout_s = min(timeout_s, STOP_TIMEOUT_S)
             if insist is not None:
                 insist()

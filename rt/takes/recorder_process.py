@@ -1,216 +1,201 @@
-"""The process that writes a take to disk while the show goes on: `input.wav`, and a file for each stem that
-the model has, such as `voice-1.wav`, with `residual.wav` last.
+"""The process that writes takes to disk while the show goes on: `input.wav`, and a file for each stem that
+the model has, such as `voice-1.wav`, with `residual.wav` last, and `take.json`.
 
-Started by `rtsep.rt.session` as `python -m rtsep.rt.takes.recorder_process`. It takes frames of
-[input, stem 1, ..., residual] from a ring in shared memory, where the input is as old as the stems, so all
-files are aligned. Headers are brought up to date with every write: whatever ends this process, what was
-written can be read.
+Started by `rtsep.rt.takes.take_keeper` as `python -m rtsep.rt.takes.recorder_process`. It empties the ring
+that the engine fills for as long as the session lasts. While no take is being written it is armed: it keeps
+the last seconds in memory, and a take that is started begins with them.
 """
 
-import contextlib
-import json
-import os
-import select
 import signal
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections import deque
+from datetime import datetime
 from pathlib import Path
-from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from rtsep.kernels import _core
-from rtsep.kernels.errors import RtsepError
-from rtsep.rt.audio.disk_errors import reason, remedy
-from rtsep.rt.audio.wav_writer import WavWriter
 from rtsep.rt.process.block import Block
 from rtsep.rt.process.shared_memory import SharedMemory
+from rtsep.rt.takes.disk_space import LOW_S, DiskSpace
+from rtsep.rt.takes.hop_record import Layout, Segment, segments
+from rtsep.rt.takes.record_plan import PRE_ROLL_S, Order, Orders, RecordPlan
+from rtsep.rt.takes.take_folder import Hold
+from rtsep.rt.takes.take_log import RUNNING, TakeLog
+from rtsep.rt.takes.take_memory import TakeMemory
+from rtsep.rt.takes.take_writer import DISK_FULL, TakeWriter
 
-SUFFIX = ".wav"
 TAKE_INPUT = "input"  # the file beside those of the stems
-CHUNK_S = 0.25  # what a crash may lose, and the longest stretch written at once
+CHUNK_S = 0.25  # the longest stretch written at once
 POLL_S = 0.05
-# After the parent is gone the engine ends within its housekeeping interval; a ring silent for so long is
-# complete.
+# After the session is gone the engine ends within its housekeeping interval; a ring silent for so long is
+# complete. So is a take that was told to stop while the engine is away.
 GRACE_S = 1.0
-
-
-@dataclass(frozen=True)
-class RecordPlan:
-    """What the recorder is asked for: folder, file names without suffix, Hz, and how many first frames to
-    leave out.
-    """
-
-    folder: str
-    names: list[str]
-    samplerate: int
-    skip_frames: int
-
-    def to_json(self) -> str:
-        """One line."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, line: str) -> Self:
-        """Back from `to_json`."""
-        return cls(**json.loads(line))
-
-
-def prepare_folder(folder: Path) -> bool:
-    """Makes the folder of a take; whether it is new.
-
-    Raises:
-        RtsepError: it cannot be made or written.
-    """
-    new = not folder.exists()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RtsepError(
-            f"cannot make the folder {folder} ({error.strerror})", "choose another one"
-        ) from None
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise RtsepError(
-            f"the folder {folder} cannot be written", "choose another one or change its permissions"
-        )
-    return new
-
-
-def refuse_earlier_files(folder: Path, names: list[str]) -> None:
-    """Before sound starts: a take never stands among files of another one, or of a separated file.
-
-    Args:
-        folder: of the take, as `prepare_folder` has left it.
-        names: of the files to come, without suffix.
-
-    Raises:
-        RtsepError: the folder holds a file of one of these names.
-    """
-    for name in names:
-        path = folder / f"{name}{SUFFIX}"
-        if os.path.lexists(path):  # a link that leads nowhere is somebody's too
-            raise RtsepError(
-                f"the folder {folder} already holds {path.name}",
-                "choose another folder or move its files away",
-            )
-
-
-class TakeWriter:
-    """One WAV file per name, all growing together."""
-
-    def __init__(self, plan: RecordPlan, channels: int) -> None:
-        self._channels = channels
-        self.frames = 0
-        self._files: list[WavWriter] = []
-        try:
-            for name in plan.names:
-                path = Path(plan.folder) / f"{name}{SUFFIX}"
-                self._files.append(WavWriter(path, plan.samplerate, channels, growing=True))
-        except OSError:  # no take has begun: the files made for it go again, and no other's
-            for file in self._files:
-                file.discard()
-            raise
-
-    def write(self, frames: NDArray[np.float32]) -> None:
-        """float32 [frames, names * channels].
-
-        Raises:
-            OSError: the disk does not take it.
-        """
-        for i, file in enumerate(self._files):
-            file.write(frames[:, i * self._channels : (i + 1) * self._channels])
-        for file in self._files:
-            file.renew_header()
-        self.frames += len(frames)
-
-    def close(self) -> None:
-        """Complete files of one length, also after a failed write."""
-        for file in self._files:
-            with contextlib.suppress(OSError):
-                file.truncate(self.frames)
-                file.close()
+SAMPLE_BYTES = {"wav": 4, "flac": 3}
 
 
 class Recorder:
-    """Drains the ring into a take until it is closed or its engine has ended."""
+    """Empties the ring until the show has ended, into takes when told to."""
 
-    def __init__(self, plan: RecordPlan, ring: _core.SampleRing, block: Block) -> None:
-        self._plan, self._ring, self._block = plan, ring, block
-        self._chunk = np.zeros((round(CHUNK_S * plan.samplerate), ring.channels), np.float32)
-        self._skip = plan.skip_frames
+    def __init__(self, plan: RecordPlan, memory: TakeMemory, block: Block, orders: Orders) -> None:
+        self._plan, self._memory, self._block, self._orders = plan, memory, block, orders
+        ring = memory.ring
+        self._layout = Layout(plan.hop, ring.channels)
+        records = max(1, round(CHUNK_S * plan.samplerate / plan.hop))
+        self._chunk = np.zeros((records * self._layout.rows, ring.channels), np.float32)
+        self._before: deque[Segment] = deque()  # the pre-roll
         self._writer: TakeWriter | None = None
-        self._terminated = False
-        self._frames_at_failure = 0
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, self._terminate)
-        self._poll = select.poll()
-        self._poll.register(sys.stdin, select.POLLIN | select.POLLHUP)
+        self._hold: Hold | None = None
+        self._folder = ""
+        self._stop_at: int | None = None
+        self._last: dict[str, object] = {"record_state": "armed"}
+        self._ended = False
 
-    def _terminate(self, *_: object) -> None:
-        self._terminated = True
+    def end(self, *_: object) -> None:
+        """From a signal: no more orders come."""
+        self._ended = True
 
     def run(self) -> None:
-        """Until the end of the take."""
-        self._try(self._open)
+        """Until the end of the show."""
         filled_at = time.monotonic()
+        self._obey()
+        self._publish()
         while True:
-            closed = self._ring.closed  # before reading: nothing comes after it
-            count = self._ring.read(self._chunk)
+            self._obey()
+            over = self._memory.clock.read()[2] is not None  # before reading: nothing comes after it
+            count = self._memory.ring.read(self._chunk)
+            now = time.monotonic()
             if count:
-                filled_at = time.monotonic()
-                self._take(self._chunk[:count])
-            elif closed or (self._abandoned() and time.monotonic() - filled_at > GRACE_S):
+                filled_at = now
+                for segment in segments(self._chunk[:count], self._layout):
+                    self._take(segment)
+            elif over or (self._abandoned() and now - filled_at > GRACE_S):
                 break
+            if self._stop_at is not None and self._writer is not None:
+                reached = self._writer.log.first_frame + self._writer.log.frames >= self._stop_at
+                if reached or (not count and now - filled_at > GRACE_S):
+                    self._finish(self._stop_at, "stopped")
+            if self._writer is not None:
+                self._writer.tick()
+            self._publish()
             if count < len(self._chunk):
                 time.sleep(POLL_S)
         if self._writer is not None:
-            self._writer.close()
-            self._publish("finished", "")
+            end = self._memory.clock.read()[2]
+            self._finish(end or 0, "the session ended" if over else "the session was killed")
+        self._publish()
 
     def _abandoned(self) -> bool:
-        return self._terminated or bool(self._poll.poll(0))
+        return self._ended or self._orders.ended
 
-    def _open(self) -> None:
-        self._writer = TakeWriter(self._plan, self._ring.channels // len(self._plan.names))
-        self._publish("recording", "")
+    def _obey(self) -> None:
+        for order in self._orders.read():
+            if order.do == "start" and self._writer is None:
+                self._start(order)
+            elif order.do == "stop" and self._writer is not None:
+                self._stop_at = order.frame
+            elif order.do == "mark" and self._writer is not None:
+                self._writer.mark(order.marker_id, order.frame, order.text)
 
-    def _take(self, frames: NDArray[np.float32]) -> None:
-        skip = min(self._skip, len(frames))
-        self._skip -= skip
-        if self._writer is not None and len(frames) > skip:
-            writer = self._writer
-            self._try(lambda: writer.write(frames[skip:]))
-        if self._writer is not None:
-            self._publish("recording", "")
-
-    def _try(self, action: Callable[[], None]) -> None:
-        """After a failure the ring is still emptied, so that the engine never waits; nothing more
-        is written.
-        """
-        try:
-            action()
-        except OSError as error:
-            writer, self._writer = self._writer, None
-            if writer is not None:
-                writer.close()
-            self._frames_at_failure = writer.frames if writer is not None else 0
-            self._publish(
-                "failed", f"recording to {self._plan.folder} stopped: {reason(error)}; {remedy(error)}"
+    def _start(self, order: Order) -> None:
+        plan, folder = self._plan, Path(order.folder)
+        self._hold, self._folder, self._stop_at = Hold(folder), order.folder, None
+        disk = DiskSpace(folder, self._layout.width * SAMPLE_BYTES[plan.form] * plan.samplerate)
+        log = self._log_of(folder) if order.going_on else None
+        if log is not None:
+            self._writer = TakeWriter(folder, log, disk, going_on=True)
+        else:
+            first = max(order.frame - order.pre_roll_frames, 0)
+            if order.pre_roll_frames:
+                oldest = self._before[0].frame if self._before else order.frame
+                first = min(max(first, oldest), order.frame)
+            started = order.started - (order.frame - first) / plan.samplerate
+            log = TakeLog(
+                state=RUNNING,
+                started=datetime.fromtimestamp(started).astimezone().isoformat(timespec="milliseconds"),
+                names=plan.names,
+                suffix=plan.form,
+                samplerate=plan.samplerate,
+                channels=plan.channels,
+                first_frame=first,
+                pre_roll_frames=order.frame - first,
+                settings=order.settings,
+                latency_samples=order.latency_samples,
             )
+            self._writer = TakeWriter(folder, log, disk)
+        kept, self._before = self._before, deque()
+        for segment in kept:
+            self._take(segment)
 
-    def _publish(self, state: str, error: str) -> None:
-        frames = self._writer.frames if self._writer is not None else self._frames_at_failure
-        self._block.write({"record_state": state, "record_frames": frames, "error": error})
+    @staticmethod
+    def _log_of(folder: Path) -> TakeLog | None:
+        try:
+            return TakeLog.load(folder)
+        except (OSError, ValueError):  # it died before it had written one
+            return None
+
+    def _take(self, segment: Segment) -> None:
+        if self._writer is not None:
+            end = segment.frame + len(segment.rows)
+            if self._stop_at is not None and end > self._stop_at:
+                rows = segment.rows[: max(0, self._stop_at - segment.frame)]
+                segment = Segment(segment.frame, rows, segment.facts)
+            self._writer.place(segment)
+            return
+        self._before.append(Segment(segment.frame, segment.rows.copy(), segment.facts))
+        oldest = segment.frame - round(PRE_ROLL_S * self._plan.samplerate)
+        while self._before[0].frame + len(self._before[0].rows) <= oldest:
+            self._before.popleft()
+
+    def _finish(self, end_frame: int, ended: str) -> None:
+        writer, self._writer, self._stop_at = self._writer, None, None
+        assert writer is not None
+        writer.finish(end_frame, "device or engine away", ended)
+        self._last = self._told(writer, "finished")
+        if self._hold is not None:
+            self._hold.release()
+
+    def _told(self, writer: TakeWriter, state: str) -> dict[str, object]:
+        log, left = writer.log, writer.left_s
+        missing = 0
+        missing = 0
+        if state != "finished":
+            missing = writer.missing_now(self._memory.clock.frame_at(self._plan.samplerate))
+        note = ""
+        if left is not None and left < LOW_S and state == "recording":
+            note = f"the disk of {self._folder} is full in {left:.0f} s; free some space"
+        text = log.holes_text()
+        if missing:
+            text += f"{', ' if text else ''}{missing / log.samplerate:.1f} s up to now ({DISK_FULL})"
+        return {
+            "record_state": state,
+            "record_take": self._folder,
+            "record_frames": log.frames,
+            "record_holes": len(log.holes) + bool(missing),
+            "record_hole_frames": log.hole_frames + missing,
+            "record_holes_text": text,
+            "record_left_s": None if left is None else round(left),
+            "record_note": note,
+            "error": writer.error,
+        }
+
+    def _publish(self) -> None:
+        if self._writer is not None:
+            self._last = self._told(self._writer, "held" if self._writer.error else "recording")
+        self._block.write(self._last)
 
 
 def main() -> int:
-    """Entry of the recorder process: argv holds the descriptors of its status and of the ring."""
-    block = Block(SharedMemory(int(sys.argv[1])))
-    ring = _core.SampleRing.attach(SharedMemory(int(sys.argv[2])).memory)
-    Recorder(RecordPlan.from_json(sys.stdin.readline()), ring, block).run()
+    """Entry of the recorder process: argv holds the descriptors of its status and of the memory shared with
+    the engine.
+    """
+    orders = Orders(0)
+    block, memory = Block(SharedMemory(int(sys.argv[1]))), TakeMemory(SharedMemory(int(sys.argv[2])))
+    recorder = Recorder(RecordPlan.from_json(orders.first_line()), memory, block, orders)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a file that may grow no more is an OSError
+    signal.signal(signal.SIGTERM, recorder.end)
+    recorder.run()
     return 0
 
 

@@ -80,6 +80,8 @@ def test_every_option_reaches_the_session(capfd: Capture, session: type[FakeSess
         "samplerate": 44100,
         "blocksize": 64,
         "record": "take",
+        "record_format": "wav",
+        "pre_roll": False,
         "backend": "cpu",
         "model": "choir-fixed",
     }

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from helpers.tiny_band import write_band
 
-from rtsep.kernels import _core
 from rtsep.models.choir.given_pitches import F0Track
 from rtsep.models.voice_report import VoiceReport
 from rtsep.rt.control.commands import BLOCK_BYTES, Control, lay_out
@@ -23,6 +22,9 @@ from rtsep.rt.live.stream_choice import StreamChoice
 from rtsep.rt.process.block import Block
 from rtsep.rt.process.shared_memory import SharedMemory
 from rtsep.rt.separator import Separator
+from rtsep.rt.takes.hop_record import Layout, segments
+from rtsep.rt.takes.take_feed import TakeFeed
+from rtsep.rt.takes.take_memory import TakeMemory
 
 BLOCK, VOICES, RATE = 128, 2, 48000
 SETTINGS = LiveSettings(
@@ -40,7 +42,7 @@ def command_block() -> SharedMemory:
 
 def build(
     block: Block,
-    record: _core.SampleRing | None = None,
+    record: TakeMemory | None = None,
     settings: LiveSettings = SETTINGS,
     commands: SharedMemory | None = None,
 ) -> HopLoop:
@@ -144,13 +146,22 @@ def test_a_skipped_hop_keeps_time_and_sum() -> None:
     assert separator.voices.f0_hz[0] > 500
 
 
+def recorded(memory: TakeMemory, loop: HopLoop) -> np.ndarray:
+    """float32 [frames, 1 + stems]: what the ring holds, from frame 0 of the show on."""
+    hop = loop._hop.shape[0]
+    layout = Layout(hop, memory.ring.channels)
+    block = np.zeros((memory.ring.available, layout.width), np.float32)
+    memory.ring.read(block)
+    found = [segment for segment in segments(block, layout) if len(segment.rows)]
+    assert [segment.frame for segment in found] == [k * hop for k in range(len(found))]
+    return np.concatenate([segment.rows for segment in found])
+
+
 def test_the_take_is_aligned_with_the_input() -> None:
-    ring = _core.SampleRing(1 << 16, VOICES + 2)
-    loop, mixture = build(Block.create(), ring), voiced(BLOCK * 100)
+    memory = TakeMemory.create(VOICES + 2)
+    loop, mixture = build(Block.create(), memory), voiced(BLOCK * 100)
     play(loop, mixture, {})
-    frames = np.zeros((ring.available, VOICES + 2), np.float32)
-    ring.read(frames)
-    take = frames[256:]
+    take = recorded(memory, loop)
     np.testing.assert_array_equal(take[:, 0], mixture[: len(take), 0])
     np.testing.assert_allclose(take[:, 1:].sum(1), take[:, 0], atol=2e-6)
 
@@ -160,7 +171,7 @@ def test_a_successor_goes_on_sample_exactly() -> None:
     first = build(Block.create())
     play(first, mixture, {})
     separator = Separator.load(voices=VOICES, f0=SETTINGS.f0)
-    separator.load_state_dict({k: v for k, v in first.state_dict().items() if k != "aligned"})
+    separator.load_state_dict({k: v for k, v in first.state_dict().items() if k not in TakeFeed.no_state()})
     whole = Separator.load(voices=VOICES, f0=SETTINGS.f0)
     out, expected = np.zeros((2, VOICES + 1, 256, 1), np.float32)
     for at in range(0, len(mixture), 256):
@@ -201,15 +212,14 @@ def test_what_was_set_is_in_force_from_the_first_frame_of_the_next_engine() -> N
 def test_the_take_and_the_meters_are_from_before_the_gains() -> None:
     """A fader of the loudspeakers changes nothing in what is recorded."""
     commands, block = command_block(), Block.create()
-    rings = [_core.SampleRing(1 << 16, VOICES + 2) for _ in "12"]
+    memories = [TakeMemory.create(VOICES + 2) for _ in "12"]
     mixture = voiced(BLOCK * 100)
     Control(commands, mixer_parameters(STEMS)).update({f"{stem}.mute": True for stem in STEMS})
-    muted = build(block, rings[0], commands=commands)
+    muted = build(block, memories[0], commands=commands)
     assert not play(muted, mixture, {}).any()
-    play(build(Block.create(), rings[1]), mixture, {})
-    takes = np.zeros((2, rings[0].available, VOICES + 2), np.float32)
-    for ring, take in zip(rings, takes, strict=True):
-        ring.read(take)
+    open_desk = build(Block.create(), memories[1])
+    play(open_desk, mixture, {})
+    takes = [recorded(memory, loop) for memory, loop in zip(memories, (muted, open_desk), strict=True)]
     np.testing.assert_array_equal(takes[0], takes[1])
     muted.publish("running-out")
     assert max(block.read()["rms_db"]) > -40
@@ -257,8 +267,8 @@ def test_stems_and_their_names_are_the_models(monkeypatch: pytest.MonkeyPatch) -
     """Whatever `voices` says: names, meters, parameters, take; and none has a pitch here."""
     separator = Separator(Drums(), Preset(RATE, 11))
     monkeypatch.setattr(hop_loop, "load_or_fall_back", lambda *args, **kwargs: (separator, []))
-    block, commands, ring = Block.create(), command_block(), _core.SampleRing(1 << 16, 4)
-    loop = build(block, ring, dataclasses.replace(SETTINGS, voices=4), commands)
+    block, commands, memory = Block.create(), command_block(), TakeMemory.create(4)
+    loop = build(block, memory, dataclasses.replace(SETTINGS, voices=4), commands)
     loop.publish("starting")
     status = Status.from_dict(block.read())
     assert status.stems == ("kick", "cymbals", "residual")
@@ -271,9 +281,8 @@ def test_stems_and_their_names_are_the_models(monkeypatch: pytest.MonkeyPatch) -
     status = Status.from_dict(block.read())
     assert status.f0_hz == status.level_db == status.merged == (None, None, None)
     assert len(status.peak_db) == len(status.rms_db) == len(status.clip) == 3
-    take = np.zeros((ring.available, 4), np.float32)
-    ring.read(take)
-    np.testing.assert_array_equal(take[256:, 0], mixture[: len(take) - 256, 0])
+    take = recorded(memory, loop)
+    np.testing.assert_array_equal(take[:, 0], mixture[: len(take), 0])
 
 
 def test_each_voice_of_a_choir_tells_its_pitch_and_the_residual_none() -> None:

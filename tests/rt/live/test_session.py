@@ -22,6 +22,7 @@ from rtsep.rt.control.parameters import RAMP_S
 from rtsep.rt.live.status import Status
 from rtsep.rt.separator import Separator
 from rtsep.rt.session import Session
+from rtsep.rt.takes.take_log import TakeLog
 
 pytestmark = pytest.mark.jack
 
@@ -79,7 +80,7 @@ def test_delay_and_stems(jack_server: JackServer, tmp_path: Path) -> None:
     np.testing.assert_allclose(total, burst, atol=1e-6)
 
     separator = Separator.load(voices=3, latency_ms=5)
-    take = read_take(folder, ("input", *separator.stems))
+    take = read_take(folder / "take-001", ("input", *separator.stems))
     np.testing.assert_array_equal(take[1:], offline_stems(separator, take[0]))
     at = int(np.argmax(take[0] != 0))
     np.testing.assert_array_equal(
@@ -166,9 +167,14 @@ def test_a_lost_device_is_told_and_awaited(jack_server: JackServer, tmp_path: Pa
     assert after.frames > lost.frames >= before.frames > 0
     assert after.last_error == ""
     separator = Separator.load(voices=2)
-    take = read_take(tmp_path, ("input", *separator.stems))
-    assert take.shape[1] > before.frames
-    np.testing.assert_array_equal(take[1:], offline_stems(separator, take[0]))
+    take = read_take(tmp_path / "take-001", ("input", *separator.stems))
+    log = TakeLog.load(tmp_path / "take-001")
+    ((first, frames),) = ((hole["first_frame"], hole["frames"]) for hole in log.holes)
+    assert take.shape[1] == log.frames > before.frames + 48000
+    assert after.record_hole_frames == frames > 48000
+    assert not take[:, first : first + frames].any()
+    played = np.delete(take, np.s_[first : first + frames], axis=1)
+    np.testing.assert_array_equal(played[1:], offline_stems(separator, played[0]))
 
 
 def test_stopping_without_a_device(jack_server: JackServer) -> None:
@@ -181,6 +187,7 @@ def test_stopping_without_a_device(jack_server: JackServer) -> None:
 HOST = """
 import signal, sys, time
 from rtsep.rt.session import Session
+from rtsep.rt.takes.take_log import TakeLog
 # whoever runs the tests in the background lets children inherit that Ctrl-C is ignored
 signal.signal(signal.SIGINT, signal.default_int_handler)
 with Session(voices=2, record=sys.argv[1]) as session:
@@ -210,7 +217,7 @@ def test_every_end_leaves_valid_files_and_no_process(
     )
     assert host.stdout is not None
     assert host.stdout.readline() == "running\n"
-    wait_until_long(tmp_path / "input.wav", 0.6 * 48000)
+    wait_until_long(tmp_path / "take-001" / "input.wav", 0.6 * 48000)
     children = psutil.Process(host.pid).children(recursive=True)
     assert len(children) == 3  # the engine, what keeps it alive, the recorder
     if way == "ctrl-c":
@@ -223,11 +230,39 @@ def test_every_end_leaves_valid_files_and_no_process(
     _, alive = psutil.wait_procs(children, 60)
     assert alive == []
     lengths = {
-        soundfile.info(tmp_path / f"{name}.wav").frames
+        soundfile.info(tmp_path / "take-001" / f"{name}.wav").frames
         for name in ("input", "voice-1", "voice-2", "residual")
     }
-    assert len(lengths) == 1
-    assert lengths.pop() > 0.5 * 48000
+    log = TakeLog.load(tmp_path / "take-001")
+    assert lengths == {log.frames}
+    assert log.frames > 0.5 * 48000
+    assert (log.state, log.holes) == ("finished", [])
+
+
+def test_an_engine_that_is_killed_leaves_a_hole_as_long_as_the_wall_clock_says(
+    jack_server: JackServer, tmp_path: Path
+) -> None:
+    """The show goes on with another engine, and so does the take."""
+    with Session(voices=1, record=tmp_path) as session:
+        time.sleep(0.5)
+        session.mark("before")
+        killed = session.status()
+        os.kill(killed.engine_pid, signal.SIGKILL)
+        until_restarted = time.monotonic() + 30
+        while (status := session.status()).engine_pid == killed.engine_pid or status.state != "running":
+            assert time.monotonic() < until_restarted
+            time.sleep(0.02)
+        time.sleep(0.5)
+        began, told = session._takes._frame, time.monotonic()  # type: ignore[union-attr]
+    log = TakeLog.load(tmp_path / "take-001")
+    ((first, frames, reason),) = ((h["first_frame"], h["frames"], h["reason"]) for h in log.holes)
+    assert reason == "engine restarted"
+    take = read_take(tmp_path / "take-001", ("input", "voice-1", "residual"))
+    assert take.shape[1] == log.frames
+    assert not take[:, first : first + frames].any()
+    assert frames > 4800
+    assert began <= log.frames <= began + (time.monotonic() - told) * 48000
+    assert [marker["text"] for marker in log.markers] == ["before"]
 
 
 def test_what_cannot_be_had_is_told_on_start(jack_server: JackServer, tmp_path: Path) -> None:

@@ -1,164 +1,347 @@
-"""The recorder process: aligned files, readable whatever ends it."""
+"""Takes as they lie on the disk, whatever happens to the recorder, the disk, the device and the engine."""
 
-import resource
+import json
+import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
-import numpy as np
 import pytest
 import soundfile
+from helpers.take_show import DELAY, HOP, NAMES, PLAN, RATE, Show, check_take, holes, in_holes, samples
 
-from rtsep.kernels import _core
 from rtsep.kernels.errors import RtsepError
-from rtsep.rt.process.block import Block
-from rtsep.rt.process.shared_memory import SharedMemory
-from rtsep.rt.takes.recorder_process import RecordPlan, prepare_folder, refuse_earlier_files
+from rtsep.rt.takes.take_folder import is_held
+from rtsep.rt.takes.take_keeper import TakeInfo, TakeKeeper
+from rtsep.rt.takes.take_log import TakeLog
+from rtsep.rt.takes.take_memory import TakeMemory
 
-NAMES = ["input", "voice-1", "residual"]
-SAMPLERATE = 8000
+INFO = TakeInfo({"model": "choir", "mixer": {"bypass": 0.0}}, {"algorithmic": DELAY + HOP})
+WAIT_S = 30.0
 
 
-class Take:
-    """A recorder at work, and the ring that feeds it."""
+class Recording:
+    """A keeper with its recorder, and the show that it records."""
 
     def __init__(
-        self, folder: Path, channels: int = 1, skip: int = 10, setup: Callable[[], None] | None = None
+        self, root: Path, form: str = "wav", armed: bool = False, ring_frames: int = 1 << 16
     ) -> None:
-        width = len(NAMES) * channels
-        self.folder = folder
-        self.block = Block.create()
-        shared = SharedMemory.create(_core.SampleRing.bytes_needed(1 << 16, width))
-        self.ring = _core.SampleRing(1 << 16, width, shared.memory)
-        self.process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "rtsep.rt.takes.recorder_process",
-                str(self.block.shared.fd),
-                str(shared.fd),
-            ],
-            stdin=subprocess.PIPE,
-            pass_fds=[self.block.shared.fd, shared.fd],
-            text=True,
-            preexec_fn=setup,
-        )
-        assert self.process.stdin is not None
-        self.process.stdin.write(RecordPlan(str(folder), NAMES, SAMPLERATE, skip).to_json() + "\n")
-        self.process.stdin.flush()
+        self.root = root
+        self.keeper = TakeKeeper(root, 3, 1, form, armed)
+        self.keeper.memory = TakeMemory.create(3, ring_frames)
+        self.show = Show(self.keeper.memory)
+        self.keeper.begin(replace(PLAN, form=form), INFO, None)
+        self.until(lambda: self.status().get("record_state") == ("armed" if armed else "recording"))
 
-    def until(self, **wanted: object) -> dict[str, object]:
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            values = self.block.read()
-            if all(values.get(key) == value for key, value in wanted.items()):
-                return values
+    @property
+    def process(self) -> subprocess.Popen[str]:
+        assert self.keeper._process is not None
+        return self.keeper._process
+
+    def status(self) -> dict[str, object]:
+        values: dict[str, object] = {"last_error": "", "notes": []}
+        self.keeper.add_to(values)
+        return values
+
+    def until(self, done: object) -> None:
+        deadline = time.monotonic() + WAIT_S
+        while not done():  # type: ignore[operator]
+            assert time.monotonic() < deadline, self.status()
             time.sleep(0.01)
-        raise AssertionError(f"{self.block.read()} never became {wanted}")
 
-    def files(self) -> list[np.ndarray]:
-        return [
-            soundfile.read(self.folder / f"{name}.wav", dtype="float32", always_2d=True)[0] for name in NAMES
-        ]
+    def play(self, hops: int) -> None:
+        """Plays, and waits until the ring is empty."""
+        self.show.play(hops)
+        self.until(lambda: not self.show.memory.ring.available)
 
+    def stop_process(self) -> None:
+        """SIGSTOP, effective when this returns."""
+        self.process.send_signal(signal.SIGSTOP)
+        stat = Path(f"/proc/{self.process.pid}/stat")
+        self.until(lambda: stat.read_text().rsplit(")", 1)[1].split()[0] == "T")
 
-def noise(frames: int, width: int) -> np.ndarray:
-    return np.random.default_rng(3).uniform(-2, 2, (frames, width)).astype(np.float32)
-
-
-@pytest.mark.parametrize("channels", [1, 2])
-def test_files_hold_what_was_sent(tmp_path: Path, channels: int) -> None:
-    take = Take(tmp_path, channels)
-    frames = noise(3 * SAMPLERATE, 3 * channels)
-    take.ring.write(frames)
-    take.ring.close()
-    assert take.process.wait(20) == 0
-    for i, got in enumerate(take.files()):
-        np.testing.assert_array_equal(got, frames[10:, i * channels : (i + 1) * channels])
-    info = soundfile.info(tmp_path / "voice-1.wav")
-    assert (info.samplerate, info.subtype) == (SAMPLERATE, "FLOAT")
-    assert (tmp_path / "voice-1.wav").read_bytes()[:4] == b"RIFF"  # plain WAV while it is under 4 GB
-    assert take.block.read() == {"record_state": "finished", "record_frames": len(frames) - 10, "error": ""}
+    def end(self) -> None:
+        self.show.end()
+        self.keeper.stop()
 
 
-def test_sigkill_leaves_readable_files(tmp_path: Path) -> None:
-    take = Take(tmp_path)
-    frames = noise(2 * SAMPLERATE, 3)
-    take.ring.write(frames)
-    take.until(record_frames=len(frames) - 10)
-    take.process.kill()
-    take.process.wait()
-    for i, got in enumerate(take.files()):
-        np.testing.assert_array_equal(got[:, 0], frames[10:, i])
+@pytest.fixture
+def recording(tmp_path: Path) -> Iterator[Recording]:
+    recording = Recording(tmp_path)
+    yield recording
+    if recording.process.poll() is None:
+        recording.process.kill()
 
 
-@pytest.mark.parametrize("way", ["stdin", "SIGTERM"])
-def test_left_alone_it_finishes(tmp_path: Path, way: str) -> None:
-    """The engine died without closing the ring; Ctrl-C alone does not end a take."""
-    take = Take(tmp_path)
-    frames = noise(SAMPLERATE, 3)
-    take.ring.write(frames)
-    take.until(record_frames=len(frames) - 10)
-    take.process.send_signal(signal.SIGINT)
-    assert take.process.stdin is not None
-    if way == "stdin":
-        take.process.stdin.close()
-    else:
-        take.process.terminate()
-    assert take.process.wait(20) == 0
-    np.testing.assert_array_equal(take.files()[0][:, 0], frames[10:, 0])
+@pytest.mark.parametrize("form", ["wav", "flac"])
+def test_a_take_holds_what_was_played_and_says_what_it_is(tmp_path: Path, form: str) -> None:
+    before = datetime.now().astimezone().timestamp()
+    recording = Recording(tmp_path, form)
+    recording.play(500)
+    recording.keeper.mark("verse")
+    recording.end()
+    log = check_take(tmp_path / "take-001")
+    assert (log.frames, log.state, log.ended, holes(log)) == (500 * HOP, "finished", "the session ended", [])
+    assert log.settings == INFO.settings
+    assert log.latency_samples == INFO.latency_samples
+    assert before - 1 < datetime.fromisoformat(log.started).timestamp() < before + WAIT_S
+    assert datetime.fromisoformat(log.started).utcoffset() is not None
+    (marker,) = log.markers
+    assert marker["text"] == "verse"
+    assert marker["frame"] >= 500 * HOP
+    info = soundfile.info(tmp_path / "take-001" / f"voice-1.{form}")
+    assert (info.samplerate, info.subtype) == (RATE, {"wav": "FLOAT", "flac": "PCM_24"}[form])
+    told = json.loads((tmp_path / "take-001" / "take.json").read_text())
+    assert (told["format"], told["version"], told["length_s"]) == ("rtsep-take", 1, 4.0)
+    assert told["stems"] == NAMES[1:]
+    status = recording.status()
+    assert (status["record_state"], status["record_frames"], status["record_holes"]) == ("finished", 32000, 0)
 
 
-def test_a_full_disk_is_told_and_what_was_written_stays(tmp_path: Path) -> None:
-    limit = 40_000  # bytes a file may grow to: the disk of this test
-    take = Take(tmp_path, setup=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
-    frames = noise(4 * SAMPLERATE, 3)
-    for start in range(0, len(frames), 1000):
-        take.ring.write(np.ascontiguousarray(frames[start : start + 1000]))
-        time.sleep(0.005)
-    values = take.until(record_state="failed")
-    assert "stopped: File too large; this disk or `ulimit -f` allows" in str(values["error"])
-    assert str(tmp_path) in str(values["error"])
-    assert "\n" not in str(values["error"])
-    take.until(record_state="failed")
-    while take.ring.available:  # the ring is still emptied: the engine never waits for a disk
+def test_a_stopped_recorder_loses_what_the_ring_cannot_hold_and_lists_it(tmp_path: Path) -> None:
+    recording = Recording(tmp_path, ring_frames=1 << 12)
+    recording.play(40)
+    recording.stop_process()
+    recording.show.play(3 * RATE // HOP)  # three seconds; the ring holds half of one
+    recording.process.send_signal(signal.SIGCONT)
+    recording.until(lambda: not recording.show.memory.ring.available)
+    recording.play(40)
+    recording.end()
+    log = check_take(tmp_path / "take-001")
+    assert log.frames == (80 + 3 * RATE // HOP) * HOP
+    ((_, frames, reason),) = holes(log)
+    assert reason == "recorder late"
+    assert frames > 2 * RATE
+    assert in_holes(log) == recording.show.lost
+    status = recording.status()
+    assert status["record_hole_frames"] == frames
+    assert "(recorder late)" in str(status["record_holes_text"])
+
+
+def test_a_stopped_recorder_catches_up_from_the_ring(recording: Recording) -> None:
+    recording.play(10)
+    recording.stop_process()
+    recording.show.play(3 * RATE // HOP)
+    recording.process.send_signal(signal.SIGCONT)
+    recording.end()
+    log = check_take(recording.root / "take-001")
+    assert (log.frames, log.holes) == ((10 + 3 * RATE // HOP) * HOP, [])
+
+
+@pytest.mark.parametrize("form", ["wav", "flac"])
+def test_a_killed_recorder_is_started_again_and_the_take_goes_on(tmp_path: Path, form: str) -> None:
+    recording = Recording(tmp_path, form)
+    recording.play(300)
+    recording.keeper.mark("before")
+    first = recording.process
+    recording.stop_process()
+    recording.show.play(20)  # waits in the ring, for the next recorder
+    first.kill()
+    recording.until(lambda: recording.keeper._process not in (first, None))
+    recording.play(200)
+    recording.keeper.mark("after")
+    recording.end()
+    log = check_take(tmp_path / "take-001")
+    assert log.frames == 520 * HOP
+    assert [part["folder"] for part in log.parts] == [".", "part-2"]
+    assert log.parts[1]["first_frame"] == log.parts[0]["frames"]
+    assert [marker["text"] for marker in log.markers] == ["before", "after"]
+    lost = holes(log)
+    # WAV keeps all that was written; FLAC what was on the disk a second ago
+    assert lost == [] if form == "wav" else len(lost) == 1
+    for first_frame, frames, reason in lost:
+        assert reason == "recorder died"
+        assert first_frame == log.parts[0]["frames"]
+        assert first_frame + frames == 300 * HOP - DELAY
+
+
+def test_a_recorder_killed_while_it_reads_loses_that_and_no_more(recording: Recording) -> None:
+    """What was out of the ring and not on the disk is a hole, exactly."""
+    recording.play(100)
+    first = recording.process
+    first.kill()
+    first.wait()
+    recording.show.play(3)
+    lost = HOP * 2
+    block = __import__("numpy").zeros((2 * (recording.show.feed._record.shape[0]), 3), "float32")
+    recording.show.memory.ring.read(block)  # as if it had read two records
+    recording.until(lambda: recording.keeper._process not in (first, None))
+    recording.play(50)
+    recording.end()
+    log = check_take(recording.root / "take-001")
+    assert log.frames == 153 * HOP
+    assert holes(log) == [(100 * HOP - DELAY, lost, "recorder died")]
+
+
+def test_recorders_that_die_one_after_another_end_the_take_and_nothing_else(recording: Recording) -> None:
+    recording.play(100)
+    for _ in range(3):
+        recording.until(lambda: recording.keeper._process is not None)
+        process = recording.process
+        process.kill()
+        recording.until(lambda process=process: recording.keeper._process is not process)
+    recording.until(lambda: recording.status()["record_state"] == "failed")
+    assert "recording failed: the recorder ended 3 times, last with code -9; the sound goes on" in str(
+        recording.status()["last_error"]
+    )
+    recording.show.play(100)  # nobody waits for it
+    with pytest.raises(RtsepError, match="recording failed"):
+        recording.keeper.start_take()
+    recording.keeper._process = first = None  # type: ignore[assignment]
+    assert first is None
+    recording.keeper.stop()
+    log = check_take(recording.root / "take-001")
+    assert log.state == "failed"
+    assert log.frames == 100 * HOP - DELAY
+    recording.keeper._process = subprocess.Popen(["true"], text=True)  # for the fixture
+
+
+@pytest.mark.parametrize("going_on", [True, False])
+def test_without_device_or_engine_the_wall_clock_counts(recording: Recording, going_on: bool) -> None:
+    at = time.monotonic()
+    recording.play(100)
+    time.sleep(0.5)
+    recording.show.engine(going_on)
+    recording.play(100)
+    away_s = time.monotonic() - at
+    recording.end()
+    log = check_take(recording.root / "take-001")
+    ((first, frames, reason),) = holes(log)
+    inside = 0 if going_on else DELAY
+    assert first == 100 * HOP - inside
+    assert 0.5 * RATE - HOP <= frames - inside <= away_s * RATE
+    assert log.frames == 200 * HOP + frames - inside
+    kind = "device" if going_on else "engine"
+    assert reason == {"device": "device lost", "engine": "engine restarted"}[kind]
+    assert [event["kind"] for event in log.events] == [f"{kind}-lost", f"{kind}-back"]
+    assert [event["first_frame"] for event in log.events] == [first, first + frames]
+
+
+def test_an_engine_that_never_comes_back_leaves_silence_until_the_end(recording: Recording) -> None:
+    at = time.monotonic()
+    recording.play(100)
+    time.sleep(0.5)
+    recording.keeper.stop()  # no `end` of the show
+    log = check_take(recording.root / "take-001")
+    ((first, frames, reason),) = holes(log)
+    assert (first, reason) == (100 * HOP - DELAY, "device or engine away")
+    assert 0.5 * RATE <= frames - DELAY <= (time.monotonic() - at) * RATE
+    assert log.frames == first + frames
+
+
+def test_input_that_a_stalled_engine_lost_is_listed(recording: Recording) -> None:
+    recording.play(10)
+    recording.show.play(1, lost_frames=HOP)
+    recording.show.end()
+    recording.keeper.stop()
+    log = TakeLog.load(recording.root / "take-001")
+    assert holes(log) == [(10 * HOP - DELAY, HOP, "engine stalled")] or holes(log) == [
+        (10 * HOP, HOP, "engine stalled")
+    ]
+
+
+def test_takes_start_and_stop_with_a_pre_roll(tmp_path: Path) -> None:
+    recording = Recording(tmp_path, armed=True)
+    recording.play(12 * RATE // HOP)
+    with pytest.raises(RtsepError, match="nothing is being recorded; start"):
+        recording.keeper.mark("too early")
+    folder = recording.keeper.start_take()
+    with pytest.raises(RtsepError, match="take-001 is being recorded; stop it first"):
+        recording.keeper.start_take()
+    recording.until(lambda: recording.status()["record_state"] == "recording")
+    recording.play(2 * RATE // HOP)
+    recording.keeper.stop_take()
+    recording.until(lambda: recording.status()["record_state"] == "finished")
+    with pytest.raises(RtsepError, match="nothing is being recorded"):
+        recording.keeper.stop_take()
+    recording.play(RATE // HOP)
+    second = recording.keeper.start_take()
+    recording.until(lambda: recording.status()["record_take"] == str(Path(second)))
+    recording.play(HOP)
+    recording.end()
+    log = check_take(Path(folder))
+    assert log.ended == "stopped"
+    begin = log.first_frame + log.pre_roll_frames
+    assert 9.5 * RATE <= log.pre_roll_frames <= 10 * RATE
+    assert begin >= 12 * RATE - HOP
+    assert log.frames >= log.pre_roll_frames + 2 * RATE - HOP
+    later = check_take(Path(second))
+    assert Path(second).name == "take-002"
+    assert later.pre_roll_frames > 0
+    assert later.first_frame >= log.first_frame + log.frames - log.hole_frames  # nothing is in two takes
+
+
+HOST = """
+import sys, time
+from pathlib import Path
+from dataclasses import replace
+sys.path.insert(0, {tests!r})
+from helpers.take_show import HOP, PLAN, RATE, Show
+from rtsep.rt.takes.take_keeper import TakeInfo, TakeKeeper
+keeper = TakeKeeper(Path(sys.argv[1]), 3, 1, sys.argv[2], False)
+show = Show(keeper.memory)
+keeper.begin(replace(PLAN, form=sys.argv[2]), TakeInfo({{}}, {{}}), None)
+print(keeper._process.pid, flush=True)
+while True:
+    show.play(25)
+    time.sleep(25 * HOP / RATE / 4)
+"""
+
+
+@pytest.mark.parametrize("form", ["wav", "flac"])
+@pytest.mark.parametrize("after_s", [0.3, 1.1, 1.9])
+def test_kill_of_everything_leaves_files_that_can_be_read_and_recovered(
+    tmp_path: Path, form: str, after_s: float
+) -> None:
+    script = HOST.format(tests=str(Path(__file__).parents[2]))
+    host = subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path), form], stdout=subprocess.PIPE, text=True
+    )
+    assert host.stdout is not None
+    recorder = int(host.stdout.readline())
+    folder = tmp_path / "take-001"
+    deadline = time.monotonic() + WAIT_S
+    while not (folder / "take.json").exists() or TakeLog.load(folder).frames == 0:
+        assert time.monotonic() < deadline
         time.sleep(0.01)
-    take.ring.close()
-    assert take.process.wait(20) == 0
-    written = int(str(values["record_frames"]))
-    assert written > 0
-    for i, got in enumerate(take.files()):
-        assert len(got) >= written
-        np.testing.assert_array_equal(got[:written, 0], frames[10 : 10 + written, i])
+    time.sleep(after_s)
+    assert is_held(folder)
+    os.kill(recorder, signal.SIGKILL)
+    os.kill(host.pid, signal.SIGKILL)
+    host.wait()
+    while is_held(folder):
+        time.sleep(0.01)
+    for name, sign in zip(NAMES, (1, -1, 2), strict=True):  # before anybody has repaired anything
+        audio, _ = soundfile.read(folder / f"{name}.{form}", dtype="float32")
+        assert len(audio) >= TakeLog.load(folder).frames > 0
+        assert (audio == samples(0, len(audio))[:, NAMES.index(name)]).all(), sign
+    keeper = TakeKeeper(tmp_path, 3, 1, form, False)
+    log = check_take(folder)
+    assert (log.state, log.holes) == ("recovered", [])
+    assert keeper.notes == [f"take-001 was not finished: recovered, {log.frames / RATE:.1f} s"]
+    assert TakeKeeper(tmp_path, 3, 1, form, False).notes == []
 
 
 def test_a_take_is_never_mixed_with_other_files(tmp_path: Path) -> None:
-    assert prepare_folder(tmp_path / "new" / "take")
-    assert not prepare_folder(tmp_path / "new" / "take")
-    (tmp_path / "notes.wav").write_bytes(b"somebody's")
-    refuse_earlier_files(tmp_path, NAMES)
-    for name in NAMES:
-        folder = tmp_path / name
-        folder.mkdir()
-        (folder / f"{name}.wav").symlink_to("nowhere")
-        with pytest.raises(RtsepError, match=rf"already holds {name}\.wav; choose another folder"):
-            refuse_earlier_files(folder, NAMES)
+    """Whatever is in the folder: it stays, and the take gets a number of its own."""
+    (tmp_path / "input.wav").write_bytes(b"somebody's")
+    (tmp_path / "take-001").write_bytes(b"a file")
+    (tmp_path / "take-007").mkdir()
+    (tmp_path / "take-007" / "take.json").write_text("{}")
+    recording = Recording(tmp_path)
+    recording.play(10)
+    recording.end()
+    check_take(tmp_path / "take-008")
+    assert (tmp_path / "input.wav").read_bytes() == b"somebody's"
+    assert (tmp_path / "take-007" / "take.json").read_text() == "{}"
     with pytest.raises(RtsepError, match="cannot make the folder"):
-        prepare_folder(tmp_path / "notes.wav" / "take")
-
-
-def test_no_empty_take_is_left_where_a_file_cannot_be_made(tmp_path: Path) -> None:
-    """A file that came after the check at the start: the take fails, and leaves nothing of itself."""
-    (tmp_path / "residual.wav").write_bytes(b"precious")
-    take = Take(tmp_path)
-    values = take.until(record_state="failed")
-    assert values["error"] == (
-        f"recording to {tmp_path} stopped: File exists; choose another folder or move its files away"
-    )
-    take.ring.close()
-    assert take.process.wait(20) == 0
-    assert [file.name for file in tmp_path.iterdir()] == ["residual.wav"]
-    assert (tmp_path / "residual.wav").read_bytes() == b"precious"
+        TakeKeeper(tmp_path / "input.wav" / "x", 3, 1, "wav", False)
+    with pytest.raises(RtsepError, match="record format 'mp3' is not one of wav, flac"):
+        TakeKeeper(tmp_path, 3, 1, "mp3", False)
+    with pytest.raises(RtsepError, match="FLAC holds up to 8 channels, the input has 9"):
+        TakeKeeper(tmp_path, 27, 9, "flac", False)

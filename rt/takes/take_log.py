@@ -1,0 +1,147 @@
+"""`take.json`: what a take is, and everything that happened to it.
+
+All frames are of the take: 0 is its first sample. The parts follow each other without a gap, so their files
+end to end are as long as the take.
+"""
+
+import contextlib
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+FILE_NAME = "take.json"
+FORMAT, VERSION = "rtsep-take", 1
+RUNNING = "running"
+# A device that drops out every block for hours must not make a file that takes seconds to write.
+MAX_EVENTS = 10_000
+SHOWN_HOLES = 3  # in the last line of a run; all are in take.json
+
+
+@dataclass
+class TakeLog:
+    """Attributes:
+    state: "running", "finished", "recovered" (ended without its recorder) or "failed".
+    ended: why, in words; empty while it runs.
+    started: wall clock at frame 0, ISO 8601 with zone.
+    names: of the files without suffix, the input first; stems: those of the stems.
+    suffix: of the files. samplerate: Hz. channels: of each file.
+    settings, latency_samples: as the session has them.
+    first_frame: of the show's clock, where the take begins.
+    frames: length.
+    pre_roll_frames: of them, from before the recording was started.
+    clipped_samples: that 24 bit could not hold.
+    holes: {"first_frame", "frames", "reason"}: silence in place of what could not be had.
+    events: {"kind", "first_frame", "frames", "count"}; events_left_out: those after the first 10 000.
+    markers: {"id", "frame", "text"}.
+    parts: {"folder", "first_frame", "frames", "bytes" of each file up to there}.
+    """
+
+    state: str
+    started: str
+    names: list[str]
+    suffix: str
+    samplerate: int
+    channels: int
+    first_frame: int
+    pre_roll_frames: int = 0
+    frames: int = 0
+    ended: str = ""
+    clipped_samples: int = 0
+    settings: dict[str, Any] = field(default_factory=dict)
+    latency_samples: dict[str, int | None] = field(default_factory=dict)
+    holes: list[dict[str, Any]] = field(default_factory=list)
+    markers: list[dict[str, Any]] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
+    events_left_out: int = 0
+    parts: list[dict[str, Any]] = field(default_factory=list)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """That of a take.
+
+        Raises:
+            OSError: there is none.
+            ValueError: it is none of this version.
+        """
+        values = json.loads((folder / FILE_NAME).read_bytes())
+        if not isinstance(values, dict) or (values.pop("format", 0), values.pop("version", 0)) != (
+            FORMAT,
+            VERSION,
+        ):
+            raise ValueError(f"{folder / FILE_NAME} is no {FORMAT} of version {VERSION}")
+        for shown in ("stems", "length_s"):
+            values.pop(shown, None)
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise ValueError(f"{folder / FILE_NAME}: {error}") from None
+
+    def save(self, folder: Path) -> None:
+        """Writes it whole or not at all, and returns when it is on the disk.
+
+        Raises:
+            OSError: the old one stays.
+        """
+        head = {"format": FORMAT, "version": VERSION, "stems": self.names[1:]}
+        text = json.dumps(
+            head | asdict(self) | {"length_s": round(self.frames / self.samplerate, 6)}, indent=1
+        )
+        part = folder / f".{FILE_NAME}.part"
+        try:
+            with open(part, "w") as file:
+                file.write(text + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(part, folder / FILE_NAME)
+        except OSError:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
+            raise
+
+    def add_hole(self, first_frame: int, frames: int, why: str) -> None:
+        """Frames that could not be had; a hole that goes on is one hole."""
+        for hole in self.holes[-2:]:
+            if hole["reason"] == why and hole["first_frame"] + hole["frames"] == first_frame:
+                hole["frames"] += frames
+                return
+        self.holes.append({"first_frame": first_frame, "frames": frames, "reason": why})
+        self.holes.sort(key=lambda hole: int(hole["first_frame"]))
+
+    def end_last_part(self, frames: int) -> None:
+        """The last part has so many frames, and the take ends there: holes go no further."""
+        self.parts[-1]["frames"] = frames
+        self.frames = self.parts[-1]["first_frame"] + frames
+        self.holes = [
+            hole | {"frames": min(hole["frames"], self.frames - hole["first_frame"])}
+            for hole in self.holes
+            if hole["first_frame"] < self.frames
+        ]
+
+    def add_event(self, kind: str, first_frame: int, frames: int = 0, count: int = 1) -> None:
+        """Something that happened; one that goes on where it stopped is one event."""
+        for event in self.events[-3:]:
+            if frames and event["kind"] == kind and event["first_frame"] + event["frames"] == first_frame:
+                event["frames"] += frames
+                event["count"] += count
+                return
+        if len(self.events) >= MAX_EVENTS:
+            self.events_left_out += 1
+            return
+        self.events.append({"kind": kind, "first_frame": first_frame, "frames": frames, "count": count})
+
+    @property
+    def hole_frames(self) -> int:
+        """Of all holes."""
+        return sum(int(hole["frames"]) for hole in self.holes)
+
+    def holes_text(self) -> str:
+        """Where they are, in one line; empty where there are none."""
+        rate = self.samplerate
+        shown = [
+            f"{hole['frames'] / rate:.3f} s at {hole['first_frame'] / rate:.3f} s ({hole['reason']})"
+            for hole in self.holes[:SHOWN_HOLES]
+        ]
+        more = len(self.holes) - len(shown)
+        return ", ".join(shown) + (f" and {more} more" if more else "")
