@@ -18,12 +18,12 @@ import numpy as np
 from rtsep.rt.process.block import Block
 from rtsep.rt.process.shared_memory import SharedMemory
 from rtsep.rt.takes.disk_space import LOW_S, DiskSpace
-from rtsep.rt.takes.hop_record import Layout, Segment, segments
+from rtsep.rt.takes.hop_record import Layout, Segment, merged, segments
 from rtsep.rt.takes.record_plan import PRE_ROLL_S, Order, Orders, RecordPlan
 from rtsep.rt.takes.take_folder import Hold
 from rtsep.rt.takes.take_log import RUNNING, TakeLog
 from rtsep.rt.takes.take_memory import TakeMemory
-from rtsep.rt.takes.take_writer import DISK_FULL, TakeWriter
+from rtsep.rt.takes.take_writer import DISK_FULL, ENGINE_AWAY, RECORDER_LATE, TakeWriter
 
 TAKE_INPUT = "input"  # the file beside those of the stems
 CHUNK_S = 0.25  # the longest stretch written at once
@@ -67,7 +67,7 @@ class Recorder:
             now = time.monotonic()
             if count:
                 filled_at = now
-                for segment in segments(self._chunk[:count], self._layout):
+                for segment in merged(segments(self._chunk[:count], self._layout)):
                     self._take(segment)
             elif over or (self._abandoned() and now - filled_at > GRACE_S):
                 break
@@ -150,7 +150,8 @@ class Recorder:
     def _finish(self, end_frame: int, ended: str) -> None:
         writer, self._writer, self._stop_at = self._writer, None, None
         assert writer is not None
-        writer.finish(end_frame, "device or engine away", ended)
+        late = self._memory.clock.read()[2] is not None and not self._memory.clock.ended_away
+        writer.finish(end_frame, RECORDER_LATE if late else ENGINE_AWAY, ended)
         self._last = self._told(writer, "finished")
         if self._hold is not None:
             self._hold.release()

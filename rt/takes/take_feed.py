@@ -137,6 +137,7 @@ class TakeFeed:
             MAGIC,
             before_frame,
             frame,
+            int(self._places[-frames]) if lost_frames else 0,
             before_rows,
             cause,
             lost_frames,

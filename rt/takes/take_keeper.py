@@ -219,7 +219,7 @@ class TakeKeeper:
         self._over.set()
         if self._thread is not None:
             self._thread.join()
-            self.memory.clock.finish(self._frame)
+            self.memory.clock.finish(self._frame, away=True)
         with self._lock:
             if self._process is not None and not self._end(self._process):
                 self._revive()

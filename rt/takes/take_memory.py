@@ -11,7 +11,7 @@ from rtsep.rt.process.shared_memory import SharedMemory
 
 RING_FRAMES = 1 << 18  # 5 s at 48 kHz: a disk may pause for so long
 ALIGNMENT = 64  # of a ring and of a snapshot
-CLOCK_VALUES = 4
+CLOCK_VALUES = 5
 # Two snapshots, written in turn: a writer that is killed in the middle of one leaves the other.
 CLOCK_SLOTS = 2
 SLOT_BYTES = -(-_core.ValueSnapshot.bytes_needed(CLOCK_VALUES) // ALIGNMENT) * ALIGNMENT
@@ -27,6 +27,9 @@ class TakeClock:
 
     Args:
         memory: of `CLOCK_BYTES`, as `TakeMemory` lays it out.
+
+    Attributes:
+        ended_away: after `read`: the show has ended without the engine, so its last frames never came.
     """
 
     def __init__(self, memory: memoryview) -> None:
@@ -38,21 +41,24 @@ class TakeClock:
         self._out = np.zeros(CLOCK_VALUES)
         self._turn = 0
         self._serial = 0
+        self.ended_away = False
 
     def tick(self, frame: int, now_s: float) -> None:
         """At `now_s` (of `time.monotonic`) the device was at `frame`."""
-        self._write(frame, now_s, -1.0)
+        self._write(frame, now_s, -1.0, False)
 
-    def finish(self, end_frame: int) -> None:
-        """The show has ended: no frame from `end_frame` on will come."""
-        frame, at_s, _ = self.read()
-        self._write(frame, at_s, end_frame)
+    def finish(self, end_frame: int, away: bool = False) -> None:
+        """The show has ended: no frame from `end_frame` on will come. `away`: the engine does not say so."""
+        frame, at_s, end = self.read()
+        if end is None:
+            self._write(frame, at_s, end_frame, away)
 
     def read(self) -> tuple[int, float, int | None]:
         """Frame, its moment (of `time.monotonic`, NaN before the first), and the end, None before it."""
         for slot, found in zip(self._slots, self._found, strict=True):
             slot.poll(found)
-        serial, frame, at_s, end = max(self._found.tolist())
+        serial, frame, at_s, end, away = max(self._found.tolist())
+        self.ended_away = bool(away)
         self._serial = max(self._serial, round(serial))
         if not serial:
             return 0, math.nan, None
@@ -68,9 +74,9 @@ class TakeClock:
         now_s = time.monotonic() if now_s is None else now_s
         return frame + max(0, round((now_s - at_s) * samplerate))
 
-    def _write(self, frame: float, at_s: float, end: float) -> None:
+    def _write(self, frame: float, at_s: float, end: float, away: bool) -> None:
         self._serial += 1
-        self._out[:] = self._serial, frame, at_s, end
+        self._out[:] = self._serial, frame, at_s, end, away
         self._slots[self._turn].write(self._out)
         self._turn = 1 - self._turn
 

@@ -19,9 +19,10 @@ from rtsep.rt.takes.take_log import TakeLog
 
 SYNC_S = 1.0  # what a power failure may cost
 RETRY_S = 5.0  # between attempts to go on after the disk has failed
+RECORDER_LATE, ENGINE_AWAY = "recorder late", "device or engine away"
 REASONS = {
-    Cause.NONE: "recorder late",
-    Cause.RING_FULL: "recorder late",
+    Cause.NONE: RECORDER_LATE,
+    Cause.RING_FULL: RECORDER_LATE,
     Cause.DEVICE_LOST: "device lost",
     Cause.ENGINE_RESTARTED: "engine restarted",
 }
@@ -178,7 +179,7 @@ class TakeWriter:
             if count > 0:
                 log.add_event(kind, at, frames, count)
         if facts.lost_frames:
-            log.add_hole(at, facts.lost_frames, ENGINE_STALLED)
+            log.add_hole(max(0, facts.lost_at - log.first_frame), facts.lost_frames, ENGINE_STALLED)
         self._counters = facts
 
     def mark(self, marker_id: int, frame: int, text: str) -> None:

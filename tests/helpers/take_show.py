@@ -65,8 +65,11 @@ class Show:
             self._push(played, np.arange(first, first + HOP))
             taken = self.feed.lost_frames
             self.feed.write(played[:, :1], self._stems(), lost_frames, skipped=False)
-            if self.feed.lost_frames > taken:
-                self.lost |= set(self._frames_waiting[:HOP].tolist()) - {-1}
+            self._count(taken)
+
+    def _count(self, taken: int) -> None:
+        if self.feed.lost_frames > taken:
+            self.lost |= set(self._frames_waiting[:HOP].tolist()) - {-1}
 
     def _next_frame(self) -> int:
         """Where the feed will put the next hop. It asks for the time once, at an engine's first hop: this is
@@ -83,7 +86,9 @@ class Show:
         """The show ends in order."""
         for _ in range(-(-DELAY // HOP)):
             self._push(np.zeros((HOP, 3), np.float32), np.full(HOP, -1))
+            taken = self.feed.lost_frames
             self.feed.write_rest(self._stems())
+            self._count(taken)
         self.feed.finish()
 
     def _push(self, rows: NDArray[np.float32], frames: NDArray[np.int64]) -> None:

@@ -7,7 +7,7 @@ import pytest
 from helpers.take_show import DELAY, HOP, RATE, Show, samples
 
 from rtsep.rt.takes import take_feed
-from rtsep.rt.takes.hop_record import Cause, Layout, Segment, segments
+from rtsep.rt.takes.hop_record import Cause, Layout, Segment, merged, segments
 from rtsep.rt.takes.take_memory import SLOT_BYTES, TakeMemory
 
 LAYOUT = Layout(HOP, 3)
@@ -34,7 +34,7 @@ def wall(monkeypatch: pytest.MonkeyPatch) -> FakeTime:
 def drain(memory: TakeMemory) -> list[Segment]:
     block = np.zeros((memory.ring.available, 3), np.float32)
     memory.ring.read(block)
-    return [segment for segment in segments(block, LAYOUT) if len(segment.rows)]
+    return [segment for segment in merged(segments(block, LAYOUT)) if len(segment.rows)]
 
 
 def assert_true(found: list[Segment]) -> None:
@@ -65,6 +65,7 @@ def test_a_show_comes_whole_and_the_clock_follows_the_device(wall: FakeTime) -> 
     found = drain(memory)
     assert_true(found)
     assert gaps(found) == []
+    assert len(found) <= 2  # the first hop belongs in front of the show; all others are one piece
     assert found[-1].frame + len(found[-1].rows) == 10 * HOP == memory.clock.read()[2]
 
 
