@@ -39,16 +39,13 @@ def write_flac_frames(descriptor: int, frames: int) -> None:
         os.pwrite(descriptor, total, TOTAL_OFFSET)
 
 
-def flac_end(content: bytes | mmap, frames: int, start: int) -> int:
-    """Where the block behind the first `frames` frames, whole blocks, begins, not before `start`; the end of
-    the file where there is none.
-    """
+def flac_end(content: bytes | mmap, frames: int) -> int:
+    """Where the block behind the first `frames` frames, whole blocks, begins; the end where there is none."""
     if not frames:
         return len(content)
     number = chr(frames // block_frames(content)).encode("utf-8", "surrogatepass")
     at = head_bytes(content)
     sync = content[at : at + SYNC_BYTES]
-    at = max(at, start)
     while (at := content.find(sync, at)) >= 0:
         if content[at + NUMBER_OFFSET : at + NUMBER_OFFSET + len(number)] == number:
             return at

@@ -1,5 +1,7 @@
 """A take whose recorder was killed: its files are made valid and of one length, and its log is closed."""
 
+import bisect
+import contextlib
 import mmap
 import os
 from pathlib import Path
@@ -7,11 +9,9 @@ from pathlib import Path
 import soundfile
 
 from rtsep.rt.audio.wav_writer import cut, frames_in
-from rtsep.rt.takes.flac_blocks import flac_end, flac_frames, write_flac_frames
+from rtsep.rt.takes.flac_blocks import block_frames, flac_end, flac_frames, write_flac_frames
 from rtsep.rt.takes.take_folder import is_held, takes_in
 from rtsep.rt.takes.take_log import RUNNING, TakeLog
-
-READ_FRAMES = 1 << 16
 
 
 def repair_last_part(folder: Path, log: TakeLog) -> None:
@@ -28,47 +28,48 @@ def repair_last_part(folder: Path, log: TakeLog) -> None:
             for path in paths.values():
                 cut(path, log.samplerate, log.channels, frames)
         else:
-            sizes = [part["bytes"].get(name, 0) for name in log.names]
-            frames = _cut_flac(list(paths.values()), sizes)
-        if not frames:  # FLAC cannot say so: 0 is "not known"
-            for path in paths.values():
-                path.unlink()
+            frames = _cut_flac(list(paths.values()))
+        if not frames:  # FLAC cannot say so: 0 is "not known"; what the files hold stays where it is
             log.frames = log.parts.pop()["first_frame"]
             return
         part["bytes"] = {name: path.stat().st_size for name, path in paths.items()}
         log.end_last_part(frames)
 
 
-def _cut_flac(paths: list[Path], sizes: list[int]) -> int:
-    """To the last block that all files say they have; to what can be decoded where a disk has lost some."""
+def _cut_flac(paths: list[Path]) -> int:
+    """To the last block that all files have whole."""
     contents = [_mapped(path) for path in paths]
-    if all(len(content) >= size for content, size in zip(contents, sizes, strict=True)):
-        frames = min(flac_frames(content) for content in contents)
-    else:
-        frames = min(_decodable(path) for path in paths)
-    for path, content, size in zip(paths, contents, sizes, strict=True):
-        with open(path, "r+b", buffering=0) as file:
-            file.truncate(flac_end(content, frames, size))
-            write_flac_frames(file.fileno(), frames)
-            os.fsync(file.fileno())
+    frames = min(_whole_frames(path, content) for path, content in zip(paths, contents, strict=True))
+    for path, content in zip(paths, contents, strict=True):
+        if frames:
+            with open(path, "r+b", buffering=0) as file:
+                file.truncate(flac_end(content, frames))
+                write_flac_frames(file.fileno(), frames)
+                os.fsync(file.fileno())
     return frames
 
 
-def _mapped(path: Path) -> mmap.mmap:
+def _mapped(path: Path) -> mmap.mmap | bytes:
     """A file of hours, without reading it."""
     with open(path, "rb") as file:
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        empty = not os.fstat(file.fileno()).st_size
+        return b"" if empty else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
-def _decodable(path: Path) -> int:
-    frames = 0
-    try:
-        with soundfile.SoundFile(path) as file:
-            while count := len(file.read(READ_FRAMES, dtype="int32", always_2d=True)):
-                frames += count
-    except (soundfile.LibsndfileError, OSError):
-        pass
-    return frames
+def _whole_frames(path: Path, content: mmap.mmap | bytes) -> int:
+    """Of a file whose head says how many it was given, and of which a power failure may have cut the end."""
+    frames = flac_frames(content)
+    if not frames:
+        return 0
+    block = block_frames(content)
+    with contextlib.suppress(soundfile.LibsndfileError), soundfile.SoundFile(path) as file:
+        file.seek(frames - block)
+        if len(file.read(block)) == block:
+            return frames
+    blocks = range(1, frames // block)  # the header of the next one tells that a block is whole
+    return block * bisect.bisect_left(
+        blocks, True, key=lambda n: flac_end(content, n * block) == len(content)
+    )
 
 
 def close_take(folder: Path, state: str, ended: str) -> TakeLog:

@@ -1,6 +1,7 @@
 """A take: every frame at its place on the show's clock; what is missing is silence, and listed."""
 
 import contextlib
+import itertools
 import math
 import time
 from pathlib import Path
@@ -54,6 +55,7 @@ class TakeWriter:
         self._why = ""  # of the gap to come, where it is known better than the engine knows it
         self._retry_at = self._next_sync = 0.0
         self._paused = False
+        self._is_new = not going_on
         self._counters: HopFacts | None = None
         self.error = ""
         if going_on:
@@ -125,13 +127,16 @@ class TakeWriter:
         self._paused, self._retry_at = True, time.monotonic() + RETRY_S
 
     def _attempt_part(self) -> None:
-        log, number = self.log, len(self.log.parts) + 1
-        name = "." if number == 1 else PART_NAME.format(number)
+        log = self.log
+        # the second part may follow a first one in which there was nothing
+        later = (PART_NAME.format(n) for n in itertools.count(2))
+        name = "." if self._is_new else next(n for n in later if not (self._folder / n).exists())
         try:
             self._part = Part(self._folder / name, log.names, log.suffix, log.samplerate, log.channels)
         except OSError as error:
             self._fail(error)
             return
+        self._is_new = False
         log.parts.append({"folder": name, "first_frame": log.frames, "frames": 0, "bytes": {}})
         self._sync()
 

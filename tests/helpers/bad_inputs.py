@@ -279,6 +279,12 @@ CASES: list[tuple[str, Make, tuple[str, ...]]] = [
     ("block size for a file", good("--blocksize", 64), ("--blocksize 64", "live", "leave out")),
     ("sample rate for a file", good("--samplerate", 48000), ("--samplerate 48000", "live", "leave out")),
     ("outputs for a file", good("--output-channels", "1,2"), ("--output-channels 1,2", "live", "leave out")),
+    ("pre-roll of nothing", plain("--input", "mic", "--pre-roll"), ("--pre-roll", "--record")),
+    (
+        "record format",
+        plain("--input", "mic", "--record", "takes", "--record-format", "mp3"),
+        ("--record-format", "mp3", "wav", "flac"),
+    ),
     (
         "folder for a microphone",
         plain("--input", "mic", "--output", "s"),

@@ -137,3 +137,59 @@ def test_an_unknown_device_names_the_file_that_was_perhaps_meant(
     result = run_command(capfd, "--input", "choir")
     assert result.code == 2
     assert result.err == "rtsep: error: no device 'choir'; choose one, or the file choir.wav\n"
+
+
+def test_a_take_with_holes_is_told_by_last_line_and_exit_code(
+    capfd: Capture, session: type[FakeSession], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However the run ended: with Ctrl-C too."""
+    status = session.status
+    holes = {
+        "record_state": "finished",
+        "record_take": "takes/take-001",
+        "record_frames": 96000,
+        "record_holes": 2,
+        "record_hole_frames": 4800,
+        "record_holes_text": "0.050 s at 1.000 s (recorder late), 0.050 s at 1.500 s (device lost)",
+    }
+    monkeypatch.setattr(session, "status", lambda self: replace(status(self), **holes))
+    monkeypatch.setattr(session, "signum", signal.SIGINT)
+    result = run_command(capfd, "--input", "mic", "--record", "takes")
+    assert result.code == 4
+    assert result.out.splitlines()[-1] == (
+        "take of 2.0 s in takes/take-001: finished, 2 holes of 0.100 s in all: "
+        "0.050 s at 1.000 s (recorder late), 0.050 s at 1.500 s (device lost)"
+    )
+    holes |= {"record_holes": 0, "record_hole_frames": 0, "record_holes_text": ""}
+    result = run_command(capfd, "--input", "mic", "--record", "takes")
+    assert result.code == 130
+    assert result.out.splitlines()[-1] == "take of 2.0 s in takes/take-001: finished, without a hole"
+
+
+def test_kill_usr1_starts_and_stops_a_take(
+    capfd: Capture, session: type[FakeSession], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    state = {"record_state": "armed"}
+
+    def start(self: FakeSession) -> str:
+        done.append("start")
+        state["record_state"] = "recording"
+        return "takes/take-001"
+
+    def stop(self: FakeSession) -> None:
+        done.append("stop")
+        raise RtsepError("nothing is being recorded", "start a take first")
+
+    def wait(self: FakeSession, timeout: float | None = None) -> bool:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        return before(self, timeout)
+
+    before, status = session.wait, session.status
+    monkeypatch.setattr(session, "record_start", start, raising=False)
+    monkeypatch.setattr(session, "record_stop", stop, raising=False)
+    monkeypatch.setattr(session, "wait", wait)
+    monkeypatch.setattr(session, "status", lambda self: replace(status(self), **state))
+    result = run_command(capfd, "--input", "mic", "--record", "takes", "--pre-roll")
+    assert done == ["start", "stop", "stop"]
+    assert result.err == 2 * "rtsep: note: nothing is being recorded; start a take first\n"

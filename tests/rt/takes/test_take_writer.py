@@ -1,7 +1,9 @@
 """A take on a disk that fails, fills or is slow: no frame moves, and what is missing is listed."""
 
+import contextlib
 import errno
 import os
+import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -160,6 +162,21 @@ def test_a_disk_that_fails_for_a_while_is_tried_again(
     assert [part["folder"] for part in written.parts] == [".", "part-2"]
 
 
+@pytest.mark.parametrize("form", ["wav", "flac"])
+def test_after_a_recorder_that_had_written_nothing_yet_the_take_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    writing = Writing(tmp_path / "take", monkeypatch, form)
+    writing.writer = TakeWriter(
+        writing.folder, TakeLog.load(writing.folder), Disk(writing.folder, BYTES_PER_S), going_on=True
+    )
+    writing.at += PIECE
+    writing.piece()
+    written = writing.finish()
+    assert holes(written) == [(0, PIECE, "recorder died")]
+    assert written.parts[-1]["folder"] == "part-2"
+
+
 def test_what_comes_twice_is_written_once_and_what_came_before_the_take_is_not(writing: Writing) -> None:
     writing.at = 400  # the take begins at 1000
     writing.piece()
@@ -250,3 +267,30 @@ def test_how_long_a_disk_lasts(tmp_path: Path) -> None:
     assert not disk.is_full()
     assert disk.is_full(3 * left)
     assert DiskSpace(tmp_path / "gone", 1000.0).left_s() is None
+
+
+@pytest.mark.parametrize("form", ["wav", "flac"])
+def test_a_disk_that_is_really_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
+    """Four megabytes of it, filled by another program in the middle of the take, and emptied again."""
+    if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "full", tmp_path]).returncode:
+        pytest.skip("a disk of a test's own needs root, and the right to mount")
+    try:
+        writing = Writing(tmp_path / "take", monkeypatch, form)
+        writing.disk = DiskSpace(tmp_path, BYTES_PER_S)
+        writing.writer._disk = writing.disk
+        writing.piece()
+        with contextlib.suppress(OSError), open(tmp_path / "other", "wb", buffering=0) as other:
+            while other.write(bytes(4096)):
+                pass
+        for _ in range(3):
+            writing.piece()
+            writing.now_s += 3.0
+        assert "is held: the disk is full" in writing.writer.error
+        (tmp_path / "other").unlink()
+        writing.now_s += 6.0
+        writing.piece()
+        written = writing.finish()
+        assert written.frames == 5 * PIECE
+        assert holes(written) == [(PIECE, 3 * PIECE, "disk full")]
+    finally:
+        subprocess.run(["umount", "-l", tmp_path], check=True)
