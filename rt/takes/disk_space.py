@@ -22,8 +22,8 @@ class DiskSpace:
         self._largest = self._bytes_per_s = bytes_per_s
 
     def measured(self, bytes_per_s: float) -> None:
-        """What has been written took this. Silence takes little: less than a tenth is not believed."""
-        self._bytes_per_s = min(self._largest, max(bytes_per_s, self._largest / 10))
+        """What has been written took this. Silence takes little, and music is to come: not less than half."""
+        self._bytes_per_s = min(self._largest, max(bytes_per_s, self._largest / 2))
 
     def left_s(self) -> float | None:
         """Seconds until the disk is full, None where the system does not say."""

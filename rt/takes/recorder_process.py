@@ -23,7 +23,7 @@ from rtsep.rt.takes.record_plan import PRE_ROLL_S, Order, Orders, RecordPlan
 from rtsep.rt.takes.take_folder import Hold
 from rtsep.rt.takes.take_log import RUNNING, TakeLog
 from rtsep.rt.takes.take_memory import TakeMemory
-from rtsep.rt.takes.take_writer import DISK_FULL, ENGINE_AWAY, RECORDER_LATE, TakeWriter
+from rtsep.rt.takes.take_writer import ENGINE_AWAY, RECORDER_LATE, TakeWriter
 
 TAKE_INPUT = "input"  # the file beside those of the stems
 CHUNK_S = 0.25  # the longest stretch written at once
@@ -167,7 +167,7 @@ class Recorder:
             note = f"the disk of {self._folder} is full in {left:.0f} s; free some space"
         text = log.holes_text()
         if missing:
-            text += f"{', ' if text else ''}{missing / log.samplerate:.1f} s up to now ({DISK_FULL})"
+            text += f"{', ' if text else ''}{missing / log.samplerate:.1f} s up to now ({writer.held_by})"
         return {
             "record_state": state,
             "record_take": self._folder,

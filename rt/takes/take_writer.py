@@ -254,6 +254,11 @@ class TakeWriter:
         return max(0, show_frame - self.log.first_frame - self.log.frames) if self._why else 0
 
     @property
+    def held_by(self) -> str:
+        """Why the gap that is not over yet is there, where it is known."""
+        return self._why
+
+    @property
     def left_s(self) -> float | None:
         """Until the disk is full."""
         left = self._disk.left_s()
