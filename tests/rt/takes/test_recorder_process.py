@@ -18,6 +18,7 @@ from helpers.take_show import DELAY, HOP, NAMES, PLAN, RATE, Show, check_take, h
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.takes.hop_record import Layout
+from rtsep.rt.takes.record_plan import Order
 from rtsep.rt.takes.take_folder import is_held
 from rtsep.rt.takes.take_keeper import TakeInfo, TakeKeeper
 from rtsep.rt.takes.take_log import TakeLog
@@ -272,6 +273,26 @@ def test_takes_start_and_stop_with_a_pre_roll(tmp_path: Path) -> None:
     assert Path(second).name == "take-002"
     assert later.pre_roll_frames > 0
     assert later.first_frame >= log.first_frame + log.frames - log.hole_frames  # nothing is in two takes
+
+
+def test_a_take_begins_and_ends_at_its_frames_exactly(tmp_path: Path) -> None:
+    """Not where the recorder happens to be when it is told."""
+    recording = Recording(tmp_path, armed=True)
+    recording.play(200)
+    folder = tmp_path / "take-001"
+    folder.mkdir()
+    recording.keeper._send(Order("start", 5000, folder=str(folder), started=1e9, pre_roll_frames=1500))
+    recording.until(lambda: recording.status()["record_state"] == "recording")
+    recording.keeper._send(Order("stop", 200 * HOP + 777))
+    time.sleep(0.2)
+    recording.play(100)
+    recording.until(lambda: recording.status()["record_state"] == "finished")
+    recording.end()
+    log = check_take(folder)
+    assert (log.first_frame, log.pre_roll_frames) == (3500, 1500)
+    assert log.first_frame + log.frames == 200 * HOP + 777
+    assert log.holes == []
+    assert datetime.fromisoformat(log.started).timestamp() == pytest.approx(1e9 - 1500 / RATE, abs=1e-3)
 
 
 HOST = """
