@@ -15,7 +15,8 @@ from rtsep.models.choir.given_pitches import F0Track
 from rtsep.rt.control.commands import BLOCK_BYTES, Control, lay_out
 from rtsep.rt.control.parameters import mixer_parameters
 from rtsep.rt.drivers.devices import DEFAULT_INPUT, DeviceSpec
-from rtsep.rt.live.settings import LiveSettings
+from rtsep.rt.drivers.jack_options import JackOptions
+from rtsep.rt.live.settings import Driver, LiveSettings, jack_settings
 from rtsep.rt.live.status import Status
 from rtsep.rt.live.take_info import take_info, take_plan
 from rtsep.rt.process.block import Block
@@ -48,6 +49,8 @@ class Session:
         f0: pitches to follow instead of tracking them.
         backend: "auto", "cpu", "openvino" or "cuda" (the processor where there is no GPU; the
             status says so in `notes`).
+        driver: "jack" for a JACK client of its own (`input` and `output` name clients), else PortAudio.
+        jack: its name and connections; means "jack".
 
     Raises:
         RtsepError: on `start`, for anything that cannot be had.
@@ -81,6 +84,8 @@ class Session:
         backend: str = "auto",
         stems: tuple[str, ...] | None = None,
         add_ons: tuple[str, ...] = (),
+        driver: Driver | None = None,
+        jack: JackOptions | None = None,
     ) -> None:
         self._settings = LiveSettings(
             voices=voices,
@@ -97,6 +102,8 @@ class Session:
             f0_hz=None if f0 is None else f0.f0_hz.tolist(),
             stems=None if stems is None else list(stems),
             add_ons=list(add_ons),
+            jack=jack_settings(driver, jack),
+            has_take=record is not None,
         )
         self._folder = None if record is None else Path(record)
         self._record_format, self._pre_roll = record_format, pre_roll

@@ -138,6 +138,15 @@ const float* DeviceCallback::delivered(std::uint64_t hop_index) const {
     return slots_.data() + slot * stems_ * hop_ * channels();
 }
 
+bool DeviceCallback::is_ready(std::size_t frames) const {
+    const std::uint64_t first = position_.load(std::memory_order_relaxed), end = first + frames;
+    if (end <= delivery_offset_) return true;
+    const std::uint64_t from = std::max<std::uint64_t>(first, delivery_offset_) - delivery_offset_;
+    for (std::uint64_t k = from / hop_; k * hop_ < end - delivery_offset_; ++k)
+        if ((k + 1) * hop_ <= first && !delivered(k)) return false;
+    return true;
+}
+
 void DeviceCallback::play_chunk(float* out, std::uint64_t first, std::size_t frames) {
     const std::size_t c = channels();
     std::fill_n(out, frames * device_outputs_, 0.0f);

@@ -38,6 +38,9 @@ class DeviceCallback {
 
     // Device thread: interleaved blocks; `in` may be null (silence). `flags` are PaStreamCallbackFlags.
     void process(const float* in, float* out, std::size_t frames, unsigned long flags);
+    // Whether the next `frames` frames can be played as they should be: every hop in them has been delivered, or its
+    // input has not come yet. For a host that may wait.
+    bool is_ready(std::size_t frames) const;
 
     // Engine thread.
     // Sleeps in steps of `grain_s` until the whole hop has come in: true, or false after `timeout_s`.

@@ -87,6 +87,7 @@ void bind_device_callback(py::module_& m) {
              py::arg("stems"), py::arg("hop"), py::arg("latency"), py::arg("hop_latency"), py::arg("input_capacity"),
              py::arg("bypass_gains").noconvert(), py::arg("ramp"))
         .def("process", &process, py::arg("indata").noconvert(), py::arg("out").noconvert(), py::arg("flags") = 0)
+        .def("is_ready", &DeviceCallback::is_ready, py::arg("frames"))
         .def("wait_input", &DeviceCallback::wait_input, py::arg("hop_index"), py::arg("timeout_s"),
              py::arg("grain_s") = 1e-4, py::call_guard<py::gil_scoped_release>())
         .def("read_hop", &read_hop, py::arg("hop_index"), py::arg("hop").noconvert())

@@ -21,4 +21,5 @@ PYBIND11_MODULE(_core, m) {
     bind_ring(m);
     bind_value_snapshot(m);
     bind_device_callback(m);
+    bind_jack(m);
 }

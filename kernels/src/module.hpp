@@ -54,3 +54,4 @@ void bind_assignment(py::module_& m);
 void bind_ring(py::module_& m);
 void bind_value_snapshot(py::module_& m);
 void bind_device_callback(py::module_& m);
+void bind_jack(py::module_& m);

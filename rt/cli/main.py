@@ -19,7 +19,7 @@ from rtsep.rt.cli.messages import (
     one_line,
     prepare_streams,
 )
-from rtsep.rt.cli.option_types import CHANNEL_LIST, LATENCY_MS, POSITIVE, STEMS, VOICES
+from rtsep.rt.cli.option_types import CHANNEL_LIST, DRIVER, LATENCY_MS, POSITIVE, STEMS, VOICES
 from rtsep.rt.python_process import ONE_THREAD
 from rtsep.rt.stop import Stopped
 
@@ -92,6 +92,15 @@ def option(*names: str, section: str, **kwargs: Any) -> Callable[[F], F]:
 @option("--samplerate", section="Live", type=POSITIVE, metavar="HZ", help="The device's own unless given.")
 @option("--blocksize", section="Live", type=POSITIVE, metavar="FRAMES",
         help="Device block; one that divides the hop adds no latency.")  # fmt: skip
+@option("--driver", section="Live", type=DRIVER, metavar="portaudio|jack",
+        help="jack: a JACK client of its own, a port for each stem; --input and --output-device name clients.")  # fmt: skip
+@option("--jack-name", section="Live", metavar="NAME", help="Of the JACK client; rtsep unless given.")
+@option(
+    "--connect", section="Live", metavar="LIST",
+    help='JACK connections, such as "system:capture_1>in_1; voice-1>system:playback_1", or none; as they were '
+    "last, or the physical ports unless given.",
+)  # fmt: skip
+@option("--no-restore", section="Live", is_flag=True, help="Forget the JACK connections of earlier runs.")
 @option("--record", section="Live", metavar="FOLDER",
         help="Keep the input and every stem in FOLDER/take-001, or the next number.")  # fmt: skip
 @option("--record-format", section="Live", type=click.Choice(["wav", "flac"]), default="wav",

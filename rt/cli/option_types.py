@@ -83,8 +83,15 @@ def _channel_list(option: str, text: str) -> list[int]:
     return channels
 
 
+def _driver(option: str, text: str) -> str:
+    if text not in ("portaudio", "jack"):
+        raise RtsepError(f"{option} {text!r} is not one of portaudio, jack", "choose one of these")
+    return text
+
+
 VOICES = Checked("voices", _voices)
 STEMS = Checked("stems", _stems)
 LATENCY_MS = Checked("latency", _latency_ms)
 POSITIVE = Checked("count", _positive)
 CHANNEL_LIST = Checked("channels", _channel_list)
+DRIVER = Checked("driver", _driver)

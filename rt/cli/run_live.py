@@ -9,7 +9,7 @@ from rtsep.rt.audio.disk_errors import reason
 from rtsep.rt.cli.input_kind import MIC, Source, file_hint
 from rtsep.rt.cli.live_screen import View, choose_view, counters_text, json_end
 from rtsep.rt.cli.messages import EXIT_USER, Messages
-from rtsep.rt.cli.run_offline import RunOptions, given_pitches
+from rtsep.rt.cli.run_offline import RunOptions, given_pitches, jack_options
 from rtsep.rt.live.status import Status
 from rtsep.rt.session import Session
 from rtsep.rt.stop import Stopped, StopSignals
@@ -81,6 +81,8 @@ def _session(source: Source, options: RunOptions) -> Session:
         stems=options.stems,
         add_ons=options.add_ons,
         backend=options.backend,
+        driver=options.driver,
+        jack=jack_options(options),
     )
 
 

@@ -23,7 +23,9 @@ from rtsep.rt.audio.stem_folder import FolderSink
 from rtsep.rt.cli.input_kind import PIPE, Kind, Source
 from rtsep.rt.cli.messages import EXIT_BROKEN_PIPE, Messages
 from rtsep.rt.cli.progress import Progress, summary_lines
+from rtsep.rt.drivers.jack_options import DEFAULT_NAME, JackOptions
 from rtsep.rt.fallback import load_or_fall_back
+from rtsep.rt.live.settings import Driver
 from rtsep.rt.offline import Report, Sink, separate
 from rtsep.rt.separator import Separator
 from rtsep.rt.stop import Stopped, StopSignals
@@ -45,6 +47,10 @@ class RunOptions:
     output_channels: list[int] | None
     samplerate: int | None
     blocksize: int | None
+    driver: Driver | None
+    jack_name: str | None
+    connect: str | None
+    no_restore: bool
     record: str | None
     record_format: str
     pre_roll: bool
@@ -62,6 +68,10 @@ def check_conflicts(source: Source, options: RunOptions) -> None:
         "--output-channels": options.output_channels,
         "--samplerate": options.samplerate,
         "--blocksize": options.blocksize,
+        "--driver": options.driver,
+        "--jack-name": options.jack_name,
+        "--connect": options.connect,
+        "--no-restore": options.no_restore or None,
         "--record": options.record,
     }
     if source.kind is Kind.DEVICE:
@@ -95,6 +105,21 @@ def check_conflicts(source: Source, options: RunOptions) -> None:
             f"--raw {options.raw} describes standard input and --input is {source.text}",
             "use --input - with it, or leave it out",
         )
+
+
+def jack_options(options: RunOptions) -> JackOptions | None:
+    """What is said about the JACK client; None where nothing is.
+
+    Raises:
+        RtsepError: a name or connections that cannot be.
+    """
+    if options.jack_name is None and options.connect is None and not options.no_restore:
+        return None
+    return JackOptions(
+        DEFAULT_NAME if options.jack_name is None else options.jack_name,
+        options.connect,
+        not options.no_restore,
+    )
 
 
 def given_pitches(options: RunOptions) -> F0Track | None:

@@ -4,6 +4,7 @@ import contextlib
 import math
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from rtsep.kernels import _core
 from rtsep.kernels.errors import DeviceRefused, RtsepError
 from rtsep.rt.drivers.devices import Device, known_latency_s, portaudio
 from rtsep.rt.drivers.driver_calls import GaveUp, after, call_driver
+from rtsep.rt.drivers.jack_ports import JackPlan
 
 LEAVE_S = 0.5  # a driver that has not let go by then hangs; Ctrl-C ends a run within a second
 PROBE_CALLBACKS = 4
@@ -22,7 +24,9 @@ MAX_BLOCK = 8192
 
 @dataclass(frozen=True)
 class StreamFormat:
-    """What to open: devices, Hz, frames of a block, and how many channels of each device."""
+    """What to open: devices, Hz, frames of a block, and how many channels of each device; with `jack`, a JACK
+    client of rtsep's own in place of PortAudio.
+    """
 
     input: Device
     output: Device
@@ -30,10 +34,18 @@ class StreamFormat:
     blocksize: int
     inputs: int
     outputs: int
+    jack: JackPlan | None = None
+
+    @property
+    def devices(self) -> str:
+        """Their names, for a message."""
+        if self.jack is not None:
+            return self.input.name
+        return f"{self.input.name!r} -> {self.output.name!r}"
 
     @property
     def is_jack(self) -> bool:
-        """JACK alone decides the block size."""
+        """JACK through PortAudio: JACK alone decides the block size."""
         return "jack" in self.input.host_api.lower()
 
 
@@ -55,6 +67,7 @@ class DeviceStream:
 
     def __init__(self, fmt: StreamFormat, callback: _core.DeviceCallback) -> None:
         sd = portaudio()
+        self._blocksize = fmt.blocksize
         self._callback = callback  # must outlive the stream: its address is PortAudio's userdata
         self._last_position, self._moved_at = callback.position, time.monotonic()
         try:
@@ -110,6 +123,27 @@ class DeviceStream:
         """Share of a block's time the callback takes."""
         return float(self._stream.cpu_load)
 
+    @property
+    def blocksize(self) -> int:
+        """Frames of a block. PortAudio does not say when it changes."""
+        return self._blocksize
+
+    def replace(self, callback: _core.DeviceCallback, latency_samples: int) -> None:
+        """Never asked for, as the block size does not change."""
+        raise NotImplementedError
+
+    def news(self) -> dict[str, Any] | None:
+        """Nothing changes."""
+        return None
+
+    def wires(self) -> list[tuple[str, str]]:
+        """PortAudio makes its own."""
+        return []
+
+    def notes(self) -> list[str]:
+        """Nothing to say."""
+        return []
+
     def close(self) -> bool:
         """Stops at once. False when the driver hangs: PortAudio must then be left alone until this process
         ends or is replaced.
@@ -133,7 +167,7 @@ def leave_portaudio() -> None:
 
 
 def _refusal(error: Exception, fmt: StreamFormat) -> RtsepError:
-    pair = f"{fmt.input.name!r} -> {fmt.output.name!r}"
+    pair = fmt.devices
     if "sample rate" in str(error).lower() or "samplerate" in str(error).lower():
         own = sorted({round(fmt.input.samplerate), round(fmt.output.samplerate)})
         return RtsepError(

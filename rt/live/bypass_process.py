@@ -10,12 +10,14 @@ import sys
 import time
 
 from rtsep.kernels.errors import RtsepError
-from rtsep.rt.drivers.device_stream import DeviceStream, device_timeout_s, leave_portaudio
+from rtsep.rt.drivers.device_stream import device_timeout_s, leave_portaudio
 from rtsep.rt.drivers.driver_calls import GaveUp, call_driver
+from rtsep.rt.drivers.stream import open_stream
 from rtsep.rt.live.desk import Desk
+from rtsep.rt.live.jack_choice import find_stream
 from rtsep.rt.live.routing import routing
 from rtsep.rt.live.stream_callback import StreamShape, device_callback
-from rtsep.rt.live.stream_choice import StreamChoice, find_again
+from rtsep.rt.live.stream_choice import StreamChoice
 from rtsep.rt.process.block import Block
 from rtsep.rt.process.parent_watch import ParentWatch
 from rtsep.rt.process.scheduling import raise_priority
@@ -40,7 +42,7 @@ class BypassStream:
     def __init__(self, block: Block, commands: SharedMemory) -> None:
         self._block, self._values = block, block.peek()
         values = self._values
-        self._choice = find_again(StreamChoice.from_dict(values["stream"]))
+        self._choice = find_stream(StreamChoice.from_dict(values["stream"]))
         stems, fmt = values["stems"], self._choice.format
         shape = StreamShape(
             len(stems), values["hop"], values["live_latency_samples"], values["hop_latency_samples"]
@@ -50,7 +52,7 @@ class BypassStream:
         self._desk = Desk(stems, commands.memory, self._callback, bypassed=True)
         self._frames_before = values["frames"]
         self._fallback_before = values["fallback_samples"]
-        self._stream = DeviceStream(fmt, self._callback)
+        self._stream = open_stream(fmt, self._callback, values["live_latency_samples"])
         self._stream.start()
 
     def run(self, watch: ParentWatch) -> bool:
@@ -69,7 +71,7 @@ class BypassStream:
         """Silence."""
         left = self._stream.close()
         self._publish("stopped")
-        if left:
+        if left and self._choice.format.jack is None:
             leave_portaudio()
 
     def _publish(self, state: str) -> None:

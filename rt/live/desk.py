@@ -43,6 +43,11 @@ class Desk:
         self._apply()
         return True
 
+    def follow(self, callback: _core.DeviceCallback) -> None:
+        """Steers another callback, as it steered the one before."""
+        self._callback = callback
+        self._apply()
+
     def _apply(self) -> None:
         bypass = 1.0 if self._bypassed else self._mixer.bypass
         self._callback.set_gains(self._mixer.gains, bypass)

@@ -26,9 +26,10 @@ from rtsep.models.mask_model import State
 from rtsep.rt.drivers.device_stream import leave_portaudio
 from rtsep.rt.drivers.driver_calls import GaveUp, after, call_driver
 from rtsep.rt.live.hop_loop import HopLoop
+from rtsep.rt.live.jack_choice import choose, find_stream
 from rtsep.rt.live.settings import LiveSettings
 from rtsep.rt.live.status import Status
-from rtsep.rt.live.stream_choice import StreamChoice, choose_stream, find_again
+from rtsep.rt.live.stream_choice import StreamChoice
 from rtsep.rt.process.block import Block
 from rtsep.rt.process.parent_watch import ParentWatch
 from rtsep.rt.process.scheduling import raise_priority
@@ -111,7 +112,7 @@ class EngineProcess:
         """
         if stream := self.block.peek().get("stream"):
             return self.resume(Carried(settings, StreamChoice.from_dict(stream), None), pause_s=0.0)
-        choice = call_driver(lambda: choose_stream(settings), self._watch)
+        choice = call_driver(lambda: choose(settings), self._watch)
         loop = self._hop_loop(settings, choice, None)
         call_driver(loop.open, self._watch)
         return loop, choice
@@ -130,8 +131,9 @@ class EngineProcess:
                 return None
             time.sleep(0.02)
         try:
-            choice = call_driver(lambda: find_again(carried.choice), self._watch)
-            loop = self._hop_loop(carried.settings, choice, carried.state)
+            choice = call_driver(lambda: find_stream(carried.choice), self._watch)
+            same_rate = choice.format.samplerate == carried.choice.format.samplerate
+            loop = self._hop_loop(carried.settings, choice, carried.state if same_rate else None)
             call_driver(loop.open, self._watch)
             return loop, choice
         except RtsepError as error:
@@ -143,11 +145,11 @@ class EngineProcess:
     def run(self, loop: HopLoop, settings: LiveSettings, choice: StreamChoice) -> None:
         """Until told to stop; goes on in a successor when the device is lost."""
         if not loop.run(self._watch):
-            pair = f"{choice.format.input.name!r} -> {choice.format.output.name!r}"
-            loop.publish("device-lost", f"{pair} went away; waiting for it to come back", device_losses=1)
+            lost = f"{choice.format.devices} went away; waiting for it to come back"
+            loop.publish("device-lost", lost, device_losses=1)
             loop.leave_device()
-            self.replace_self(Carried(settings, choice, loop.state_dict()))
-        if loop.close():
+            self.replace_self(Carried(settings, loop.choice, loop.state_dict()))
+        if loop.close() and choice.format.jack is None:
             leave_portaudio()
 
     def replace_self(self, carried: Carried) -> NoReturn:

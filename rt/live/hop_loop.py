@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from mmap import mmap
 from typing import Any
 
@@ -10,14 +11,15 @@ import numpy as np
 
 from rtsep.kernels import _core
 from rtsep.models.mask_model import State
-from rtsep.rt.drivers.device_stream import DeviceStream, device_timeout_s
+from rtsep.rt.drivers.device_stream import device_timeout_s
+from rtsep.rt.drivers.stream import open_stream
 from rtsep.rt.fallback import load_or_fall_back, take_over
 from rtsep.rt.live.desk import Desk
 from rtsep.rt.live.live_report import LiveReport
 from rtsep.rt.live.routing import routing
 from rtsep.rt.live.settings import LiveSettings
-from rtsep.rt.live.stream_callback import StreamShape, device_callback
-from rtsep.rt.live.stream_choice import StreamChoice, buffering_samples
+from rtsep.rt.live.stream_callback import changes, device_callback, latency_facts, stream_shape
+from rtsep.rt.live.stream_choice import StreamChoice
 from rtsep.rt.process.block import Block
 from rtsep.rt.process.rights import rights_hint
 from rtsep.rt.process.scheduling import REAL_TIME, lock_memory, stop_collecting
@@ -71,10 +73,9 @@ class HopLoop:
         )
         self._separator = separator
         hop, stems = separator.hop, len(separator.stems)
-        latency = separator.latency_samples + buffering_samples(fmt.blocksize, hop)
-        routes = routing(stems, channels, choice.outputs, fmt.outputs)
-        shape = StreamShape(stems, hop, latency, separator.hop_latency_samples)
-        self._callback = device_callback(choice, shape, routes)
+        routes = self._routes = routing(stems, channels, choice.outputs, fmt.outputs)
+        self._shape = stream_shape(separator, fmt.blocksize)
+        self._callback = device_callback(choice, self._shape, routes)
         self._played = np.any(routes.gains.reshape(-1, stems, channels), axis=(0, 2))
         self._desk = Desk(separator.stems, commands, self._callback)
         self._hop_index = 0
@@ -98,9 +99,7 @@ class HopLoop:
             "hop": hop,
             "stems": list(separator.stems),
             "algorithmic_samples": separator.latency_samples,
-            "buffering_samples": latency - separator.latency_samples,
-            "live_latency_samples": latency,
-            "blocksize": fmt.blocksize,
+            **latency_facts(self._shape, separator, fmt.blocksize),
             "input_device": fmt.input.name,
             "output_device": fmt.output.name,
             "engine_pid": os.getpid(),
@@ -108,7 +107,7 @@ class HopLoop:
             "hop_latency_samples": separator.hop_latency_samples,
             "scheduling": scheduling + (", memory locked" if lock_memory() else ""),
         }
-        notes = notes + routes.notes
+        notes = notes + routes.notes + changes(block.peek(), fmt.samplerate, self._shape.latency_samples)
         if not scheduling.startswith(REAL_TIME) and (hint := rights_hint()):
             notes.append(hint)
         self._report = LiveReport(
@@ -130,6 +129,14 @@ class HopLoop:
         return self._callback
 
     @property
+    def choice(self) -> StreamChoice:
+        """The stream as it is now, with connections made by hand."""
+        fmt = self._choice.format
+        if fmt.jack is None:
+            return self._choice
+        return replace(self._choice, format=replace(fmt, jack=replace(fmt.jack, wires=self._stream.wires())))
+
+    @property
     def stems(self) -> tuple[str, ...]:
         """Names in order, the residual last."""
         return self._separator.stems
@@ -146,7 +153,7 @@ class HopLoop:
             RtsepError: the device refuses.
         """
         fmt = self._choice.format
-        stream = DeviceStream(fmt, self._callback)
+        stream = open_stream(fmt, self._callback, self._shape.latency_samples)
         before, after = stream.latency_s
         for side, latency_s in (("input", before), ("output", after)):
             samples = None if latency_s is None else round(latency_s * fmt.samplerate)
@@ -173,7 +180,37 @@ class HopLoop:
                 return True
             if self._stream.stalled_s() > timeout_s:
                 return False
+            self._follow_driver()
             self.publish("running")
+
+    def _follow_driver(self) -> None:
+        """An audio server may change the length of its blocks, and its graph."""
+        news, fmt = self._stream.news(), self._choice.format
+        blocksize = self._stream.blocksize
+        if blocksize != fmt.blocksize:
+            self._choice = replace(self._choice, format=replace(fmt, blocksize=blocksize))
+            self._follow_blocksize(fmt.blocksize)
+        elif news is None:
+            return
+        self._report.fix(**(news or {}), stream=self.choice.as_dict())
+        self._report.driver_notes = self._stream.notes()
+
+    def _follow_blocksize(self, old: int) -> None:
+        """Where another block size needs another latency, sound starts anew with that one."""
+        new, before = self._choice.format.blocksize, self._shape
+        self._shape = stream_shape(self._separator, new)
+        if self._shape != before:
+            self._callback, self._hop_index = device_callback(self._choice, self._shape, self._routes), 0
+            self._desk.follow(self._callback)
+            self._stream.replace(self._callback, self._shape.latency_samples)
+            if self._take is not None:
+                self._take.follow(self._callback)
+            self._report.follow(
+                self._callback,
+                f"the server's block went from {old} to {new} frames: the latency from "
+                f"{before.latency_samples} to {self._shape.latency_samples} samples",
+            )
+        self._report.fix(**latency_facts(self._shape, self._separator, new))
 
     def leave_device(self) -> bool:
         """Silence; an audio server no longer counts on this process. False when the driver hangs."""

@@ -39,6 +39,7 @@ class LiveReport:
     Attributes:
         skipped_hops: not separated, as their stems could not be played any more.
         last_error: problem and remedy of the last fault, "" when there was none.
+        driver_notes: what the driver says at present.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class LiveReport:
         self._before = {name: int(before.get(name, 0)) for name in COUNTERS}
         self.skipped_hops = 0
         self.last_error = ""
+        self.driver_notes: list[str] = []
 
     def add_hop(self, stems: NDArray[np.float32], seconds: float) -> None:
         """A hop of stems, float32 [stems, hop, channels], and how long it took."""
@@ -74,6 +76,25 @@ class LiveReport:
     def fix(self, **values: Any) -> None:
         """What is known from now on and does not change while the stream runs."""
         self._fixed.update(values)
+
+    def follow(self, callback: _core.DeviceCallback, note: str) -> None:
+        """Counts on with another callback."""
+        for name, value in self._counted().items():
+            self._before[name] += value
+        self._callback, self.skipped_hops = callback, 0
+        self._notes = [*self._notes, note]
+
+    def _counted(self) -> dict[str, int]:
+        callback = self._callback
+        return {
+            "frames": callback.position,
+            "xruns": callback.xruns,
+            "late_hops": callback.late_hops,
+            "skipped_hops": self.skipped_hops,
+            "fallback_samples": callback.fallback_samples,
+            "nonfinite_samples": callback.nonfinite_samples,
+            "input_lost_frames": callback.input_lost_frames,
+        }
 
     def publish(
         self, state: str, device_load: float, last_error: str | None = None, device_losses: int = 0
@@ -90,16 +111,7 @@ class LiveReport:
             self._input_peak[...] = 0
         peaks = [callback.take_input_peak(i) for i in range(len(self._input_peak))]
         np.maximum(self._input_peak, peaks, out=self._input_peak)
-        counted = {
-            "frames": callback.position,
-            "xruns": callback.xruns,
-            "late_hops": callback.late_hops,
-            "skipped_hops": self.skipped_hops,
-            "fallback_samples": callback.fallback_samples,
-            "nonfinite_samples": callback.nonfinite_samples,
-            "input_lost_frames": callback.input_lost_frames,
-            "device_losses": device_losses,
-        }
+        counted = self._counted() | {"device_losses": device_losses}
         self._block.write(
             {
                 **self._fixed,
@@ -121,7 +133,7 @@ class LiveReport:
         )
 
     def _all_notes(self) -> list[str]:
-        notes = list(self._notes)
+        notes = [*self._notes, *self.driver_notes]
         if lost := self._separator.gpu_lost:
             notes.append(f"the GPU was lost: it runs on the processor ({lost})")
         if times := self._restarts.get("engine_restarts"):

@@ -2,13 +2,32 @@
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 
+from rtsep.kernels.errors import RtsepError
 from rtsep.models.build import ModelChoice
 from rtsep.models.choir.given_pitches import F0Track
 from rtsep.rt.drivers.devices import DeviceSpec
+from rtsep.rt.drivers.jack_options import JackOptions
+
+Driver = Literal["portaudio", "jack"]
+
+
+def jack_settings(driver: Driver | None, options: JackOptions | None) -> dict[str, Any] | None:
+    """`LiveSettings.jack`: whoever names a client wants one.
+
+    Raises:
+        RtsepError: an unknown driver, or options of JACK for another one.
+    """
+    if driver not in (None, "portaudio", "jack"):
+        raise RtsepError(f"driver {driver!r} is not one of portaudio, jack", "choose one of these")
+    if driver == "portaudio" and options is not None:
+        raise RtsepError("client name and connections are for the driver jack", "leave out driver portaudio")
+    if driver == "portaudio" or (driver is None and options is None):
+        return None
+    return asdict(options or JackOptions())
 
 
 @dataclass(frozen=True)
@@ -29,12 +48,19 @@ class LiveSettings:
     f0_hz: list[list[float]] | None = None
     stems: list[str] | None = None
     add_ons: list[str] = field(default_factory=list)
+    jack: dict[str, Any] | None = None
+    has_take: bool = False
 
     @property
     def choice(self) -> ModelChoice:
         """Model, voices, stems and add-ons."""
         stems = None if self.stems is None else tuple(self.stems)
         return ModelChoice(self.model, self.voices, stems, tuple(self.add_ons))
+
+    @property
+    def jack_options(self) -> JackOptions | None:
+        """rtsep as a JACK client of its own; None for PortAudio."""
+        return None if self.jack is None else JackOptions(**self.jack)
 
     @property
     def f0(self) -> F0Track | None:

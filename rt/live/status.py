@@ -41,6 +41,8 @@ class Status:
         live_latency_samples: from device input buffer to device output buffer.
         device_input_samples, device_output_samples: what the driver says it adds; None where that cannot be.
         blocksize: frames of a device block; input_device, output_device: names.
+        jack_client: rtsep's name in the JACK graph, "" under PortAudio.
+        wires: its connections, source>target, those that wait for a port included.
         scheduling: what the operating system granted ("SCHED_FIFO 5", "nice -10" or "normal").
         notes: what the user should know about routing and the like.
         record_state: "" (not asked for), "armed", "recording", "held" (the disk takes nothing), "finished" or
@@ -87,6 +89,8 @@ class Status:
     blocksize: int = 0
     input_device: str = ""
     output_device: str = ""
+    jack_client: str = ""
+    wires: tuple[str, ...] = ()
     scheduling: str = ""
     notes: tuple[str, ...] = ()
     record_state: str = ""

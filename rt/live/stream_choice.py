@@ -9,6 +9,7 @@ from typing import Any, Self
 from rtsep.kernels.errors import DeviceRefused
 from rtsep.rt.drivers.device_stream import MAX_BLOCK, StreamFormat, jack_period
 from rtsep.rt.drivers.devices import Device, find_device, find_same, list_devices, pick_channels
+from rtsep.rt.drivers.jack_ports import JackPlan
 from rtsep.rt.hop.presets import Preset
 from rtsep.rt.live.settings import LiveSettings
 
@@ -46,8 +47,10 @@ class StreamChoice:
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """Back from `as_dict`."""
         fmt = values["format"]
-        devices = {side: Device(**fmt[side]) for side in ("input", "output")}
-        return cls(StreamFormat(**(fmt | devices)), values["picks"], values["outputs"])
+        parts: dict[str, Any] = {side: Device(**fmt[side]) for side in ("input", "output")}
+        if fmt["jack"] is not None:
+            parts["jack"] = JackPlan(**fmt["jack"])
+        return cls(StreamFormat(**(fmt | parts)), values["picks"], values["outputs"])
 
 
 def choose_stream(settings: LiveSettings) -> StreamChoice:

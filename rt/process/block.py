@@ -11,7 +11,7 @@ from rtsep.rt.process.shared_memory import SharedMemory
 HEADER = struct.Struct("<QIIQ")
 SEEN = struct.Struct("<Q")
 SEEN_OFFSET = HEADER.size - SEEN.size
-BLOCK_BYTES = 16384
+BLOCK_BYTES = 65536  # hundreds of connections of a JACK graph fit
 READ_ATTEMPTS = (
     1000  # a writer is done in microseconds, so this many torn reads mean that it died while writing
 )

@@ -68,6 +68,11 @@ class TakeFeed:
         if self._seam is not Cause.NONE:
             self._seam = Cause.DEVICE_LOST
 
+    def follow(self, callback: _core.DeviceCallback) -> None:
+        """Goes on with another callback, whose next hop finds its place by the clock."""
+        self._callback, self._next = callback, None
+        self._seam = Cause.DEVICE_LOST
+
     @staticmethod
     def no_state() -> State:
         """`state` where nothing is recorded."""

@@ -1,0 +1,47 @@
+// Loads libjack and looks its functions up.
+#include "jack_library.hpp"
+
+#include <dlfcn.h>
+
+#include <mutex>
+#include <stdexcept>
+
+namespace rtsep::jack {
+
+namespace {
+
+// libjack prints to standard error unless told otherwise: that is the user's terminal, and callers get codes.
+void say_nothing(const char*) {}
+
+void* open_first(const std::vector<std::string>& names) {
+    std::string why = "no name given";
+    for (const std::string& name : names) {
+        if (void* handle = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL)) return handle;
+        if (const char* error = dlerror(); error && &name == &names.front()) why = error;
+    }
+    throw std::runtime_error(why);
+}
+
+Library looked_up(void* handle) {
+    Library found;
+#define RTSEP_JACK_LOOK_UP(name, result, arguments)                                    \
+    found.name = reinterpret_cast<result(*) arguments>(dlsym(handle, "jack_" #name));  \
+    if (!found.name) throw std::runtime_error("libjack has no function jack_" #name);
+    RTSEP_JACK_FUNCTIONS(RTSEP_JACK_LOOK_UP)
+#undef RTSEP_JACK_LOOK_UP
+    found.set_error_function(say_nothing);
+    found.set_info_function(say_nothing);
+    return found;
+}
+
+}  // namespace
+
+const Library& library(const std::vector<std::string>& names) {
+    static std::mutex one_at_a_time;
+    static Library loaded;
+    const std::lock_guard<std::mutex> lock(one_at_a_time);
+    if (!loaded.client_open) loaded = looked_up(open_first(names));
+    return loaded;
+}
+
+}  // namespace rtsep::jack
