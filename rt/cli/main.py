@@ -93,12 +93,13 @@ def option(*names: str, section: str, **kwargs: Any) -> Callable[[F], F]:
 @option("--blocksize", section="Live", type=POSITIVE, metavar="FRAMES",
         help="Device block; one that divides the hop adds no latency.")  # fmt: skip
 @option("--driver", section="Live", type=DRIVER, metavar="portaudio|jack",
-        help="jack: a JACK client of its own, a port for each stem; --input and --output-device name clients.")  # fmt: skip
+        help="jack: a JACK client of its own, a port for each stem; --input and --output-device "
+        "name clients.")  # fmt: skip
 @option("--jack-name", section="Live", metavar="NAME", help="Of the JACK client; rtsep unless given.")
 @option(
     "--connect", section="Live", metavar="LIST",
-    help='JACK connections, such as "system:capture_1>in_1; voice-1>system:playback_1", or none; as they were '
-    "last, or the physical ports unless given.",
+    help='JACK connections, such as "system:capture_1>in_1; voice-1>system:playback_1", or none; as they '
+    "were last, or the physical ports unless given.",
 )  # fmt: skip
 @option("--no-restore", section="Live", is_flag=True, help="Forget the JACK connections of earlier runs.")
 @option("--record", section="Live", metavar="FOLDER",

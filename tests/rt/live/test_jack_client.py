@@ -1,0 +1,279 @@
+"""rtsep as a JACK client of its own: ports, latency, connections, offline bounces, a server that changes."""
+
+import contextlib
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rtsep.bench.jack_rig import JackServer, Rig
+from rtsep.bench.take_check import offline_stems, read_take
+from rtsep.kernels.errors import RtsepError
+from rtsep.rt.drivers.jack_options import JackOptions
+from rtsep.rt.live.status import Status
+from rtsep.rt.separator import Separator
+from rtsep.rt.session import Session
+
+pytestmark = pytest.mark.jack
+
+WAIT_S = 30.0  # a machine that does other work starts an engine in seconds
+ATTEMPTS = 4  # a shared machine loses blocks now and then: the counters tell
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Nobody's own connections are touched."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    return tmp_path / "rtsep"
+
+
+def until(session: Session, holds: Callable[[Status], bool]) -> Status:
+    deadline = time.monotonic() + WAIT_S
+    while not holds(status := session.status()):
+        assert time.monotonic() < deadline, f"{status.state}, {status.wires}, {status.last_error}"
+        time.sleep(0.05)
+    return status
+
+
+def jack_client(name: str) -> Any:
+    import jack
+
+    jack.set_error_function(lambda message: None)
+    jack.set_info_function(lambda message: None)
+    return jack.Client(name, no_start_server=True)
+
+
+@contextlib.contextmanager
+def other_client(name: str) -> Iterator[Any]:
+    """A musician's other program, with a port in and a port out, that counts the cycles it is given."""
+    client = jack_client(name)
+    client.inports.register("in")
+    client.outports.register("out")
+    client.cycles = 0
+
+    @client.set_process_callback
+    def count(frames: int) -> None:
+        client.cycles += 1
+
+    client.activate()
+    try:
+        yield client
+    finally:
+        with contextlib.suppress(Exception):
+            client.close()
+
+
+def wires_of(port: str) -> list[str]:
+    """Connections as the graph has them."""
+    lines = subprocess.run(["jack_lsp", "-c"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    found, here = [], ""
+    for line in lines.splitlines():
+        if not line.startswith(" "):
+            here = line
+        elif here == port:
+            found.append(line.strip())
+    return found
+
+
+def await_wires(port: str, expected: list[str]) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while wires_of(port) != expected:
+        assert time.monotonic() < deadline, f"{port} has {wires_of(port)}, not {expected}"
+        time.sleep(0.05)
+
+
+def test_the_graph_is_told_the_latency_that_a_sample_takes(jack_server: JackServer, tmp_path: Path) -> None:
+    """To the sample, and what comes out is what the file path gives."""
+    burst = np.random.default_rng(0).uniform(-0.3, 0.3, 24000).astype(np.float32)
+    for attempt in range(ATTEMPTS):
+        folder = tmp_path / str(attempt)
+        options = JackOptions(connect="system:capture_1>in_1; voice-1>system:playback_1", restore=False)
+        with (
+            Session(voices=2, latency_ms=5, jack=options, record=folder) as session,
+            Rig(3, 4, "rtsep") as rig,
+        ):
+            await_wires("rtsep:voice-1", ["system:playback_1"])
+            told = subprocess.run(["jack_lsp", "-l", "rtsep:"], stdout=subprocess.PIPE, text=True, check=True)
+            rig.connect()
+            rig.play(burst)
+            status = session.status()
+        played, heard = rig.recording[:, 0], rig.recording[:, 1:]
+        start, frames = int(np.argmax(played != 0)), len(burst)
+        if status.late_hops == 0 and np.array_equal(played[start : start + frames], burst):
+            break
+    else:
+        pytest.skip(f"no undisturbed run in {ATTEMPTS}: {status.xruns} xruns, {status.late_hops} late hops")
+    latency = session.latency_samples
+    assert latency == 256
+    ports = told.stdout.split("rtsep:")
+    before = {port.split()[0]: port for port in ports if port.strip()}
+    device = jack_server.period
+    assert f"capture latency = [ {device + latency} {device + latency} ]" in before["voice-1"]
+    assert f"playback latency = [ {device + latency} {device + latency} ]" in before["in_1"]
+    total = heard[start + latency : start + latency + frames].sum(1)
+    np.testing.assert_allclose(total, burst, atol=1e-6)
+    take = read_take(folder / "take-001", ("input", "voice-1", "voice-2", "residual"))
+    np.testing.assert_array_equal(take[1:], offline_stems(Separator.load(voices=2, latency_ms=5), take[0]))
+    at = int(np.argmax(take[0] != 0))
+    np.testing.assert_array_equal(
+        heard[start + latency : start + latency + frames].T, take[1:, at : at + frames]
+    )
+
+
+def test_wires_made_by_hand_are_remembered(jack_server: JackServer, state: Path) -> None:
+    with Session(voices=1, driver="jack"):
+        await_wires("rtsep:voice-1", ["system:playback_1"])
+        subprocess.run(["jack_disconnect", "rtsep:voice-1", "system:playback_1"], check=True)
+        subprocess.run(["jack_connect", "rtsep:voice-1", "system:playback_5"], check=True)
+        await_file(
+            state / "jack-rtsep.json", ["voice-1", "system:playback_5"], ["voice-1", "system:playback_1"]
+        )
+    with Session(voices=1, driver="jack"):
+        await_wires("rtsep:voice-1", ["system:playback_5"])
+        await_wires("rtsep:in_1", ["system:capture_1"])
+    with Session(voices=1, jack=JackOptions(restore=False)):
+        await_wires("rtsep:voice-1", ["system:playback_1"])
+
+
+def await_file(path: Path, held: list[str], gone: list[str]) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while True:
+        wires = json.loads(path.read_text())["wires"] if path.exists() else []
+        if held in wires and gone not in wires:
+            return
+        assert time.monotonic() < deadline, wires
+        time.sleep(0.05)
+
+
+def test_a_port_that_comes_later_is_connected_and_so_again(jack_server: JackServer) -> None:
+    with Session(voices=1, jack=JackOptions(connect="desk:out>in_1; voice-1>desk:in")) as session:
+        status = until(session, lambda s: bool(s.notes))
+        assert any("waiting for the port: desk:out>in_1" in note for note in status.notes)
+        for _ in range(2):
+            with other_client("desk"):
+                await_wires("rtsep:in_1", ["desk:out"])
+                await_wires("rtsep:voice-1", ["desk:in"])
+            until(session, lambda s: bool(s.notes))
+
+
+def test_a_second_client_of_one_name_is_told_its_own(jack_server: JackServer) -> None:
+    with Session(voices=1, driver="jack"), Session(voices=1, driver="jack") as second:
+        status = until(second, lambda s: s.jack_client != "")
+        assert status.jack_client == "rtsep-01"
+        assert any("'rtsep-01'" in note for note in status.notes)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"jack": JackOptions(connect="system:capture_8>in_1")}, "system:capture_1"),
+        ({"jack": JackOptions(connect="voice-7>system:playback_1")}, "voice-1"),
+        ({"driver": "jack", "samplerate": 44100}, "48000"),
+        ({"driver": "jack", "blocksize": 64}, "128"),
+        ({"driver": "jack", "input": "nobody"}, "system"),
+    ],
+)
+def test_what_the_server_cannot_give_is_refused(
+    jack_server: JackServer, options: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(RtsepError, match=words):
+        Session(voices=1, **options).start()
+
+
+def test_no_server_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JACK_DEFAULT_SERVER", "nobody-runs-this")
+    with pytest.raises(RtsepError, match="'nobody-runs-this' cannot be joined"):
+        Session(voices=1, driver="jack").start()
+
+
+def test_another_block_size_is_followed(jack_server: JackServer) -> None:
+    """384 frames do not divide a hop of 256: 256 more samples of latency, told to everyone. Another client is
+    given its cycles all the time, and the engine is the same one.
+    """
+    with other_client("other") as other, Session(voices=1, driver="jack") as session:
+        before = until(session, lambda s: s.jack_client != "")
+        assert before.live_latency_samples == 512
+        subprocess.run(["jack_bufsize", "256"], check=True)
+        assert until(session, lambda s: s.blocksize == 256).live_latency_samples == 512
+        subprocess.run(["jack_bufsize", "384"], check=True)
+        after = until(session, lambda s: s.blocksize == 384)
+        assert after.live_latency_samples == session.latency_samples == 768
+        assert any("from 512 to 768 samples" in note for note in after.notes)
+        assert (after.state, after.engine_pid, after.device_losses) == ("running", before.engine_pid, 0)
+        cycles = other.cycles
+        until(session, lambda s: s.frames > after.frames + 4800)
+        assert other.cycles > cycles
+        told = subprocess.run(["jack_lsp", "-l", "rtsep:in_1"], stdout=subprocess.PIPE, text=True, check=True)
+        assert "playback latency = [ 1152 1152 ]" in told.stdout  # with the driver's 384
+
+
+@pytest.mark.parametrize(
+    ("change", "latency"), [({}, 512), ({"period": 384}, 768), ({"samplerate": 44100}, 512)]
+)
+def test_a_server_that_comes_back_is_joined_with_the_old_wires(
+    jack_server: JackServer, change: dict[str, int], latency: int
+) -> None:
+    """With another period or rate too: the same model plays on, its exact latency is told."""
+    with Session(voices=1, jack=JackOptions(connect="none")) as session:
+        subprocess.run(["jack_connect", "system:capture_2", "rtsep:in_1"], check=True)
+        until(session, lambda s: "system:capture_2>in_1" in s.wires)
+        jack_server.stop()
+        until(session, lambda s: s.state == "device-lost")
+        for name, value in change.items():
+            setattr(jack_server, name, value)
+        jack_server.start()
+        with other_client("other") as other:
+            status = until(session, lambda s: s.state == "running" and bool(s.wires))
+            assert (status.samplerate, status.blocksize) == (jack_server.samplerate, jack_server.period)
+            assert status.live_latency_samples == latency
+            assert any("came back changed" in note for note in status.notes) == bool(change)
+            await_wires("rtsep:in_1", ["system:capture_2"])
+            cycles = other.cycles
+            until(session, lambda s: s.frames > status.frames + 4800)
+            assert other.cycles > cycles
+
+
+def test_a_rate_that_was_asked_for_is_waited_for(jack_server: JackServer) -> None:
+    with Session(voices=1, driver="jack", samplerate=48000) as session:
+        jack_server.stop()
+        until(session, lambda s: s.state == "device-lost")
+        jack_server.samplerate = 44100
+        jack_server.start()
+        status = until(session, lambda s: "came back with 44100 Hz" in s.last_error)
+        assert status.state == "device-lost"
+
+
+def test_an_offline_bounce_is_exact(jack_server: JackServer) -> None:
+    """Freewheeling, faster than the engine: every block waits for its hop, none falls back."""
+    rng = np.random.default_rng(0)
+    t = np.arange(96000) / 48000
+    mixture = sum(0.1 * np.sin(2 * np.pi * f * t) for f in (220, 440, 660, 880)) + rng.normal(0, 0.01, 96000)
+    signal = mixture.astype(np.float32)
+    with (
+        Session(voices=1, latency_ms=5, jack=JackOptions(connect="none")) as session,
+        Rig(2, 12, "rtsep") as rig,
+    ):
+        rig.connect()
+        driver = jack_client("bouncer")
+        driver.activate()
+        before = until(session, lambda s: s.frames > 4800)
+        driver.set_freewheel(True)
+        rig._signal = signal
+        until(session, lambda s: s.frames > before.frames + 2 * len(signal))
+        driver.set_freewheel(False)
+        driver.close()
+        after = session.status()
+    played = rig.recording[:, 0]
+    start = int(np.argmax(played != 0))
+    np.testing.assert_array_equal(played[start : start + len(signal)], signal)
+    total = rig.recording[start + 256 : start + 256 + len(signal), 1:].sum(1)
+    np.testing.assert_allclose(total, signal, atol=2e-6)
+    assert after.late_hops == before.late_hops
+    assert after.fallback_samples == before.fallback_samples
+    voice = rig.recording[start + 256 : start + 256 + len(signal), 1]
+    assert np.abs(voice).max() > 0.05
