@@ -75,24 +75,31 @@ void JackClient::register_ports(const std::vector<std::string>& inputs, const st
     out_.assign(DeviceCallback::kMaxHostBlock * outputs_.size(), 0.0f);
 }
 
-void JackClient::start(DeviceCallback& callback, std::uint32_t latency) {
-    if (callback.device_inputs() != inputs_.size() || callback.device_outputs() != outputs_.size())
-        throw std::invalid_argument("JackClient: the callback's device channels are not the ports");
+void JackClient::start(std::uint32_t latency) {
     latency_.store(latency);
-    callback_.store(&callback);
     if (jack_.activate(client_) != 0) throw std::runtime_error("the server does not start the client");
     jack_.recompute_total_latencies(client_);
 }
 
-void JackClient::replace(DeviceCallback& callback, std::uint32_t latency) {
+// The callback comes last: what is asked of the server takes longer than a hop.
+void JackClient::play(DeviceCallback& callback, std::uint32_t latency) {
     if (callback.device_inputs() != inputs_.size() || callback.device_outputs() != outputs_.size())
         throw std::invalid_argument("JackClient: the callback's device channels are not the ports");
+    if (latency_.exchange(latency) != latency) jack_.recompute_total_latencies(client_);
     callback_.store(&callback);
-    // Both are sequentially consistent: a process callback that has not been seen to enter takes the new one.
+    await_block_end();
+}
+
+// After `callback_` was set. Both are sequentially consistent: a process callback that has not been seen to enter takes
+// the new one.
+void JackClient::await_block_end() const {
     const std::uint64_t entered = entered_.load();
     while (entered % 2 == 1 && entered_.load() == entered && alive()) std::this_thread::sleep_for(kReplaceGrain);
-    latency_.store(latency);
-    jack_.recompute_total_latencies(client_);
+}
+
+void JackClient::silence() {
+    callback_.store(nullptr);
+    await_block_end();
 }
 
 void JackClient::close() {
@@ -107,6 +114,9 @@ int JackClient::process(jack::Frames frames) {
     const auto began = Clock::now();
     if (blocksize_.load(std::memory_order_relaxed) != frames) blocksize_.store(frames, std::memory_order_relaxed);
     DeviceCallback* callback = callback_.load();
+    if (!callback)
+        for (const OwnPort& own : outputs_)
+            std::fill_n(static_cast<float*>(jack_.port_get_buffer(own.port, frames)), frames, 0.0f);
     for (jack::Frames first = 0; callback && first < frames; first += DeviceCallback::kMaxHostBlock)
         run(*callback, first, std::min<jack::Frames>(frames - first, DeviceCallback::kMaxHostBlock));
     const float took = std::chrono::duration<float>(Clock::now() - began).count();

@@ -35,11 +35,12 @@ class JackClient {
     JackClient& operator=(const JackClient&) = delete;
 
     void register_ports(const std::vector<std::string>& inputs, const std::vector<std::string>& outputs);
-    // From here on JACK runs `callback`, which must stay alive until `replace` or `close` has returned; its latency in
-    // frames is what the graph is told. Its device channels are the ports in order.
-    void start(DeviceCallback& callback, std::uint32_t latency);
-    void replace(DeviceCallback& callback, std::uint32_t latency);
-    void close();  // may not return while the server hangs
+    void start(std::uint32_t latency);  // in the graph, silent; the graph is told the latency in frames
+    // From the next block on JACK runs `callback`, which must stay alive until another one does, or `silence` has
+    // returned. Its device channels are the ports in order.
+    void play(DeviceCallback& callback, std::uint32_t latency);
+    void silence();  // runs no callback any more: an engine that has ended is late for nothing
+    void close();    // may not return while the server hangs
 
     const std::string& name() const { return name_; }  // the server's choice, where the wanted one was taken
     bool alive() const { return alive_.load(std::memory_order_acquire); }
@@ -67,6 +68,7 @@ class JackClient {
 
     int process(jack::Frames frames);
     void run(DeviceCallback& callback, jack::Frames first, jack::Frames frames);
+    void await_block_end() const;
     void wait_for_engine(const DeviceCallback& callback, jack::Frames frames);
     void tell_latency(int mode) const;
     std::string full_name(const std::string& name) const;

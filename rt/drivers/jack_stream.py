@@ -45,7 +45,7 @@ class JackStream:
     def start(self) -> None:
         """Sound from here on, and connections as their ports are there."""
         try:
-            self._client.start(self._callback, self._latency_samples)
+            self._client.start(self._latency_samples)
         except RuntimeError as error:
             self.close()
             raise DeviceRefused(
@@ -55,6 +55,7 @@ class JackStream:
         path = str(wire_file(folder, self._client.name)) if folder else ""
         self._keeper = _core.JackWires(self._client, self._wires, self._plan.remembered_ports, path)
         self._keeper.start()
+        self._client.play(self._callback, self._latency_samples)
         self._moved_at = time.monotonic()
 
     @property
@@ -64,7 +65,7 @@ class JackStream:
 
     def replace(self, callback: _core.DeviceCallback, latency_samples: int) -> None:
         """Runs another callback from the next block on, and tells the graph its latency."""
-        self._client.replace(callback, latency_samples)
+        self._client.play(callback, latency_samples)
         self._callback, self._latency_samples = callback, latency_samples
         self._last_position, self._moved_at = callback.position, time.monotonic()
 
@@ -135,6 +136,7 @@ class JackStream:
         """
 
         def leave() -> None:
+            self._client.silence()
             if hasattr(self, "_keeper"):
                 self._keeper.stop()
             self._client.close()
