@@ -28,7 +28,7 @@ def hop_times(voices: int, latency_ms: int, hops: int) -> tuple[np.ndarray, np.n
     stems = voices + 1
     device = Device(0, "bench", "none", 1, stems, float(SAMPLERATE), 0.0, 0.0, True, True)
     fmt = StreamFormat(device, device, SAMPLERATE, BLOCK, 1, stems)
-    choice = StreamChoice(fmt, [0], list(range(stems)))
+    choice = StreamChoice(fmt, [[0]], list(range(stems)))
     settings = LiveSettings(voices, None, latency_ms, "mic", None, None, None, None, None, "cpu")
     memory = TakeMemory.create(stems + 1)
     loops = []

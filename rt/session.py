@@ -13,6 +13,7 @@ from typing import IO, Any, Self
 from rtsep.kernels.errors import DeviceRefused, RtsepError, of_kind
 from rtsep.models.choir.given_pitches import F0Track
 from rtsep.rt.control.commands import BLOCK_BYTES, Control, lay_out
+from rtsep.rt.control.desk_layout import DeskLayout
 from rtsep.rt.control.parameters import mixer_parameters
 from rtsep.rt.drivers.devices import DEFAULT_INPUT, DeviceSpec
 from rtsep.rt.drivers.jack_options import JackOptions
@@ -40,6 +41,11 @@ class Session:
         output_channels: 1-based outputs to play on, in order; as many as there is something to play where
             left out.
         samplerate: Hz; the input device's own where left out.
+        route: which stem goes to which outputs, such as "voice-1>1,2; residual>3"; stems that it does not
+            name are not played. Where left out, `output_channels` in stem order.
+        input_mix: device inputs that are summed into what is separated, such as "1+2" or "1+2,3+4" for two
+            channels, in place of `input_channels`.
+        allow_feedback: play at once on the device that has the microphone too; it starts muted otherwise.
         blocksize: frames of a device block; the largest power of two up to 128 that divides the hop where
             left out.
         record: folder for takes, `take-001` and so on: `input.wav`, a file for each stem, `residual.wav`
@@ -77,6 +83,9 @@ class Session:
         output_channels: int | list[int] | tuple[int, ...] | None = None,
         samplerate: int | None = None,
         blocksize: int | None = None,
+        route: str | None = None,
+        input_mix: str | None = None,
+        allow_feedback: bool = False,
         record: str | os.PathLike[str] | None = None,
         record_format: str = "wav",
         pre_roll: bool = False,
@@ -87,21 +96,23 @@ class Session:
         driver: Driver | None = None,
         jack: JackOptions | None = None,
     ) -> None:
-        self._settings = LiveSettings(
+        self._settings = LiveSettings.asked(
+            f0,
             voices=voices,
             model=model,
             latency_ms=latency_ms,
             input=input,
-            input_channels=list(input_channels) if isinstance(input_channels, tuple) else input_channels,
+            input_channels=input_channels,
             output=output,
-            output_channels=list(output_channels) if isinstance(output_channels, tuple) else output_channels,
+            output_channels=output_channels,
             samplerate=samplerate,
             blocksize=blocksize,
+            route=route,
+            input_mix=input_mix,
+            allow_feedback=allow_feedback,
             backend=backend,
-            f0_times_s=None if f0 is None else f0.times_s.tolist(),
-            f0_hz=None if f0 is None else f0.f0_hz.tolist(),
-            stems=None if stems is None else list(stems),
-            add_ons=list(add_ons),
+            stems=stems,
+            add_ons=add_ons,
             jack=jack_settings(driver, jack),
             has_take=record is not None,
         )
@@ -125,8 +136,7 @@ class Session:
             raise RtsepError("this session has been started already", "make a new Session")
         if self._folder is not None:
             # one channel count for the take: input and every stem, as the engine will find them
-            inputs = self._settings.input_channels
-            channels = len(inputs) if isinstance(inputs, list) else 1
+            channels = self._settings.channels
             width = (len(self._settings.choice.names()) + 2) * channels
             self._takes = TakeKeeper(self._folder, width, channels, self._record_format, self._pre_roll)
         self._status_block = Block.create()
@@ -145,7 +155,8 @@ class Session:
                 self._settings.to_json(),
             )
             self._await_running()
-            self._control = Control(self._commands, mixer_parameters(self.status().stems))
+            layout = DeskLayout.from_dict(self._status_block.peek()["desk"])
+            self._control = Control(self._commands, mixer_parameters(layout))
             if self._takes is not None:
                 status = self.status()
                 plan = take_plan(status, self._takes.channels, self._record_format)

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 from rtsep.rt.cli.main import root
 from rtsep.rt.control.commands import BLOCK_BYTES, Control, lay_out
+from rtsep.rt.control.desk_layout import lay_desk
 from rtsep.rt.control.parameters import mixer_parameters
 from rtsep.rt.hop.channels import MAX_CHANNELS
 from rtsep.rt.hop.presets import OVERLAP_AT_48K, Preset
@@ -49,10 +50,11 @@ def test_embedding_examples_run() -> None:
     assert stems.shape == (5, 100, 1)
     shared = SharedMemory.create(BLOCK_BYTES)
     lay_out(shared.memory)
-    control = Control(shared, mixer_parameters(Separator.load().stems))
-    exec(live, {"session": SimpleNamespace(control=control)})
-    moved = {parameter.name: control.get(parameter.name) for parameter in control.parameters}
-    assert {name for name, value in moved.items() if value} == {"voice-1.gain", "voice-2.mute", "bypass"}
+    layout, _ = lay_desk(Separator.load().stems, [[0]], [0, 1, 2, 3, 4], 5)
+    control = Control(shared, mixer_parameters(layout))
+    exec(live, {"session": SimpleNamespace(control=control, mark=str)})
+    moved = {p.name for p in control.parameters if control.get(p.name) != p.default}
+    assert moved == {"voice-1.gain", "voice-2.mute", "bypass"}
     hops, out = np.zeros((8, 256, 1), np.float32), np.full((8, 5, 256, 1), np.nan, np.float32)
     exec(many, {"hops": hops, "out": out, "joined": np.zeros(8, np.bool_)})
     assert not out.any()

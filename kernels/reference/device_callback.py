@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsep.kernels.reference.gain_ramps import GainRamps
+from rtsep.kernels.reference.output_mixer import OutputMixer
 
 F32 = NDArray[np.float32]
 
@@ -30,6 +31,7 @@ class DeviceCallback:
         input_capacity: frames the engine may be behind before input is lost; rounded up to a power of two.
         bypass_gains: float32 [device outputs, channels]: where the delayed mixture goes in bypass.
         ramp: frames that a changed gain takes to its new value, in a straight line.
+        longest_delay: frames that a stem may be delayed by.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class DeviceCallback:
         input_capacity: int,
         bypass_gains: F32,
         ramp: int,
+        longest_delay: int = 0,
     ) -> None:
         self._picks, self._gains, self._stems, self._hop = picks, gains, stems, hop
         self._latency, self._offset = latency, latency - hop_latency
@@ -53,7 +56,10 @@ class DeviceCallback:
         self._input: dict[int, F32] = {}  # absolute frame -> samples, what the engine has yet to read
         self._losing = False
         self._bypass_gains = bypass_gains
-        self._ramps = GainRamps(np.append(np.ones(stems, np.float32), np.float32(0)), ramp)
+        self._mixer = OutputMixer(self._mix_of(np.ones(stems, np.float32), 0.0), stems, len(picks), ramp)
+        one_to_one = (np.arange(device_inputs) == np.array(picks)[:, None]).astype(np.float32)
+        self._input_shape = one_to_one.shape
+        self._input_ramps = GainRamps(one_to_one.ravel(), ramp)
         self._delivered: dict[int, F32] = {}
         self._history = [np.zeros(width, np.float32)] * FADE_SAMPLES
         self._tail: list[F32] = []
@@ -75,10 +81,9 @@ class DeviceCallback:
     def process(self, indata: F32, out: F32, flags: int = 0) -> None:
         """One device block: indata [frames, device inputs] in, out [frames, device outputs] written."""
         self.xruns += bool(flags & XRUN_FLAGS)
-        block = indata[:, self._picks]
-        self.nonfinite_samples += int((~np.isfinite(block)).sum())
-        block = np.where(np.isfinite(block), block, np.float32(0))
-        self._ramps.look(at_once=self.position == 0)
+        self._input_ramps.look(at_once=self.position == 0)
+        block = np.array([self._mixed(frame) for frame in indata], np.float32)
+        self._mixer.look(at_once=self.position == 0)
         for start in range(0, len(block), 256):  # room in the ring is looked for in chunks of this length
             self._push(block[start : start + 256], self.position + start)
         for i, mixture in enumerate(block):
@@ -96,8 +101,8 @@ class DeviceCallback:
         self._input.update({first + i: sample for i, sample in enumerate(chunk)})
 
     def _play(self, frame: int) -> F32:
-        gains = self._ramps.next()
         if frame < self._offset:
+            self._mixer.skip()
             return np.zeros(len(self._gains), np.float32)
         hop_index, index = divmod(frame - self._offset, self._hop)
         stems = self._delivered.get(hop_index)
@@ -126,21 +131,41 @@ class DeviceCallback:
                 residual = residual - stem
         self._history = [*self._history[1:], voices]
         played = np.concatenate([voices, residual])
-        return self._mix(gains[:-1], gains[-1], played, delayed)
+        return self._mixer.next(played, delayed)
 
-    def _mix(self, gains: F32, bypass: np.float32, played: F32, delayed: F32) -> F32:
-        """Stems through their gains, and the mixture over them: bypass 0 is stems alone, 1 mixture alone."""
-        stems = self._gains @ (np.repeat(gains, len(self._picks)) * played)
-        mixture = self._bypass_gains @ delayed
-        result: F32 = (np.float32(1) - bypass) * stems + bypass * mixture
-        return result
+    @property
+    def limited_samples(self) -> int:
+        """Output samples that went out at the ceiling."""
+        return self._mixer.limited_samples
+
+    def _mixed(self, frame: F32) -> F32:
+        """A frame of the device's inputs as the channels that are separated."""
+        gains = self._input_ramps.next().reshape(self._input_shape)
+        read = (gains != 0).any(axis=0)
+        self.nonfinite_samples += int((~np.isfinite(frame[read])).sum())
+        mixed: F32 = gains @ np.where(np.isfinite(frame), frame, np.float32(0))
+        return mixed
+
+    def _mix_of(self, stem_gains: F32, bypass: float) -> F32:
+        stems = self._gains * np.repeat(stem_gains, len(self._picks)) * np.float32(1 - bypass)
+        mix: F32 = np.concatenate([stems, self._bypass_gains * np.float32(bypass)], axis=1)
+        return mix
+
+    def set_mix(self, gains: F32, delays: F32, ceiling: float) -> None:
+        """What shall be a ramp later: all gains, float32 [device outputs, (S + 1) * C], the mixture last; the
+        delay of every stem in frames, float32 [S]; the largest magnitude of an output."""
+        self._mixer.set(gains, delays, ceiling)
+
+    def set_input(self, gains: F32) -> None:
+        """Where the gains of the input mix, float32 [C, device inputs], shall be a ramp later."""
+        self._input_ramps.set(gains.ravel())
 
     def set_gains(self, stem_gains: F32, bypass: float) -> None:
         """Where gains (float32 [S], 1 = as it is) and bypass (0 stems, 1 mixture) shall be a ramp later.
 
         Before the first frame they are there at once.
         """
-        self._ramps.set(np.append(stem_gains, np.float32(bypass)))
+        self._mixer.set(self._mix_of(stem_gains, bypass), np.zeros(self._stems, np.float32), np.inf)
 
     def wait_input(self, hop_index: int, timeout_s: float, grain_s: float = 1e-4) -> bool:
         """True when the whole hop has come in (no other thread runs here, so there is nothing to wait

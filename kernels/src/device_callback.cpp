@@ -24,20 +24,23 @@ std::size_t power_of_two_at_least(std::size_t n) {
 
 void count(std::atomic<std::uint64_t>& counter, std::uint64_t by) { counter.fetch_add(by, std::memory_order_relaxed); }
 
-// The connections of a matrix of gains [outputs, sources], row by row.
-std::vector<Route> routes_of(const float* gains, std::size_t outputs, std::size_t sources) {
-    std::vector<Route> routes;
-    for (std::size_t o = 0; o < outputs; ++o)
-        for (std::size_t s = 0; s < sources; ++s)
-            if (gains[o * sources + s] != 0.0f) routes.push_back({o, s, gains[o * sources + s]});
-    return routes;
+// Gains [outputs, (stems + 1) * channels] of the mixer: each stem's own gain over `gains`, and the mixture over `bypass`.
+void mix_of(const std::vector<float>& gains, const std::vector<float>& bypass_gains, const float* stem_gains, float bypass,
+            std::size_t outputs, std::size_t stems, std::size_t channels, float* mix) {
+    const std::size_t width = stems * channels;
+    for (std::size_t o = 0; o < outputs; ++o) {
+        float* row = mix + o * (width + channels);
+        for (std::size_t i = 0; i < width; ++i)
+            row[i] = gains[o * width + i] * (stem_gains ? stem_gains[i / channels] : 1.0f) * (1.0f - bypass);
+        for (std::size_t i = 0; i < channels; ++i) row[width + i] = bypass_gains[o * channels + i] * bypass;
+    }
 }
 
-// Every stem as it is, no bypass.
-std::vector<float> open_gains(std::size_t stems) {
-    std::vector<float> gains(stems + 1, 1.0f);
-    gains.back() = 0.0f;
-    return gains;
+std::vector<float> open_mix(const std::vector<float>& gains, const std::vector<float>& bypass_gains, std::size_t outputs,
+                            std::size_t stems, std::size_t channels) {
+    std::vector<float> mix(outputs * (stems + 1) * channels);
+    mix_of(gains, bypass_gains, nullptr, 0.0f, outputs, stems, channels, mix.data());
+    return mix;
 }
 
 }  // namespace
@@ -45,7 +48,7 @@ std::vector<float> open_gains(std::size_t stems) {
 DeviceCallback::DeviceCallback(std::vector<std::size_t> picks, std::size_t device_inputs, const float* gains,
                                std::size_t device_outputs, std::size_t stems, std::size_t hop, std::size_t latency,
                                std::size_t hop_latency, std::size_t input_capacity, const float* bypass_gains,
-                               std::size_t ramp)
+                               std::size_t ramp, std::size_t longest_delay)
     : picks_(std::move(picks)),
       device_inputs_(device_inputs),
       device_outputs_(device_outputs),
@@ -53,8 +56,8 @@ DeviceCallback::DeviceCallback(std::vector<std::size_t> picks, std::size_t devic
       hop_(hop),
       latency_(latency),
       delivery_offset_(latency - hop_latency),
-      routes_(routes_of(gains, device_outputs, stems * picks_.size())),
-      bypass_routes_(routes_of(bypass_gains, device_outputs, picks_.size())),
+      gains_(gains, gains + device_outputs * stems * picks_.size()),
+      bypass_gains_(bypass_gains, bypass_gains + device_outputs * picks_.size()),
       clean_(new float[kChunk * picks_.size()]()),
       input_peak_(new std::atomic<float>[picks_.size()]),
       slot_count_((delivery_offset_ + kMaxHostBlock) / hop + 4),
@@ -63,7 +66,10 @@ DeviceCallback::DeviceCallback(std::vector<std::size_t> picks, std::size_t devic
       delay_(power_of_two_at_least(latency + kChunk) * picks_.size()),
       delay_mask_(power_of_two_at_least(latency + kChunk) - 1),
       played_(stems * picks_.size()),
-      ramps_(open_gains(stems), ramp),
+      input_mixer_(picks_, device_inputs, ramp),
+      mixer_(device_outputs, stems, picks_.size(), open_mix(gains_, bypass_gains_, device_outputs, stems, picks_.size()),
+             ramp, longest_delay),
+      command_(mixer_.command_size()),
       history_(kFade * (stems - 1) * picks_.size()),
       tail_(kFade * (stems - 1) * picks_.size()) {
     const std::size_t c = channels();
@@ -94,25 +100,25 @@ void DeviceCallback::process(const float* in, float* out, std::size_t frames, un
     }
 }
 
-// Picks channels, replaces NaN and Inf by zero, keeps peaks.
+// Mixes the device's inputs into channels, keeps peaks.
 void DeviceCallback::take_chunk(const float* in, std::size_t frames) {
     const std::size_t c = channels();
-    if (!in) {
-        std::fill_n(clean_.get(), frames * c, 0.0f);
-        return;
-    }
-    for (std::size_t i = 0; i < c; ++i) {
-        float peak = 0.0f;
-        std::uint64_t bad = 0;
-        for (std::size_t f = 0; f < frames; ++f) {
-            const float x = in[f * device_inputs_ + picks_[i]];
-            const bool finite = std::fabs(x) <= std::numeric_limits<float>::max();  // false for NaN too
-            clean_[f * c + i] = finite ? x : 0.0f;
-            bad += !finite;
-            if (finite) peak = std::max(peak, std::fabs(x));
+    input_mixer_.look(position_.load(std::memory_order_relaxed) == 0);
+    std::uint64_t bad = 0;
+    for (std::size_t f = 0; f < frames; ++f) {
+        if (in) {
+            bad += input_mixer_.next(in + f * device_inputs_, clean_.get() + f * c);
+        } else {
+            input_mixer_.pass();
+            std::fill_n(clean_.get() + f * c, c, 0.0f);
         }
-        if (bad) count(counters.nonfinite_samples, bad);
-        if (peak > input_peak_[i].load(std::memory_order_relaxed)) input_peak_[i].store(peak, std::memory_order_relaxed);
+    }
+    if (bad) count(counters.nonfinite_samples, bad);
+    for (std::size_t i = 0; i < c; ++i) {
+        float peak = input_peak_[i].load(std::memory_order_relaxed);
+        const float before = peak;
+        for (std::size_t f = 0; f < frames; ++f) peak = std::max(peak, std::fabs(clean_[f * c + i]));
+        if (peak > before) input_peak_[i].store(peak, std::memory_order_relaxed);
     }
 }
 
@@ -149,16 +155,17 @@ bool DeviceCallback::is_ready(std::size_t frames) const {
 
 void DeviceCallback::play_chunk(float* out, std::uint64_t first, std::size_t frames) {
     const std::size_t c = channels();
-    std::fill_n(out, frames * device_outputs_, 0.0f);
     std::uint64_t hop_index = ~std::uint64_t{0};
     const float* stems = nullptr;
-    ramps_.look(first == 0);
+    mixer_.look(first == 0);
+    OutputMixer::Counts counts;
     for (std::size_t f = 0; f < frames; ++f) {
         const std::uint64_t frame = first + f;
         float* slot = delay_.data() + (static_cast<std::size_t>(frame) & delay_mask_) * c;
         std::copy_n(clean_.get() + f * c, c, slot);
         if (frame < delivery_offset_) {  // nothing has been sung yet: silence, and no fault
-            ramps_.next();
+            mixer_.pass();
+            std::fill_n(out + f * device_outputs_, device_outputs_, 0.0f);
             continue;
         }
         const std::uint64_t k = (frame - delivery_offset_) / hop_;
@@ -177,22 +184,25 @@ void DeviceCallback::play_chunk(float* out, std::uint64_t first, std::size_t fra
         // before `latency` frames have passed this reads what the line was filled with: zeros
         const float* delayed = delay_.data() + (static_cast<std::size_t>(frame - latency_) & delay_mask_) * c;
         play_frame(stems, static_cast<std::size_t>((frame - delivery_offset_) % hop_), delayed);
-        mix_frame(delayed, out + f * device_outputs_);
+        mixer_.next(played_.data(), delayed, out + f * device_outputs_, counts);
     }
+    if (counts.limited) count(counters.limited_samples, counts.limited);
+    if (counts.nonfinite) count(counters.nonfinite_samples, counts.nonfinite);
 }
 
-// What was played, through the gains of this frame, to the outputs `y` (zeroed); and the bypass over it. In full bypass
-// the stems are not even read: whatever is in them, the mixture goes out as it came in.
-void DeviceCallback::mix_frame(const float* delayed, float* y) {
-    const float* gains = ramps_.next();
-    const float bypass = gains[stems_];
-    if (bypass < 1.0f)
-        for (const Route& route : routes_)
-            y[route.output] += route.gain * (gains[route.source / channels()] * played_[route.source]);
-    if (bypass > 0.0f) {
-        for (std::size_t o = 0; o < device_outputs_; ++o) y[o] *= 1.0f - bypass;
-        for (const Route& route : bypass_routes_) y[route.output] += route.gain * (bypass * delayed[route.source]);
-    }
+void DeviceCallback::set_gains(const float* gains, float bypass) {
+    mix_of(gains_, bypass_gains_, gains, bypass, device_outputs_, stems_, channels(), command_.data());
+    std::fill_n(command_.end() - static_cast<std::ptrdiff_t>(stems_ + 1), stems_, 0.0f);
+    command_.back() = OutputMixer::kOff;
+    mixer_.set(command_.data());
+}
+
+void DeviceCallback::set_mix(const float* gains, const float* delays, float ceiling) {
+    const std::size_t size = device_outputs_ * mixer_.columns();
+    std::copy_n(gains, size, command_.data());
+    std::copy_n(delays, stems_, command_.data() + size);
+    command_.back() = ceiling;
+    mixer_.set(command_.data());
 }
 
 // From here on there is nothing to fade out *with*: what was played last is played backwards, so that the signal stays

@@ -6,25 +6,20 @@
 #include <memory>
 #include <vector>
 
-#include "gain_ramps.hpp"
+#include "input_mixer.hpp"
+#include "output_mixer.hpp"
 #include "ring.hpp"
 
 namespace rtsep {
 
-// A connection of a routing matrix: channel `source` * gain is added to device output channel `output`.
-struct Route {
-    std::size_t output, source;
-    float gain;
-};
-
 struct Counters {
-    std::atomic<std::uint64_t> xruns{0}, late_hops{0}, fallback_samples{0}, nonfinite_samples{0}, input_lost_frames{0},
-        callbacks{0}, max_block{0};
+    std::atomic<std::uint64_t> xruns{0}, late_hops{0}, fallback_samples{0}, nonfinite_samples{0}, limited_samples{0},
+        input_lost_frames{0}, callbacks{0}, max_block{0};
 };
 
 // All lengths in frames. Hop k holds input frames [kH, (k+1)H); its stems belong to device frames
-// [kH + delivery_offset, ...+H), where delivery_offset = latency - hop_latency. What is played goes through a gain for each
-// stem and then to the outputs; in bypass the mixture, `latency` frames old, takes its place there.
+// [kH + delivery_offset, ...+H), where delivery_offset = latency - hop_latency. What is played, and the mixture, `latency`
+// frames old, go to the outputs through an OutputMixer.
 class DeviceCallback {
    public:
     static constexpr std::size_t kFade = 64;           // 1.3 ms at 48 kHz: no click, hardly any smear
@@ -34,7 +29,7 @@ class DeviceCallback {
     DeviceCallback(std::vector<std::size_t> picks, std::size_t device_inputs, const float* gains,
                    std::size_t device_outputs, std::size_t stems, std::size_t hop, std::size_t latency,
                    std::size_t hop_latency, std::size_t input_capacity, const float* bypass_gains,
-                   std::size_t ramp);
+                   std::size_t ramp, std::size_t longest_delay);
 
     // Device thread: interleaved blocks; `in` may be null (silence). `flags` are PaStreamCallbackFlags.
     void process(const float* in, float* out, std::size_t frames, unsigned long flags);
@@ -47,8 +42,13 @@ class DeviceCallback {
     bool wait_input(std::uint64_t hop_index, double timeout_s, double grain_s) const;
     std::size_t read_hop(std::uint64_t hop_index, float* hop);         // returns how many of its frames were lost
     void deliver(std::uint64_t hop_index, const float* stems);         // [S, H, C]
-    // Where the gains [S], and last the share of the bypass, shall be a ramp later; at once before the first frame.
-    void set_gains(const float* gains_and_bypass) { ramps_.set(gains_and_bypass); }
+    // Where everything shall be a ramp later; at once before the first frame.
+    // A gain for each stem [S] over the matrix of the constructor, and the share of its bypass matrix.
+    void set_gains(const float* gains, float bypass);
+    // All gains [device outputs, (S + 1) * C], see OutputMixer; delays in frames [S]; the ceiling.
+    void set_mix(const float* gains, const float* delays, float ceiling);
+    // Gains [C, device inputs].
+    void set_input(const float* gains) { input_mixer_.set(gains); }
     float take_input_peak(std::size_t channel) { return input_peak_[channel].exchange(0.0f); }
 
     std::uint64_t position() const { return position_.load(std::memory_order_acquire); }
@@ -58,6 +58,7 @@ class DeviceCallback {
     std::size_t channels() const { return picks_.size(); }
     std::size_t device_inputs() const { return device_inputs_; }
     std::size_t device_outputs() const { return device_outputs_; }
+    std::size_t longest_delay() const { return mixer_.longest_delay(); }
     Counters counters;
 
    private:
@@ -65,14 +66,13 @@ class DeviceCallback {
     void push_input(std::size_t frames);
     void play_chunk(float* out, std::uint64_t first, std::size_t frames);
     void play_frame(const float* stems, std::size_t index, const float* delayed);
-    void mix_frame(const float* delayed, float* y);
     void lose_stems();
     bool whole_hop_in(std::uint64_t hop_index) const;
     const float* delivered(std::uint64_t hop_index) const;
 
     const std::vector<std::size_t> picks_;
     const std::size_t device_inputs_, device_outputs_, stems_, hop_, latency_, delivery_offset_;
-    std::vector<Route> routes_, bypass_routes_;
+    const std::vector<float> gains_, bypass_gains_;  // of the constructor
 
     // device thread -> engine
     std::unique_ptr<float[]> clean_;  // [kChunk, C]
@@ -92,7 +92,9 @@ class DeviceCallback {
     std::vector<float> delay_;  // the mixture, for the residual in fallback
     std::size_t delay_mask_;
     std::vector<float> played_;   // [S * C], one frame, before the gains
-    GainRamps ramps_;             // [S] gains of the stems, and last the bypass: 0 stems, 1 mixture
+    InputMixer input_mixer_;
+    OutputMixer mixer_;
+    std::vector<float> command_;  // engine thread: what is handed to the mixer
     std::vector<float> history_;  // [kFade, (S-1) * C], what was played last, to fade out from
     std::vector<float> tail_;     // [kFade, (S-1) * C]
     std::size_t history_at_ = 0, tail_at_ = kFade, fade_step_ = kFade;

@@ -1,6 +1,7 @@
 // The binding of the device callback, and its address for PortAudio.
 #include "device_callback.hpp"
 
+#include <algorithm>
 #include <limits>
 #include <memory>
 #include <utility>
@@ -24,7 +25,8 @@ extern "C" int rtsep_device_callback(const void* in, void* out, unsigned long fr
 
 std::unique_ptr<DeviceCallback> create(std::vector<std::size_t> picks, std::size_t device_inputs, const f32& gains,
                                        std::size_t stems, std::size_t hop, std::size_t latency, std::size_t hop_latency,
-                                       std::size_t input_capacity, const f32& bypass_gains, std::size_t ramp) {
+                                       std::size_t input_capacity, const f32& bypass_gains, std::size_t ramp,
+                                       std::size_t longest_delay) {
     require(!picks.empty(), "DeviceCallback: picks must name at least one input channel");
     for (const std::size_t pick : picks) require(pick < device_inputs, "DeviceCallback: a pick is not a device channel");
     require(stems >= 2 && hop >= 1, "DeviceCallback: at least one stem and the residual, and a hop of at least 1");
@@ -37,7 +39,7 @@ std::unique_ptr<DeviceCallback> create(std::vector<std::size_t> picks, std::size
     require(ramp >= 1, "DeviceCallback: ramp must be at least 1");
     return std::make_unique<DeviceCallback>(std::move(picks), device_inputs, gains.data(),
                                             static_cast<std::size_t>(gains.shape(0)), stems, hop, latency, hop_latency,
-                                            input_capacity, bypass_gains.data(), ramp);
+                                            input_capacity, bypass_gains.data(), ramp, longest_delay);
 }
 
 void process(DeviceCallback& self, const f32& in, f32& out, unsigned long flags) {
@@ -73,8 +75,31 @@ void set_gains(DeviceCallback& self, const f32& gains, float bypass) {
     require_range(bypass, 0.0, 1.0, "DeviceCallback: bypass");
     std::vector<float> targets(gains.data(), gains.data() + gains.shape(0));
     for (const float gain : targets) require_range(gain, 0.0, std::numeric_limits<float>::max(), "DeviceCallback: a gain");
-    targets.push_back(bypass);
-    self.set_gains(targets.data());
+    self.set_gains(targets.data(), bypass);
+}
+
+void set_mix(DeviceCallback& self, const f32& gains, const f32& delays, float ceiling) {
+    require(gains.ndim() == 2 && static_cast<std::size_t>(gains.shape(0)) == self.device_outputs() &&
+                static_cast<std::size_t>(gains.shape(1)) == (self.stems() + 1) * self.channels(),
+            "DeviceCallback: gains must be [device outputs, (S + 1) * C]");
+    require(delays.ndim() == 1 && static_cast<std::size_t>(delays.shape(0)) == self.stems(),
+            "DeviceCallback: delays must be [S]");
+    constexpr double largest = std::numeric_limits<float>::max();
+    for (py::ssize_t i = 0; i < gains.size(); ++i) require_range(gains.data()[i], -largest, largest, "DeviceCallback: a gain");
+    for (std::size_t s = 0; s < self.stems(); ++s)
+        require_range(delays.data()[s], 0.0, static_cast<double>(self.longest_delay()), "DeviceCallback: a delay");
+    require_range(ceiling, 0.0, std::numeric_limits<double>::infinity(), "DeviceCallback: ceiling");
+    self.set_mix(gains.data(), delays.data(), std::min(ceiling, rtsep::OutputMixer::kOff));
+}
+
+void set_input(DeviceCallback& self, const f32& gains) {
+    require(gains.ndim() == 2 && static_cast<std::size_t>(gains.shape(0)) == self.channels() &&
+                static_cast<std::size_t>(gains.shape(1)) == self.device_inputs(),
+            "DeviceCallback: gains must be [C, device inputs]");
+    constexpr double largest = std::numeric_limits<float>::max();
+    for (py::ssize_t i = 0; i < gains.size(); ++i)
+        require_range(gains.data()[i], -largest, largest, "DeviceCallback: an input gain");
+    self.set_input(gains.data());
 }
 
 std::uint64_t value(const std::atomic<std::uint64_t>& counter) { return counter.load(std::memory_order_relaxed); }
@@ -85,7 +110,7 @@ void bind_device_callback(py::module_& m) {
     py::class_<DeviceCallback>(m, "DeviceCallback")
         .def(py::init(&create), py::arg("picks"), py::arg("device_inputs"), py::arg("gains").noconvert(),
              py::arg("stems"), py::arg("hop"), py::arg("latency"), py::arg("hop_latency"), py::arg("input_capacity"),
-             py::arg("bypass_gains").noconvert(), py::arg("ramp"))
+             py::arg("bypass_gains").noconvert(), py::arg("ramp"), py::arg("longest_delay") = 0)
         .def("process", &process, py::arg("indata").noconvert(), py::arg("out").noconvert(), py::arg("flags") = 0)
         .def("is_ready", &DeviceCallback::is_ready, py::arg("frames"))
         .def("wait_input", &DeviceCallback::wait_input, py::arg("hop_index"), py::arg("timeout_s"),
@@ -93,6 +118,8 @@ void bind_device_callback(py::module_& m) {
         .def("read_hop", &read_hop, py::arg("hop_index"), py::arg("hop").noconvert())
         .def("deliver", &deliver, py::arg("hop_index"), py::arg("stems").noconvert())
         .def("set_gains", &set_gains, py::arg("stem_gains").noconvert(), py::arg("bypass"))
+        .def("set_mix", &set_mix, py::arg("gains").noconvert(), py::arg("delays").noconvert(), py::arg("ceiling"))
+        .def("set_input", &set_input, py::arg("gains").noconvert())
         .def("first_frame", &DeviceCallback::first_frame, py::arg("hop_index"))
         .def("take_input_peak", [](DeviceCallback& s, std::size_t channel) {
             require(channel < s.channels(), "DeviceCallback: no such channel");
@@ -105,6 +132,8 @@ void bind_device_callback(py::module_& m) {
                                [](const DeviceCallback& s) { return value(s.counters.fallback_samples); })
         .def_property_readonly("nonfinite_samples",
                                [](const DeviceCallback& s) { return value(s.counters.nonfinite_samples); })
+        .def_property_readonly("limited_samples",
+                               [](const DeviceCallback& s) { return value(s.counters.limited_samples); })
         .def_property_readonly("input_lost_frames",
                                [](const DeviceCallback& s) { return value(s.counters.input_lost_frames); })
         .def_property_readonly("callbacks", [](const DeviceCallback& s) { return value(s.counters.callbacks); })

@@ -68,6 +68,7 @@ def counters_text(status: Status) -> str:
     return (
         f"xruns {status.xruns}  late hops {status.late_hops}  fallback samples {status.fallback_samples}"
         + (f"  NaN/Inf {status.nonfinite_samples}" if status.nonfinite_samples else "")
+        + (f"  at the ceiling {status.limited_samples}" if status.limited_samples else "")
         + (f"  engine restarts {status.engine_restarts}" if status.engine_restarts else "")
     )
 

@@ -89,6 +89,14 @@ def option(*names: str, section: str, **kwargs: Any) -> Callable[[F], F]:
 @option("--output-device", section="Live", metavar="NAME|INDEX", help="Default device unless given.")
 @option("--output-channels", section="Live", type=CHANNEL_LIST, metavar="LIST",
         help="Where the stems go in order, from channel 1.")  # fmt: skip
+@option("--route", section="Live", metavar="LIST",
+        help='Outputs of each stem, such as "voice-1>1,2; residual>3".')  # fmt: skip
+@option("--input-mix", section="Live", metavar="LIST",
+        help='Device inputs summed into what is separated: "1+2"; "1+2,3+4" for two channels.')  # fmt: skip
+@option(
+    "--yes-feedback", section="Live", is_flag=True,
+    help="Play at once on the device that has the microphone too: it starts muted otherwise.",
+)  # fmt: skip
 @option("--samplerate", section="Live", type=POSITIVE, metavar="HZ", help="The device's own unless given.")
 @option("--blocksize", section="Live", type=POSITIVE, metavar="FRAMES",
         help="Device block; one that divides the hop adds no latency.")  # fmt: skip

@@ -51,6 +51,9 @@ class RunOptions:
     jack_name: str | None
     connect: str | None
     no_restore: bool
+    route: str | None
+    input_mix: str | None
+    yes_feedback: bool
     record: str | None
     record_format: str
     pre_roll: bool
@@ -72,6 +75,9 @@ def check_conflicts(source: Source, options: RunOptions) -> None:
         "--jack-name": options.jack_name,
         "--connect": options.connect,
         "--no-restore": options.no_restore or None,
+        "--route": options.route,
+        "--input-mix": options.input_mix,
+        "--yes-feedback": "" if options.yes_feedback else None,
         "--record": options.record,
     }
     if source.kind is Kind.DEVICE:

@@ -39,11 +39,13 @@ class Control:
         A session makes one; the memory is its way into the engine.
 
         >>> from rtsep.rt.control.commands import BLOCK_BYTES, Control, lay_out
+        >>> from rtsep.rt.control.desk_layout import lay_desk
         >>> from rtsep.rt.control.parameters import mixer_parameters
         >>> from rtsep.rt.process.shared_memory import SharedMemory
         >>> shared = SharedMemory.create(BLOCK_BYTES)
         >>> lay_out(shared.memory)
-        >>> control = Control(shared, mixer_parameters(("voice-1", "residual")))
+        >>> layout, _ = lay_desk(("voice-1", "residual"), [[0]], [0, 1], 2)
+        >>> control = Control(shared, mixer_parameters(layout))
         >>> control.update({"voice-1.gain": -6.0, "residual.mute": True})
         >>> control.get("voice-1.gain")
         -6.0

@@ -1,18 +1,28 @@
 """What can be set while the music plays: one description of every parameter, for every way to set it."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from rtsep.kernels.errors import RtsepError
+from rtsep.rt.control.desk_layout import DeskLayout
 
 # Twenty periods of 1 kHz: a ramp so long is heard as a change of level, one of less than 5 ms as a click.
 RAMP_S = 0.02
 OFF_DB = -math.inf
 LOWEST_DB, HIGHEST_DB = -60.0, 12.0  # as on a mixing desk's fader; below it there is only "off"
+INPUT_LOWEST_DB, INPUT_HIGHEST_DB = (
+    -40.0,
+    40.0,
+)  # a line signal taken for a microphone, and the other way round
+LONGEST_DELAY_MS = 250.0  # loudspeakers 85 m apart
+CEILING_LOWEST_DB, CEILING_HIGHEST_DB = -40.0, 20.0
+CEILING_DB = 0.0  # full scale: what a converter takes, so nothing that could be heard is changed
+NO_CEILING_DB = math.inf
+
+Unit = Literal["dB", "dBFS", "ms", "left..right", "dry share", "on/off"]
 
 
 @dataclass(frozen=True)
@@ -20,21 +30,24 @@ class Parameter:
     """One thing that can be set.
 
     Attributes:
-        name: `STEM.gain`, `STEM.mute`, `STEM.solo` or `bypass`.
-        unit: "dB" or "on/off".
+        name: such as `STEM.gain`, `input.gain`, `output.dim` or `bypass`.
+        unit: of the value.
         minimum, maximum: the range, both included; 0 and 1 of a switch.
         default: value at the start.
-        ramp_s: how long the sound takes to follow, in seconds.
-        off: a value outside the range that is taken too and means silence; None where there is none.
+        ramp_s: how long the sound takes to follow, in seconds; 0 where it follows at once.
+        off: a value outside the range that is taken too and means silence, or no ceiling; None where there is
+            none.
 
     Example:
+        >>> from rtsep.rt.control.desk_layout import lay_desk
         >>> from rtsep.rt.control.parameters import mixer_parameters
-        >>> [parameter.name for parameter in mixer_parameters(("drums", "residual"))][:3]
+        >>> layout, _ = lay_desk(("drums", "residual"), [[0]], [0, 1], 2)
+        >>> [parameter.name for parameter in mixer_parameters(layout)][:3]
         ['drums.gain', 'drums.mute', 'drums.solo']
     """
 
     name: str
-    unit: Literal["dB", "on/off"]
+    unit: Unit
     minimum: float
     maximum: float
     default: float
@@ -54,23 +67,43 @@ class Parameter:
         within = f"{self.minimum:g}..{self.maximum:g} {self.unit}"
         within += "" if self.off is None else f", or {self.off:g} for off"
         if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.number):
-            raise RtsepError(f"{self.name} is a level in {self.unit}, not {value!r}", f"set it to {within}")
+            kind = "level" if self.unit.startswith("dB") else "number"
+            raise RtsepError(f"{self.name} is a {kind} in {self.unit}, not {value!r}", f"set it to {within}")
         if value != self.off and not self.minimum <= value <= self.maximum:  # also NaN
             raise RtsepError(f"{self.name} {value:g} {self.unit} is out of its range", f"set it to {within}")
         return float(value)
 
 
-def mixer_parameters(stems: Sequence[str]) -> tuple[Parameter, ...]:
-    """Gain, mute and solo of every stem, in the order of the stems, and the bypass last.
-
-    Args:
-        stems: names as the engine plays them, the residual included.
-    """
+def mixer_parameters(layout: DeskLayout) -> tuple[Parameter, ...]:
+    """Those of every stem in the order of the stems, then the inputs', the outputs', and the bypass last."""
     parameters = []
-    for stem in stems:
+    for stem, sends, pan in zip(layout.stems, layout.sends, layout.pans, strict=True):
         parameters += [
             Parameter(f"{stem}.gain", "dB", LOWEST_DB, HIGHEST_DB, 0.0, RAMP_S, OFF_DB),
-            Parameter(f"{stem}.mute", "on/off", 0, 1, 0, RAMP_S),
-            Parameter(f"{stem}.solo", "on/off", 0, 1, 0, RAMP_S),
+            _switch(f"{stem}.mute"),
+            _switch(f"{stem}.solo"),
+            _switch(f"{stem}.solo-safe"),
+            Parameter(f"{stem}.pan", "left..right", -1.0, 1.0, pan, RAMP_S),
+            _switch(f"{stem}.polarity"),
+            Parameter(f"{stem}.delay", "ms", 0.0, LONGEST_DELAY_MS, 0.0, RAMP_S),
+            *(_switch(f"{stem}.to-{o + 1}", o in sends) for o in range(len(layout.outputs))),
         ]
-    return (*parameters, Parameter("bypass", "on/off", 0, 1, 0, RAMP_S))
+    gain = (INPUT_LOWEST_DB, INPUT_HIGHEST_DB, 0.0, RAMP_S, OFF_DB)
+    used = sorted({device_input for mixed in layout.inputs for device_input in mixed})
+    return (
+        *parameters,
+        Parameter("input.gain", "dB", *gain),
+        *(Parameter(f"in-{i + 1}.gain", "dB", *gain) for i in used),
+        Parameter("output.gain", "dB", LOWEST_DB, HIGHEST_DB, 0.0, RAMP_S, OFF_DB),
+        _switch("output.mute", layout.muted),
+        _switch("output.dim"),
+        Parameter(
+            "output.ceiling", "dBFS", CEILING_LOWEST_DB, CEILING_HIGHEST_DB, CEILING_DB, 0.0, NO_CEILING_DB
+        ),
+        Parameter("dry", "dry share", 0.0, 1.0, 0.0, RAMP_S),
+        _switch("bypass"),
+    )
+
+
+def _switch(name: str, on: bool = False) -> Parameter:
+    return Parameter(name, "on/off", 0, 1, float(on), RAMP_S)

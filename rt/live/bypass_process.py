@@ -10,12 +10,12 @@ import sys
 import time
 
 from rtsep.kernels.errors import RtsepError
+from rtsep.rt.control.desk_layout import DeskLayout
 from rtsep.rt.drivers.device_stream import device_timeout_s, leave_portaudio
 from rtsep.rt.drivers.driver_calls import GaveUp, call_driver
 from rtsep.rt.drivers.stream import open_stream
 from rtsep.rt.live.desk import Desk
 from rtsep.rt.live.jack_choice import find_stream
-from rtsep.rt.live.routing import routing
 from rtsep.rt.live.stream_callback import StreamShape, device_callback
 from rtsep.rt.live.stream_choice import StreamChoice
 from rtsep.rt.process.block import Block
@@ -47,9 +47,9 @@ class BypassStream:
         shape = StreamShape(
             len(stems), values["hop"], values["live_latency_samples"], values["hop_latency_samples"]
         )
-        routes = routing(len(stems), len(self._choice.picks), self._choice.outputs, fmt.outputs)
-        self._callback = device_callback(self._choice, shape, routes)
-        self._desk = Desk(stems, commands.memory, self._callback, bypassed=True)
+        self._callback = device_callback(self._choice, shape)
+        layout = DeskLayout.from_dict(values["desk"])
+        self._desk = Desk(layout, fmt.samplerate, commands.memory, self._callback, bypassed=True)
         self._frames_before = values["frames"]
         self._fallback_before = values["fallback_samples"]
         self._stream = open_stream(fmt, self._callback, values["live_latency_samples"])

@@ -1,6 +1,5 @@
-"""The mixing desk of a running stream: what was set, as gains of the device callback."""
+"""The mixing desk of a running stream: what was set, as gains, delays and the ceiling of its callback."""
 
-from collections.abc import Sequence
 from mmap import mmap
 
 import numpy as np
@@ -8,6 +7,7 @@ from numpy.typing import NDArray
 
 from rtsep.kernels import _core
 from rtsep.rt.control.commands import CommandReader
+from rtsep.rt.control.desk_layout import DeskLayout
 from rtsep.rt.control.mixer import Mixer
 
 
@@ -15,39 +15,54 @@ class Desk:
     """Takes what has been set since the last time into the callback.
 
     Args:
-        stems: names as the engine plays them, the residual included.
+        layout: what is wired to what.
+        samplerate: Hz.
         commands: memory where parameters are set, as `rtsep.rt.control.commands` lays it out.
         callback: what is steered.
         bypassed: the mixture is played whatever is set: there are no stems.
     """
 
     def __init__(
-        self, stems: Sequence[str], commands: mmap, callback: _core.DeviceCallback, *, bypassed: bool = False
+        self,
+        layout: DeskLayout,
+        samplerate: int,
+        commands: mmap,
+        callback: _core.DeviceCallback,
+        *,
+        bypassed: bool = False,
     ) -> None:
-        self._mixer = Mixer(stems)
+        self._mixer = Mixer(layout, samplerate)
         self._commands = CommandReader(commands, self._mixer.parameters)
-        self._callback, self._bypassed = callback, bypassed
-        if bypassed:
-            self._apply()
+        self._callback = callback
+        self._bypassed_values = self._mixer.defaults if bypassed else None
+        self._apply(self._mixer.defaults)
 
     @property
-    def gains(self) -> NDArray[np.float32]:
-        """Linear, of every stem."""
-        return self._mixer.gains
+    def heard(self) -> NDArray[np.bool_]:
+        """Whether anything of a stem is played."""
+        return self._mixer.heard
 
     def obey(self) -> bool:
         """True when something was set; it is in force then."""
         if not self._commands.poll():
             return False
-        self._mixer.set(self._commands.values)
-        self._apply()
+        self._apply(self._commands.values)
         return True
 
     def follow(self, callback: _core.DeviceCallback) -> None:
         """Steers another callback, as it steered the one before."""
         self._callback = callback
-        self._apply()
+        self._hand_over()
 
-    def _apply(self) -> None:
-        bypass = 1.0 if self._bypassed else self._mixer.bypass
-        self._callback.set_gains(self._mixer.gains, bypass)
+    def _apply(self, values: NDArray[np.float64]) -> None:
+        if self._bypassed_values is not None:
+            self._bypassed_values[...] = values
+            self._bypassed_values[-1] = 1.0  # the last parameter is the bypass
+            values = self._bypassed_values
+        self._mixer.set(values)
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        mixer = self._mixer
+        self._callback.set_mix(mixer.gains, mixer.delays, mixer.ceiling)
+        self._callback.set_input(mixer.input_gains)

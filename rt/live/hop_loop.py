@@ -16,7 +16,6 @@ from rtsep.rt.drivers.stream import open_stream
 from rtsep.rt.fallback import load_or_fall_back, take_over
 from rtsep.rt.live.desk import Desk
 from rtsep.rt.live.live_report import LiveReport
-from rtsep.rt.live.routing import routing
 from rtsep.rt.live.settings import LiveSettings
 from rtsep.rt.live.stream_callback import changes, device_callback, latency_facts, stream_shape
 from rtsep.rt.live.stream_choice import StreamChoice
@@ -58,7 +57,7 @@ class HopLoop:
         scheduling: str,
         state: State | None = None,
     ) -> None:
-        fmt, channels = choice.format, len(choice.picks)
+        fmt, channels = choice.format, len(choice.inputs)
         self._choice = choice
         separator, notes = load_or_fall_back(
             settings.model,
@@ -73,11 +72,10 @@ class HopLoop:
         )
         self._separator = separator
         hop, stems = separator.hop, len(separator.stems)
-        routes = self._routes = routing(stems, channels, choice.outputs, fmt.outputs)
+        layout, desk_notes = choice.desk(separator.stems)
         self._shape = stream_shape(separator, fmt.blocksize)
-        self._callback = device_callback(choice, self._shape, routes)
-        self._played = np.any(routes.gains.reshape(-1, stems, channels), axis=(0, 2))
-        self._desk = Desk(separator.stems, commands, self._callback)
+        self._callback = device_callback(choice, self._shape)
+        self._desk = Desk(layout, fmt.samplerate, commands, self._callback)
         self._hop_index = 0
         self._hop = np.zeros((hop, channels), np.float32)
         self._stems = np.zeros((stems, hop, channels), np.float32)
@@ -104,10 +102,11 @@ class HopLoop:
             "output_device": fmt.output.name,
             "engine_pid": os.getpid(),
             "stream": choice.as_dict(),
+            "desk": layout.as_dict(),
             "hop_latency_samples": separator.hop_latency_samples,
             "scheduling": scheduling + (", memory locked" if lock_memory() else ""),
         }
-        notes = notes + routes.notes + changes(block.peek(), fmt.samplerate, self._shape.latency_samples)
+        notes = notes + desk_notes + changes(block.peek(), fmt.samplerate, self._shape.latency_samples)
         if not scheduling.startswith(REAL_TIME) and (hint := rights_hint()):
             notes.append(hint)
         self._report = LiveReport(
@@ -200,7 +199,7 @@ class HopLoop:
         new, before = self._choice.format.blocksize, self._shape
         self._shape = stream_shape(self._separator, new)
         if self._shape != before:
-            self._callback, self._hop_index = device_callback(self._choice, self._shape, self._routes), 0
+            self._callback, self._hop_index = device_callback(self._choice, self._shape), 0
             self._desk.follow(self._callback)
             self._stream.replace(self._callback, self._shape.latency_samples)
             if self._take is not None:
@@ -231,7 +230,7 @@ class HopLoop:
     def _listen(self) -> None:
         """The model may rest where nobody hears what it does; a take has every stem."""
         if self._take is None:
-            self._separator.listen_to(np.logical_and(self._played, self._desk.gains > 0))
+            self._separator.listen_to(self._desk.heard)
 
     def run_hop(self) -> None:
         """Separates the next hop, or lets it pass where its stems could not be played any more."""

@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 from rtsep.kernels.errors import DeviceRefused
+from rtsep.models.mask_model import RESIDUAL
+from rtsep.rt.control.desk_layout import parse_input_mix, parse_route
 from rtsep.rt.drivers.device_stream import StreamFormat
 from rtsep.rt.drivers.devices import Device
 from rtsep.rt.drivers.jack_options import JackOptions, Wire
@@ -38,7 +40,9 @@ def find_stream(choice: StreamChoice) -> StreamChoice:
         DeviceRefused: it is not there, or another one.
     """
     plan = choice.format.jack
-    return find_again(choice) if plan is None else find_jack_again(plan, choice.format.samplerate)
+    if plan is None:
+        return find_again(choice)
+    return replace(choice, format=find_jack_again(plan, choice.format.samplerate))
 
 
 def choose_jack_stream(settings: LiveSettings, options: JackOptions) -> StreamChoice:
@@ -55,13 +59,12 @@ def choose_jack_stream(settings: LiveSettings, options: JackOptions) -> StreamCh
         )
     if settings.blocksize is not None:
         _require_period(settings.blocksize, server.period)
-    numbers = settings.input_channels
-    numbers = [numbers] if isinstance(numbers, int) else list(numbers or [1])
-    stems = [*settings.choice.names(), "residual"]
+    numbers, inputs = _inputs(settings)
+    stems = [*settings.choice.names(), RESIDUAL]
     plan = JackPlan(
         options.name,
         input_names(len(numbers)),
-        stem_port_names(stems, len(numbers)),
+        _output_names(settings, stems, len(inputs)),
         folder=prepare_folder(state_folder()),
         one_rate=_one_rate(settings),
         asked_blocksize=settings.blocksize,
@@ -77,7 +80,27 @@ def choose_jack_stream(settings: LiveSettings, options: JackOptions) -> StreamCh
         wires=wanted_wires(asked, known, usual),
         remembered_ports=list(dict.fromkeys([*known.ports, *plan.inputs, *plan.outputs])),
     )
-    return _choice(plan, server)
+    fmt = _format(plan, server)
+    return StreamChoice(fmt, inputs, list(range(fmt.outputs)), settings.route)
+
+
+def _inputs(settings: LiveSettings) -> tuple[list[int], list[list[int]]]:
+    """Ports of the device, counted from 1, that get a port here; and which of these, from 0, are mixed."""
+    if settings.input_mix is not None:
+        mix = parse_input_mix(settings.input_mix)
+        used = sorted({place for mixed in mix for place in mixed})
+        return [place + 1 for place in used], [[used.index(place) for place in mixed] for mixed in mix]
+    numbers = settings.input_channels
+    numbers = [numbers] if isinstance(numbers, int) else list(numbers or [1])
+    return numbers, [[place] for place in range(len(numbers))]
+
+
+def _output_names(settings: LiveSettings, stems: list[str], channels: int) -> list[str]:
+    """A port for each stem; with a route, a port for each output that it names."""
+    if settings.route is None:
+        return stem_port_names(stems, channels)
+    routed = parse_route(settings.route, stems).values()
+    return [f"out_{place + 1}" for place in range(max(place for some in routed for place in some) + 1)]
 
 
 def wanted_wires(asked: list[Wire] | None, known: Remembered, usual: list[Wire]) -> list[Wire]:
@@ -119,15 +142,14 @@ def _require_period(asked: int, period: int) -> None:
         )
 
 
-def _choice(plan: JackPlan, server: JackServer) -> StreamChoice:
+def _format(plan: JackPlan, server: JackServer) -> StreamFormat:
     inputs, outputs = len(plan.inputs), len(plan.outputs)
     name = f"JACK server {server_name()}"
     device = Device(-1, name, HOST_API, inputs, outputs, float(server.samplerate), None, None, False, False)
-    fmt = StreamFormat(device, device, server.samplerate, server.period, inputs, outputs, plan)
-    return StreamChoice(fmt, list(range(inputs)), list(range(outputs)))
+    return StreamFormat(device, device, server.samplerate, server.period, inputs, outputs, plan)
 
 
-def find_jack_again(plan: JackPlan, samplerate: int) -> StreamChoice:
+def find_jack_again(plan: JackPlan, samplerate: int) -> StreamFormat:
     """The same client on the server as it is now; `samplerate` was its rate before.
 
     Raises:
@@ -144,4 +166,4 @@ def find_jack_again(plan: JackPlan, samplerate: int) -> StreamChoice:
             f"the JACK server came back with a period of {server.period} instead of {plan.asked_blocksize}",
             f"start it with -p {plan.asked_blocksize}, or start rtsep again",
         )
-    return _choice(plan, server)
+    return _format(plan, server)

@@ -20,6 +20,7 @@ COUNTERS = (
     "skipped_hops",
     "fallback_samples",
     "nonfinite_samples",
+    "limited_samples",
     "input_lost_frames",
     "device_losses",
 )
@@ -93,6 +94,7 @@ class LiveReport:
             "skipped_hops": self.skipped_hops,
             "fallback_samples": callback.fallback_samples,
             "nonfinite_samples": callback.nonfinite_samples,
+            "limited_samples": callback.limited_samples,
             "input_lost_frames": callback.input_lost_frames,
         }
 

@@ -9,6 +9,7 @@ import numpy as np
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.build import ModelChoice
 from rtsep.models.choir.given_pitches import F0Track
+from rtsep.rt.control.desk_layout import parse_input_mix
 from rtsep.rt.drivers.devices import DeviceSpec
 from rtsep.rt.drivers.jack_options import JackOptions
 
@@ -50,6 +51,24 @@ class LiveSettings:
     add_ons: list[str] = field(default_factory=list)
     jack: dict[str, Any] | None = None
     has_take: bool = False
+    route: str | None = None
+    input_mix: str | None = None
+    allow_feedback: bool = False
+
+    @classmethod
+    def asked(cls, f0: F0Track | None, **values: Any) -> Self:
+        """As a host names them: tuples for lists, a track of pitches."""
+        plain: dict[str, Any] = {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
+        if f0 is not None:
+            plain |= {"f0_times_s": f0.times_s.tolist(), "f0_hz": f0.f0_hz.tolist()}
+        return cls(**plain)
+
+    @property
+    def channels(self) -> int:
+        """How many are separated."""
+        if self.input_mix is not None:
+            return len(parse_input_mix(self.input_mix))
+        return len(self.input_channels) if isinstance(self.input_channels, list) else 1
 
     @property
     def choice(self) -> ModelChoice:

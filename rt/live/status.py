@@ -26,7 +26,8 @@ class Status:
         skipped_hops: hops not separated because they would have come too late anyway (part of `late_hops`
             mostly).
         fallback_samples: frames in which the delayed mixture stood in for stems.
-        nonfinite_samples: NaN and Inf input samples replaced by zero.
+        nonfinite_samples: NaN and Inf samples of the input, and of the output, replaced by zero.
+        limited_samples: output samples that went out at the ceiling (`output.ceiling`).
         input_lost_frames: input frames lost because the engine had stalled for seconds.
         device_losses: times the device went away.
         engine_restarts: times the engine was started again after it had failed; engine_pid: its process.
@@ -65,6 +66,7 @@ class Status:
     skipped_hops: int = 0
     fallback_samples: int = 0
     nonfinite_samples: int = 0
+    limited_samples: int = 0
     input_lost_frames: int = 0
     device_losses: int = 0
     engine_restarts: int = 0

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from rtsep.kernels import _core
-from rtsep.rt.control.parameters import RAMP_S
-from rtsep.rt.live.routing import Routing
+from rtsep.rt.control.parameters import LONGEST_DELAY_MS, RAMP_S
 from rtsep.rt.live.stream_choice import StreamChoice, buffering_samples
 from rtsep.rt.separator import Separator
 
@@ -48,18 +49,19 @@ def changes(before: dict[str, Any], samplerate: int, latency_samples: int) -> li
     ]
 
 
-def device_callback(choice: StreamChoice, shape: StreamShape, routes: Routing) -> _core.DeviceCallback:
-    """What the device runs for a stream."""
-    fmt = choice.format
+def device_callback(choice: StreamChoice, shape: StreamShape) -> _core.DeviceCallback:
+    """What the device runs for a stream; silent until a `Desk` steers it."""
+    fmt, channels = choice.format, len(choice.inputs)
     return _core.DeviceCallback(
-        choice.picks,
+        [mixed[0] for mixed in choice.inputs],
         fmt.inputs,
-        routes.gains,
+        np.zeros((fmt.outputs, shape.stems * channels), np.float32),
         shape.stems,
         shape.hop,
         shape.latency_samples,
         shape.hop_latency_samples,
         max(round(INPUT_RING_S * fmt.samplerate), INPUT_RING_BLOCKS * fmt.blocksize),
-        routes.bypass,
+        np.zeros((fmt.outputs, channels), np.float32),
         round(RAMP_S * fmt.samplerate),
+        round(LONGEST_DELAY_MS * fmt.samplerate / 1000.0),
     )

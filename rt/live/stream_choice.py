@@ -3,10 +3,13 @@ back.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 from rtsep.kernels.errors import DeviceRefused
+from rtsep.models.mask_model import RESIDUAL
+from rtsep.rt.control.desk_layout import DeskLayout, lay_desk, parse_input_mix, parse_route
 from rtsep.rt.drivers.device_stream import MAX_BLOCK, StreamFormat, jack_period
 from rtsep.rt.drivers.devices import Device, find_device, find_same, list_devices, pick_channels
 from rtsep.rt.drivers.jack_ports import JackPlan
@@ -16,6 +19,10 @@ from rtsep.rt.live.settings import LiveSettings
 # Longer blocks leave less of the device's own latency to win, shorter ones cost CPU: 2.7 ms at 48 kHz.
 LARGEST_DEFAULT_BLOCK = 128
 SMALLEST_DEFAULT_BLOCK = 16  # 3000 callbacks a second at 48 kHz
+MUTED_NOTE = (
+    "microphone and loudspeakers of one device: the output starts muted against feedback; "
+    "set output.mute to off, or start with --yes-feedback"
+)
 
 
 def default_blocksize(hop: int) -> int:
@@ -33,11 +40,32 @@ def buffering_samples(blocksize: int, hop: int) -> int:
 
 @dataclass(frozen=True)
 class StreamChoice:
-    """A stream and the 0-based channels used of it: `picks` of the input, `outputs` in stem order."""
+    """A stream and the 0-based channels used of it.
+
+    Attributes:
+        format: what is opened.
+        inputs: of each channel that is separated, the device inputs that are mixed into it.
+        outputs: in stem order, where no route names others.
+        route: as for `parse_route`, or None.
+        muted: the output starts muted, against feedback.
+    """
 
     format: StreamFormat
-    picks: list[int]
+    inputs: list[list[int]]
     outputs: list[int]
+    route: str | None = None
+    muted: bool = False
+
+    def desk(self, stems: Sequence[str]) -> tuple[DeskLayout, list[str]]:
+        """How stems of these names are wired, and what the user should know.
+
+        Raises:
+            RtsepError: a route that cannot be.
+        """
+        layout, notes = lay_desk(
+            stems, self.inputs, self.outputs, self.format.outputs, self.route, muted=self.muted
+        )
+        return layout, [*notes, *([MUTED_NOTE] if self.muted else [])]
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -50,7 +78,7 @@ class StreamChoice:
         parts: dict[str, Any] = {side: Device(**fmt[side]) for side in ("input", "output")}
         if fmt["jack"] is not None:
             parts["jack"] = JackPlan(**fmt["jack"])
-        return cls(StreamFormat(**(fmt | parts)), values["picks"], values["outputs"])
+        return cls(**(values | {"format": StreamFormat(**(fmt | parts))}))
 
 
 def choose_stream(settings: LiveSettings) -> StreamChoice:
@@ -62,16 +90,25 @@ def choose_stream(settings: LiveSettings) -> StreamChoice:
     devices = list_devices()
     source = find_device(settings.input, "input", devices)
     target = find_device(settings.output, "output", devices, host_api=source.host_api)
-    picks = pick_channels(settings.input_channels, source, "input")
+    inputs = _inputs(settings, source)
     outputs = pick_channels(settings.output_channels, target, "output")
-    if settings.output_channels is None:  # no more than there is something to play on
-        outputs = outputs[: (len(settings.choice.names()) + 1) * len(picks)]
+    stems = [*settings.choice.names(), RESIDUAL]
+    if settings.route is not None:
+        places = parse_route(settings.route, stems, target.outputs).values()
+        routed = sorted({place for some in places for place in some})
+        outputs = outputs if settings.output_channels is not None else routed
+        used = max(*outputs, *routed) if routed else max(outputs)
+    else:
+        if settings.output_channels is None:  # no more than there is something to play on
+            outputs = outputs[: len(stems) * len(inputs)]
+        used = max(outputs)
     samplerate = settings.samplerate or round(source.samplerate)
     asked = settings.blocksize
     if asked is not None and not 1 <= asked <= MAX_BLOCK:
         raise DeviceRefused(f"block size {asked} is outside 1..{MAX_BLOCK}", "leave it out")
     blocksize = asked or default_blocksize(Preset(samplerate, settings.latency_ms).hop)
-    fmt = StreamFormat(source, target, samplerate, blocksize, max(picks) + 1, max(outputs) + 1)
+    deepest = max(place for mixed in inputs for place in mixed)
+    fmt = StreamFormat(source, target, samplerate, blocksize, deepest + 1, used + 1)
     if fmt.is_jack:
         period = jack_period(fmt)
         if asked not in (None, period):
@@ -80,7 +117,26 @@ def choose_stream(settings: LiveSettings) -> StreamChoice:
                 f"leave it out or start the server with -p {asked}",
             )
         fmt = replace(fmt, blocksize=period)
-    return StreamChoice(fmt, picks, outputs)
+    muted = not settings.allow_feedback and _may_feed_back(fmt)
+    return StreamChoice(fmt, inputs, outputs, settings.route, muted)
+
+
+def _inputs(settings: LiveSettings, source: Device) -> list[list[int]]:
+    if settings.input_mix is None:
+        return [[pick] for pick in pick_channels(settings.input_channels, source, "input")]
+    if settings.input_channels is not None:
+        raise DeviceRefused(
+            "--input-channels and --input-mix both say what is separated", "leave one of them out"
+        )
+    mix = parse_input_mix(settings.input_mix)
+    for mixed in mix:
+        pick_channels([place + 1 for place in mixed], source, "input")  # refuses what is not there
+    return mix
+
+
+def _may_feed_back(fmt: StreamFormat) -> bool:
+    """A microphone and loudspeakers in one housing hear each other. What is wired in JACK is the user's."""
+    return not fmt.is_jack and fmt.input.name == fmt.output.name
 
 
 def find_again(choice: StreamChoice) -> StreamChoice:

@@ -49,7 +49,7 @@ from rtsep.rt.process.block import Block
 from rtsep.rt.live.stream_choice import StreamChoice
 settings = LiveSettings(2, "choir", 11, "mic", None, None, None, None, None, "cpu")
 device = Device(0, "gone", "none", 1, 3, 48000.0, 0.0, 0.0, True, True)
-choice = StreamChoice(StreamFormat(device, device, 48000, 128, 1, 3), [0], [0, 1, 2])
+choice = StreamChoice(StreamFormat(device, device, 48000, 128, 1, 3), [[0]], [0, 1, 2])
 block = Block.create()
 os.set_inheritable(block.shared.fd, True)
 os.close(0)

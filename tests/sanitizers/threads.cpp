@@ -110,7 +110,7 @@ void callback_engine_and_controller() {
         for (std::size_t c = 0; c < kChannels; ++c) gains[c * kSources + s * kChannels + c] = 1.0f;  // the sum of stems
     for (std::size_t c = 0; c < kChannels; ++c) bypass[c * kChannels + c] = 1.0f;
     DeviceCallback callback({0, 1}, kChannels, gains.data(), kOutputs, kStems, kHop, kLatency, kHopLatency, 1024,
-                            bypass.data(), 50);
+                            bypass.data(), 50, 16);
 
     // As on stage: a controller leaves its wishes in a snapshot, the engine looks at it once a hop.
     const Memory memory = aligned(ValueSnapshot::bytes(kStems + 1));
@@ -138,7 +138,7 @@ void callback_engine_and_controller() {
                 for (std::size_t s = 0; s <= kStems; ++s) targets[s] = static_cast<float>(values[s]);
                 for (std::size_t s = 1; s < kStems; ++s)
                     if (values[s] != values[0]) fail("snapshot", k, values[s], values[0]);
-                callback.set_gains(targets);
+                callback.set_gains(targets, targets[kStems]);
             }
             callback.read_hop(k, hop.data());
             // Stems that are exact shares of the delayed input.

@@ -64,8 +64,9 @@ def session(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> type[FakeSession
 def test_every_option_reaches_the_session(capfd: Capture, session: type[FakeSession]) -> None:
     Path("f0.csv").write_text("0,330,220\n")
     options = "--input USB --input-channels 3 --output-device 5 --output-channels 1-2 --voices 2 --latency 21"
+    desk = ["--route", "voice-1>1; voice-2>2", "--input-mix", "1+2", "--yes-feedback"]
     more = "--samplerate 44100 --blocksize 64 --record take --backend cpu --model choir-fixed --f0 f0.csv"
-    assert run_command(capfd, *options.split(), *more.split()).code == 0
+    assert run_command(capfd, *options.split(), *more.split(), *desk).code == 0
     settings = session.last.settings
     assert settings.pop("f0").voices == 2
     assert settings == {
@@ -75,6 +76,9 @@ def test_every_option_reaches_the_session(capfd: Capture, session: type[FakeSess
         "input_channels": [3],
         "output": "5",
         "output_channels": [1, 2],
+        "route": "voice-1>1; voice-2>2",
+        "input_mix": "1+2",
+        "allow_feedback": True,
         "voices": 2,
         "latency_ms": 21,
         "samplerate": 44100,

@@ -12,13 +12,16 @@ import pytest
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.control.commands import BLOCK_BYTES, CommandReader, Control, lay_out
+from rtsep.rt.control.desk_layout import lay_desk
 from rtsep.rt.control.mixer import Mixer
 from rtsep.rt.control.parameters import RAMP_S, mixer_parameters
 from rtsep.rt.process.shared_memory import SharedMemory
 from rtsep.rt.process.write_lock import WriteLock
 
 STEMS = ("vocals", "drums", "residual")
-COUNT = len(mixer_parameters(STEMS))
+LAYOUT, _ = lay_desk(STEMS, [[0]], [0, 1, 2], 3)
+COUNT = len(mixer_parameters(LAYOUT))
+GAINS = [i for i, p in enumerate(mixer_parameters(LAYOUT)) if p.name in [f"{stem}.gain" for stem in STEMS]]
 
 
 def block() -> SharedMemory:
@@ -29,23 +32,25 @@ def block() -> SharedMemory:
 
 def both_ends() -> tuple[Control, CommandReader]:
     shared = block()
-    return Control(shared, mixer_parameters(STEMS)), CommandReader(shared.memory, COUNT)
+    return Control(shared, mixer_parameters(LAYOUT)), CommandReader(shared.memory, COUNT)
 
 
 def heard(control: Control, reader: CommandReader) -> tuple[list[float], float]:
-    """Gains in dB, off as -inf, and the bypass, as the engine takes them."""
+    """Gains in dB, off as -inf, and that of the mixture (the bypass), as the engine takes them."""
     assert reader.poll()
-    mixer = Mixer(STEMS)
+    mixer = Mixer(LAYOUT, 48000)
     mixer.set(reader.values)
     with np.errstate(divide="ignore"):
-        return [round(float(g), 3) for g in 20 * np.log10(mixer.gains)], mixer.bypass
+        levels_db = 20 * np.log10(np.diag(mixer.gains[:, :3]).astype(float))
+    return [round(float(level), 3) for level in levels_db], float(mixer.gains[2, 3])
 
 
 def test_parameters_describe_themselves() -> None:
     control, _ = both_ends()
     names = [parameter.name for parameter in control.parameters]
-    assert names[:4] == ["vocals.gain", "vocals.mute", "vocals.solo", "drums.gain"]
-    assert names[-2:] == ["residual.solo", "bypass"]
+    of_stem = ["gain", "mute", "solo", "solo-safe", "pan", "polarity", "delay", "to-1", "to-2", "to-3"]
+    assert names[:11] == [*(f"vocals.{name}" for name in of_stem), "drums.gain"]
+    assert names[-2:] == ["dry", "bypass"]
     gain, mute = control.parameters[:2]
     assert (gain.unit, gain.minimum, gain.maximum, gain.default, gain.ramp_s) == ("dB", -60, 12, 0, RAMP_S)
     assert gain.off == -math.inf
@@ -62,9 +67,11 @@ def test_nothing_is_sent_before_something_is_set() -> None:
 
 
 def test_defaults_change_nothing() -> None:
-    mixer = Mixer(STEMS)
-    np.testing.assert_array_equal(mixer.gains, np.ones(3))
-    assert mixer.bypass == 0
+    mixer = Mixer(LAYOUT, 48000)
+    np.testing.assert_array_equal(mixer.gains, np.eye(3, 4))
+    np.testing.assert_array_equal(mixer.input_gains, [[1.0]])
+    np.testing.assert_array_equal(mixer.delays, 0)
+    assert mixer.ceiling == 1.0
 
 
 def test_gain_and_off() -> None:
@@ -103,7 +110,9 @@ def test_mute_and_solo(on: tuple[str, ...], silent: tuple[str, ...]) -> None:
 def test_bypass_leaves_the_faders() -> None:
     control, reader = both_ends()
     control.update({"vocals.gain": -9.0, "bypass": True})
-    assert heard(control, reader) == ([-9.0, 0.0, 0.0], 1.0)
+    assert heard(control, reader) == ([-math.inf] * 3, 1.0)
+    control.set("bypass", False)
+    assert heard(control, reader) == ([-9.0, 0.0, 0.0], 0.0)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +150,7 @@ def test_what_is_wrong_is_refused_in_one_line_and_changes_nothing(
 
 def test_an_engine_that_starts_again_finds_what_was_set() -> None:
     shared = block()
-    control, first = Control(shared, mixer_parameters(STEMS)), CommandReader(shared.memory, COUNT)
+    control, first = Control(shared, mixer_parameters(LAYOUT)), CommandReader(shared.memory, COUNT)
     control.set("vocals.gain", -6.0)
     assert first.poll()
     second = CommandReader(SharedMemory(shared.fd).memory, COUNT)
@@ -150,7 +159,7 @@ def test_an_engine_that_starts_again_finds_what_was_set() -> None:
 
 
 def _set_for_ever(fd: int) -> None:
-    control, number = Control(SharedMemory(fd), mixer_parameters(STEMS)), 0
+    control, number = Control(SharedMemory(fd), mixer_parameters(LAYOUT)), 0
     while True:
         number += 1
         level = -(number % 1000) / 100
@@ -168,7 +177,7 @@ def test_many_set_at_once_arrive_at_once() -> None:
         deadline = time.monotonic() + 30
         while len(seen) < 500 and time.monotonic() < deadline:
             if reader.poll():
-                gains = reader.values[:-1:3]
+                gains = reader.values[GAINS]
                 assert (gains == gains[0]).all()
                 assert reader.values[-1] == round(-100 * gains[0] + 1) % 2
                 seen.add(float(gains[0]))
@@ -192,11 +201,11 @@ def test_threads_of_a_host_lose_nothing() -> None:
     for thread in threads:
         thread.join()
     assert reader.poll()
-    assert (reader.values[0], reader.values[3]) == (-19.99, -19.99)
+    assert tuple(reader.values[GAINS][:2]) == (-19.99, -19.99)
 
 
 def _fade(fd: int, name: str) -> None:
-    control = Control(SharedMemory(fd), mixer_parameters(STEMS))
+    control = Control(SharedMemory(fd), mixer_parameters(LAYOUT))
     for step in range(2000):
         control.set(name, -step / 100)
 
@@ -210,21 +219,21 @@ def test_processes_lose_nothing_of_each_other() -> None:
         writer.start()
     for writer in writers:
         writer.join()
-    control, reader = Control(shared, mixer_parameters(STEMS)), CommandReader(shared.memory, COUNT)
+    control, reader = Control(shared, mixer_parameters(LAYOUT)), CommandReader(shared.memory, COUNT)
     assert reader.poll()
-    assert (reader.values[0], reader.values[3]) == (-19.99, -19.99)
+    assert tuple(reader.values[GAINS][:2]) == (-19.99, -19.99)
     assert (control.get("vocals.gain"), control.values()["drums.gain"]) == (-19.99, -19.99)
 
 
 def test_the_next_writer_makes_good_what_one_that_died_left() -> None:
     """An odd sequence number: the engine reads nothing more, and all of it again with the next Control."""
     shared = block()
-    Control(shared, mixer_parameters(STEMS)).set("vocals.gain", -6.0)
+    Control(shared, mixer_parameters(LAYOUT)).set("vocals.gain", -6.0)
     sequence = int.from_bytes(shared.memory[16:24], sys.byteorder)
     shared.memory[16:24] = (sequence + 1).to_bytes(8, sys.byteorder)
     reader = CommandReader(shared.memory, COUNT)
     assert not reader.poll()
-    assert Control(shared, mixer_parameters(STEMS)).get("vocals.gain") == -6.0
+    assert Control(shared, mixer_parameters(LAYOUT)).get("vocals.gain") == -6.0
     assert reader.poll()
     assert reader.values[0] == -6.0
 
@@ -237,7 +246,7 @@ def _hold_for_ever(fd: int, held: Any) -> None:
 
 def test_a_writer_that_stands_still_is_told_and_one_that_dies_gives_way() -> None:
     shared = block()
-    control, context = Control(shared, mixer_parameters(STEMS)), multiprocessing.get_context("fork")
+    control, context = Control(shared, mixer_parameters(LAYOUT)), multiprocessing.get_context("fork")
     held = context.Event()
     holder = context.Process(target=_hold_for_ever, args=(shared.fd, held))
     holder.start()

@@ -5,7 +5,6 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from rtsep.kernels.errors import RtsepError
@@ -18,7 +17,6 @@ from rtsep.rt.drivers.devices import (
     number_twins,
     pick_channels,
 )
-from rtsep.rt.live.routing import routing
 from rtsep.rt.live.stream_choice import buffering_samples, default_blocksize
 
 
@@ -149,48 +147,6 @@ def test_channels_count_from_one() -> None:
     ):
         with pytest.raises(RtsepError, match=message):
             pick_channels(wrong, DEVICES[1], "input")
-
-
-def test_each_stem_on_its_output_and_the_residual_next() -> None:
-    full = routing(5, 1, [0, 1, 2, 3, 4], 8)
-    np.testing.assert_array_equal(full.gains[:5], np.eye(5))
-    assert not full.gains[5:].any()
-    assert full.notes == []
-    short = routing(5, 1, [3, 2, 1, 0], 4)
-    np.testing.assert_array_equal(short.gains, np.eye(4, 5)[::-1])
-    assert short.notes == ["4 outputs for 4 stems: the residual is not played"]
-
-
-def test_stereo_stems_on_pairs() -> None:
-    np.testing.assert_array_equal(routing(3, 2, [0, 1, 2, 3, 4, 5], 6).gains, np.eye(6))
-
-
-@pytest.mark.parametrize(("stems", "outputs"), [(4, 1), (4, 2), (4, 3), (3, 2), (2, 1)])
-def test_too_few_outputs_pan_with_equal_power(stems: int, outputs: int) -> None:
-    found = routing(stems + 1, 1, list(range(outputs)), outputs)
-    gains = found.gains
-    np.testing.assert_allclose((gains**2).sum(0)[:stems], 1, atol=1e-6)
-    assert not gains[:, stems].any()
-    assert gains[0, 0] == pytest.approx(1)
-    assert gains[-1, stems - 1] == pytest.approx(1)
-    centre = (gains[:, :stems] ** 2 * np.arange(outputs)[:, None]).sum(0)
-    assert (np.diff(centre) > 0).all() or outputs == 1
-    assert f"{outputs} outputs for {stems} stems" in found.notes[0]
-
-
-@pytest.mark.parametrize("channels", [1, 2, 3])
-@pytest.mark.parametrize("outputs", range(1, 10))
-def test_the_bypass_sums_to_the_mixture(channels: int, outputs: int) -> None:
-    """Whatever is connected: over all outputs each audio channel is there once (their mean where there are
-    fewer outputs than channels), and no output is used that was not asked for.
-    """
-    used = list(range(1, outputs + 1))
-    found = routing(3, channels, used, 12)
-    total = found.bypass.sum(0)
-    np.testing.assert_allclose(total, 1 if outputs >= channels else 1 / channels, atol=1e-6)
-    assert not np.delete(found.bypass, used, 0).any()
-    if outputs >= 3 * channels:  # in the place of the residual
-        np.testing.assert_array_equal(found.bypass, found.gains[:, 2 * channels :])
 
 
 def test_default_blocks_add_no_buffering_where_they_can() -> None:

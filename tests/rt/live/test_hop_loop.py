@@ -1,6 +1,7 @@
 """The hop loop without a device: the test is the device, block by block, and may keep the loop waiting."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ from helpers.tiny_band import write_band
 from rtsep.models.choir.given_pitches import F0Track
 from rtsep.models.voice_report import VoiceReport
 from rtsep.rt.control.commands import BLOCK_BYTES, Control, lay_out
-from rtsep.rt.control.parameters import RAMP_S, mixer_parameters
+from rtsep.rt.control.desk_layout import lay_desk
+from rtsep.rt.control.parameters import RAMP_S, Parameter, mixer_parameters
 from rtsep.rt.drivers.device_stream import StreamFormat
 from rtsep.rt.drivers.devices import Device
 from rtsep.rt.hop.presets import Preset
@@ -34,6 +36,11 @@ STEMS = ("voice-1", "voice-2", "residual")
 DEVICE = Device(0, "test", "none", 1, 3, float(RATE), 0.0, 0.0, True, True)
 
 
+def parameters(stems: Sequence[str]) -> tuple[Parameter, ...]:
+    """Of a desk with three outputs."""
+    return mixer_parameters(lay_desk(stems, [[0]], [0, 1, 2], 3)[0])
+
+
 def command_block() -> SharedMemory:
     shared = SharedMemory.create(BLOCK_BYTES)
     lay_out(shared.memory)
@@ -46,7 +53,7 @@ def build(
     settings: LiveSettings = SETTINGS,
     commands: SharedMemory | None = None,
 ) -> HopLoop:
-    choice = StreamChoice(StreamFormat(DEVICE, DEVICE, RATE, BLOCK, 1, VOICES + 1), [0], [0, 1, 2])
+    choice = StreamChoice(StreamFormat(DEVICE, DEVICE, RATE, BLOCK, 1, VOICES + 1), [[0]], [0, 1, 2])
     memory = (commands or command_block()).memory
     return HopLoop(settings, choice, block, memory, record, "SCHED_FIFO 4")
 
@@ -184,7 +191,7 @@ def test_a_successor_goes_on_sample_exactly() -> None:
 def test_what_is_set_is_heard_a_ramp_later() -> None:
     """Each stem has its own gain then, to the last bit; before, none has."""
     commands = command_block()
-    control = Control(commands, mixer_parameters(STEMS))
+    control = Control(commands, parameters(STEMS))
     loop, mixture = build(Block.create(), commands=commands), voiced(BLOCK * 240)
     plain = play(build(Block.create()), mixture, {})
     half = len(mixture) // 2
@@ -200,7 +207,7 @@ def test_what_is_set_is_heard_a_ramp_later() -> None:
 
 def test_what_was_set_is_in_force_from_the_first_frame_of_the_next_engine() -> None:
     commands = command_block()
-    control = Control(commands, mixer_parameters(STEMS))
+    control = Control(commands, parameters(STEMS))
     mixture = voiced(BLOCK * 60)
     build(Block.create(), commands=commands)
     control.set("bypass", True)
@@ -214,7 +221,7 @@ def test_the_take_and_the_meters_are_from_before_the_gains() -> None:
     commands, block = command_block(), Block.create()
     memories = [TakeMemory.create(VOICES + 2) for _ in "12"]
     mixture = voiced(BLOCK * 100)
-    Control(commands, mixer_parameters(STEMS)).update({f"{stem}.mute": True for stem in STEMS})
+    Control(commands, parameters(STEMS)).update({f"{stem}.mute": True for stem in STEMS})
     muted = build(block, memories[0], commands=commands)
     assert not play(muted, mixture, {}).any()
     open_desk = build(Block.create(), memories[1])
@@ -233,7 +240,7 @@ def test_a_band_s_decoders_run_for_what_is_played(tmp_path: Path) -> None:
     mixture = voiced(BLOCK * 120)
     plain = play(build(Block.create(), settings=settings), mixture, {})
     assert np.abs(plain[:, :2]).max(axis=0).min() > 1e-3
-    Control(commands, mixer_parameters(names)).update({"drums.mute": True, "residual.mute": True})
+    Control(commands, parameters(names)).update({"drums.mute": True, "residual.mute": True})
     muted = build(Block.create(), settings=settings, commands=commands)
     played = play(muted, mixture, {})
     np.testing.assert_array_equal(played[:, 0], plain[:, 0])
@@ -272,7 +279,7 @@ def test_stems_and_their_names_are_the_models(monkeypatch: pytest.MonkeyPatch) -
     loop.publish("starting")
     status = Status.from_dict(block.read())
     assert status.stems == ("kick", "cymbals", "residual")
-    Control(commands, mixer_parameters(status.stems)).set("cymbals.mute", True)
+    Control(commands, parameters(status.stems)).set("cymbals.mute", True)
     played = play(loop, mixture := voiced(BLOCK * 60), {})
     assert not played[256 + round(RAMP_S * RATE) :, 1].any()
     assert played[:, 1].any()

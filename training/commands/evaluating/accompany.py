@@ -42,4 +42,6 @@ def command(score: Path, font: Path, on: str, out: Path) -> None:
             soundfile.write(place / "other.wav", scaled, SAMPLERATE, subtype="FLOAT")
         except (OSError, soundfile.LibsndfileError) as error:
             raise RtsepError(f"--out {out} cannot be written ({error})", "choose another folder") from None
-        Console().print(f"{place / 'other.wav'}: {len(sound) / SAMPLERATE:.0f} s", highlight=False)
+        Console(markup=False).print(
+            f"{place / 'other.wav'}: {len(sound) / SAMPLERATE:.0f} s", highlight=False
+        )

@@ -67,7 +67,7 @@ def command(
     with progress_bar() as progress:
         results = evaluate_singers(wanted, model, jobs, progress)
     report = summarise(results)
-    Console().print(sheet(report).on_terminal())
+    Console(markup=False).print(sheet(report).on_terminal())
     if json_file is not None:
         write_json("--json", json_file, report)
 
