@@ -5,18 +5,18 @@ wanted.
 import os
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-from rtsep.kernels.errors import DeviceRefused, RtsepError, of_kind
+from rtsep.kernels.errors import RtsepError
 from rtsep.models.choir.given_pitches import F0Track
 from rtsep.rt.control.commands import BLOCK_BYTES, Control, lay_out
 from rtsep.rt.control.desk_layout import DeskLayout
 from rtsep.rt.control.parameters import mixer_parameters
 from rtsep.rt.drivers.devices import DEFAULT_INPUT, DeviceSpec
 from rtsep.rt.drivers.jack_options import JackOptions
+from rtsep.rt.live.engine_start import await_running
 from rtsep.rt.live.settings import Driver, LiveSettings, jack_settings
 from rtsep.rt.live.status import Status
 from rtsep.rt.live.take_info import take_info, take_plan
@@ -154,7 +154,7 @@ class Session:
                 ],
                 self._settings.to_json(),
             )
-            self._await_running()
+            await_running(self._engine, self._status_block, self._log_tail)
             layout = DeskLayout.from_dict(self._status_block.peek()["desk"])
             self._control = Control(self._commands, mixer_parameters(layout))
             if self._takes is not None:
@@ -166,27 +166,6 @@ class Session:
             if self._takes is not None:
                 self._takes.forget()
             raise
-
-    def _await_running(self) -> None:
-        assert self._engine is not None
-        assert self._status_block is not None
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while True:
-            ended = self._engine.poll() is not None  # before reading: its last words are then there
-            values = self._status_block.read()
-            if "error" in values:
-                raise of_kind(*values["error"])
-            if values.get("state") in ("running", "device-lost"):
-                return
-            if ended:
-                raise RuntimeError(
-                    f"the engine ended with code {self._engine.returncode}:\n{self._log_tail()}"
-                )
-            if time.monotonic() > deadline:
-                raise DeviceRefused(
-                    f"the engine did not start within {START_TIMEOUT_S:.0f} s", "try another device"
-                )
-            time.sleep(POLL_S)
 
     def record_start(self) -> str:
         """Begins a take at this moment, and with the 10 s before it; returns its folder.

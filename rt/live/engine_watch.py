@@ -55,6 +55,7 @@ class EngineWatch:
             fault = self._await_end(process)
             if not fault:
                 return process.returncode
+            self._values = self._block.peek() or self._values
             if not self._values.get("stream"):  # it has never run
                 return 1  # the session reads the engine's own words from the log
             self._crashes.append(time.monotonic())

@@ -9,7 +9,7 @@ import pytest
 
 from rtsep.rt.live.meters import HopTimes, LevelMeters
 from rtsep.rt.live.status import Status, of_each, rounded
-from rtsep.rt.process.block import Block
+from rtsep.rt.process.block import BLOCK_BYTES, Block
 from rtsep.rt.process.shared_memory import SharedMemory
 
 
@@ -51,7 +51,7 @@ def test_too_much_is_refused_and_the_old_snapshot_stays() -> None:
     block = Block.create()
     block.write({"a": 1})
     with pytest.raises(ValueError, match="does not fit"):
-        block.write({"a": "x" * 20000})
+        block.write({"a": "x" * BLOCK_BYTES})
     assert block.read() == {"a": 1}
 
 

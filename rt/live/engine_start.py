@@ -1,0 +1,41 @@
+"""Waiting for an engine: until there is sound, or it says why there is none."""
+
+import subprocess
+import time
+from collections.abc import Callable
+
+from rtsep.kernels.errors import DeviceRefused, of_kind
+from rtsep.rt.process.block import Block
+
+START_TIMEOUT_S = 30.0  # a trained model may take seconds to load from a cold disk
+POLL_S = 0.01
+
+
+def await_running(engine: "subprocess.Popen[str]", status: Block, log_tail: Callable[[], str]) -> None:
+    """Returns once the engine runs, or waits for a device that it had.
+
+    Args:
+        engine: its process.
+        status: where it publishes.
+        log_tail: what it printed last.
+
+    Raises:
+        RtsepError: what it was asked for cannot be had, as it says itself.
+        DeviceRefused: no sound after `START_TIMEOUT_S`.
+        RuntimeError: it ended without saying why.
+    """
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while True:
+        ended = engine.poll() is not None  # before reading: its last words are then there
+        values = status.read()
+        if "error" in values:
+            raise of_kind(*values["error"])
+        if values.get("state") in ("running", "device-lost"):
+            return
+        if ended:
+            raise RuntimeError(f"the engine ended with code {engine.returncode}:\n{log_tail()}")
+        if time.monotonic() > deadline:
+            raise DeviceRefused(
+                f"the engine did not start within {START_TIMEOUT_S:.0f} s", "try another device"
+            )
+        time.sleep(POLL_S)
