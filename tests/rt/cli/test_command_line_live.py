@@ -79,6 +79,8 @@ def test_every_option_reaches_the_session(capfd: Capture, session: type[FakeSess
         "route": "voice-1>1; voice-2>2",
         "input_mix": "1+2",
         "allow_feedback": True,
+        "driver": None,
+        "jack": None,
         "voices": 2,
         "latency_ms": 21,
         "samplerate": 44100,
