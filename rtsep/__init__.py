@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rtsep.rt.batch_separator import BatchSeparator as BatchSeparator
     from rtsep.rt.control.commands import Control as Control
     from rtsep.rt.control.parameters import Parameter as Parameter
+    from rtsep.rt.drivers.jack_options import JackOptions as JackOptions
     from rtsep.rt.hop.presets import Preset as Preset
     from rtsep.rt.live.status import Status as Status
     from rtsep.rt.one_call import separate as separate
@@ -39,6 +40,7 @@ __all__ = [
     "F0Track",
     "GpuMissing",
     "InputRefused",
+    "JackOptions",
     "ModelRefused",
     "Parameter",
     "Preset",
@@ -58,6 +60,7 @@ _HOMES = {
     "F0Track": "rtsep.models.choir.given_pitches",
     "GpuMissing": "rtsep.kernels.errors",
     "InputRefused": "rtsep.kernels.errors",
+    "JackOptions": "rtsep.rt.drivers.jack_options",
     "ModelRefused": "rtsep.kernels.errors",
     "Parameter": "rtsep.rt.control.parameters",
     "Preset": "rtsep.rt.hop.presets",

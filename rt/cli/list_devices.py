@@ -2,12 +2,15 @@
 
 import json
 
+from rtsep.kernels.errors import DeviceRefused
 from rtsep.rt.drivers.devices import list_devices
 from rtsep.rt.drivers.driver_calls import call_driver
+from rtsep.rt.drivers.jack_options import DEFAULT_NAME
+from rtsep.rt.drivers.jack_server import JackServer, look, server_name
 
 
 def device_lines(as_json: bool) -> list[str]:
-    """One line per device, or one JSON list.
+    """One line per device, and one per port of a JACK server that runs; or one JSON list of the devices.
 
     Raises:
         RtsepError: PortAudio is not installed.
@@ -16,7 +19,10 @@ def device_lines(as_json: bool) -> list[str]:
     if as_json:
         return [json.dumps([device.as_dict() for device in devices])]
     if not devices:
-        return ["no audio devices: connect one, or start a JACK server; files and pipes work without"]
+        return [
+            "no audio devices: connect one, or start a JACK server; files and pipes work without",
+            *port_lines(),
+        ]
     width = max(len(device.name) for device in devices)
     lines = [f"{'index':>5}  {'name':<{width}}  {'in':>3} {'out':>3}  {'rate':>6}  driver"]
     for device in devices:
@@ -29,4 +35,18 @@ def device_lines(as_json: bool) -> list[str]:
             f"{device.index:>5}  {device.name:<{width}}  {device.inputs:>3} {device.outputs:>3}  "
             f"{device.samplerate:>6.0f}  {device.host_api}" + (f"  ({', '.join(used)})" if used else "")
         )
+    return lines + port_lines()
+
+
+def port_lines() -> list[str]:
+    """What `--connect` can name; nothing where no JACK server runs."""
+    try:
+        server: JackServer = call_driver(lambda: look(DEFAULT_NAME), give_up=lambda: False)
+    except DeviceRefused:
+        return []
+    title = f"JACK ports of server {server_name()} for --driver jack and --connect"
+    lines = ["", f"{title}, {server.samplerate} Hz, period {server.period}:"]
+    for port in server.ports:
+        way = "from" if port.is_output else "to"
+        lines.append(f"{way:>6}  {port.name}" + ("  (physical)" if port.is_physical else ""))
     return lines
