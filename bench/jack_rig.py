@@ -30,15 +30,26 @@ class JackServer:
 
     While it runs, JACK_DEFAULT_SERVER of this process names it.
 
+    Args:
+        waits: a cycle waits for its clients, so that a slow recorder shows as an xrun, never as a shifted
+            sample. Otherwise, as servers do by default, it does not, and the log names who was not finished.
+
     Raises:
         RtsepError: jackd is not installed or does not start.
     """
 
     def __init__(
-        self, *, samplerate: int = 48000, period: int = 128, inputs: int = 2, outputs: int = 8
+        self,
+        *,
+        samplerate: int = 48000,
+        period: int = 128,
+        inputs: int = 2,
+        outputs: int = 8,
+        waits: bool = True,
     ) -> None:
         self.name = f"rtsep-{os.getpid()}-{time.monotonic_ns() % 10**9}"
         self.samplerate, self.period, self.inputs, self.outputs = samplerate, period, inputs, outputs
+        self._waits = waits
         self._process: subprocess.Popen[bytes] | None = None
         self._before: dict[str, str | None] = {}
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the server
@@ -48,6 +59,11 @@ class JackServer:
         """Of the running server."""
         assert self._process is not None
         return self._process.pid
+
+    def log(self) -> str:
+        """What the server has printed so far."""
+        place = os.fstat(self._log.fileno()).st_size
+        return os.pread(self._log.fileno(), place, 0).decode(errors="replace")
 
     def start(self) -> None:
         """Returns once clients can connect."""
@@ -61,9 +77,9 @@ class JackServer:
         }
         self._before = self._before or {key: os.environ.get(key) for key in settings}
         os.environ.update(settings)
-        # -S: a cycle waits for its clients, so a slow recorder shows as an xrun, never as a shifted sample
         mode = f"--realtime -P {SERVER_PRIORITY}" if _may_run_realtime() else "--no-realtime"
-        command = f"{jackd} {mode} -S -n {self.name} -d dummy -r {self.samplerate} -p {self.period}"
+        sync = "-S" if self._waits else ""
+        command = f"{jackd} {mode} {sync} -n {self.name} -d dummy -r {self.samplerate} -p {self.period}"
         self._process = subprocess.Popen(
             [*command.split(), "-C", str(self.inputs), "-P", str(self.outputs)],
             stdin=subprocess.DEVNULL,
@@ -201,8 +217,12 @@ class Rig:
     def play(self, signal: NDArray[np.float32], settle_s: float = 0.3, tail_s: float = 0.5) -> None:
         """Plays float32 [frames] from the next cycle on and returns when it has been recorded to its end."""
         time.sleep(settle_s)
-        self._signal = np.ascontiguousarray(signal, np.float32)
+        self.start(signal)
         time.sleep(len(signal) / self._player.samplerate + tail_s)
+
+    def start(self, signal: NDArray[np.float32]) -> None:
+        """Plays float32 [frames] from the next cycle on; returns at once."""
+        self._signal = np.ascontiguousarray(signal, np.float32)
 
     def close(self) -> None:
         """Leaves the graph."""

@@ -12,6 +12,7 @@ from helpers.tiny_band import onnx_of, write_add_on, write_band
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.build import ModelChoice, build_model
 from rtsep.models.registry import CARD_FILE
+from rtsep.rt.batch_separator import BatchSeparator
 from rtsep.rt.hop.presets import Preset
 from rtsep.rt.separator import Separator
 
@@ -47,6 +48,8 @@ def test_what_a_choir_does_not_have_is_refused(guitar: Path) -> None:
 def test_gpu_backends_are_refused_by_the_family_not_by_the_missing_gpu(band: Path, backend: str) -> None:
     with pytest.raises(RtsepError, match="its family band runs on the processor; use --backend cpu"):
         Separator.load(str(band), backend=backend)
+    with pytest.raises(RtsepError, match="its family band runs on the processor; use --backend cpu"):
+        BatchSeparator.load(str(band), streams=2, backend=backend)
 
 
 def test_choice_knows_the_stems_from_cards_alone(band: Path, guitar: Path, tmp_path: Path) -> None:

@@ -62,10 +62,11 @@ def test_stems_and_residual_sum_to_the_delayed_input(
 
 
 @pytest.mark.parametrize("cuts", [(1, 7, 163), (1024, 3, 500)])
-def test_any_cutting_gives_the_same_samples(band: Path, cuts: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("latency_ms", [11, 43])
+def test_any_cutting_gives_the_same_samples(band: Path, latency_ms: int, cuts: tuple[int, ...]) -> None:
     signal = music(0.25, channels=2)
-    whole = Separator.load(str(band), channels=2).process(signal)
-    separator = Separator.load(str(band), channels=2)
+    whole = Separator.load(str(band), channels=2, latency_ms=latency_ms).process(signal)
+    separator = Separator.load(str(band), channels=2, latency_ms=latency_ms)
     parts, at, turn = [], 0, 0
     while at < len(signal):
         block = signal[at : at + cuts[turn % len(cuts)]]
@@ -219,8 +220,9 @@ def test_waking_and_sleeping_do_not_click(tmp_path: Path, latency_ms: int) -> No
     assert envelope.max() == pytest.approx(0.5, abs=1e-3)
 
 
-def test_streams_of_a_batch_are_separators_of_their_own(band: Path) -> None:
-    with_stems = {"stems": ("vocals", "drums"), "samplerate": 16000, "channels": 2}
+@pytest.mark.parametrize("latency_ms", [11, 43])  # one mask for both channels; mid and side
+def test_streams_of_a_batch_are_separators_of_their_own(band: Path, latency_ms: int) -> None:
+    with_stems = {"stems": ("vocals", "drums"), "samplerate": 16000, "channels": 2, "latency_ms": latency_ms}
     batch = BatchSeparator.load(str(band), streams=3, **with_stems)  # type: ignore[arg-type]
     assert batch.stems == ("vocals", "drums", "residual")
     assert batch.voices.f0_hz.shape == (3, 0)
@@ -278,4 +280,21 @@ def test_openvino_gives_the_same(band: Path, monkeypatch: pytest.MonkeyPatch, tm
     stems = ("vocals", "drums")
     reference = Separator.load(str(band), stems=stems).process(signal)
     found = Separator.load(str(band), stems=stems, backend="openvino").process(signal)
+    np.testing.assert_allclose(found, reference, atol=1e-4)
+
+
+def test_the_shipped_band_on_openvino_in_stereo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pytest.importorskip("openvino")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    from click.testing import CliRunner
+
+    from rtsep.rt.cli.compile import command
+
+    logging.getLogger("openvino").setLevel(logging.ERROR)
+    result = CliRunner().invoke(command, ["band"], catch_exceptions=False)
+    assert result.output.count("built in") == 5  # the encoder and four decoders
+    signal = music(0.5, channels=2)
+    asked = {"channels": 2, "latency_ms": 43}
+    reference = Separator.load("band", **asked).process(signal)  # type: ignore[arg-type]
+    found = Separator.load("band", backend="openvino", **asked).process(signal)  # type: ignore[arg-type]
     np.testing.assert_allclose(found, reference, atol=1e-4)
