@@ -20,7 +20,7 @@ from rich.table import Table
 from rtsep.bench.demo.band import read_band
 from rtsep.kernels import _core
 from rtsep.kernels.windows import analysis_window, synthesis_window
-from rtsep.models.band.features import BANDS, BANDS_INPUT, GAIN_OUTPUT, BandFeatures, BandMasks
+from rtsep.models.band.features import BANDS, BANDS_INPUT, GAIN_OUTPUT, PRESET_INPUT, BandFeatures, BandMasks
 from rtsep.models.band_rules import DECODER, ENCODER
 from rtsep.models.registry import find_model
 from rtsep.models.runtimes.onnx_step import OnnxStep
@@ -62,6 +62,7 @@ def parts_of(model: str, latency_ms: int, channels: int = 1) -> BandParts:
     networks = [card.network(ENCODER, framing.latency_ms)]
     networks += [card.network(DECODER, framing.latency_ms, stem) for stem in card.stems]
     encoder, *decoders = (OnnxStep(found.read(network.onnx), network.onnx) for network in networks if network)
+    encoder.inputs[PRESET_INPUT][0, framing.preset] = 1
     stems, bins = len(decoders), framing.bins
     features, render = BandFeatures(framing), BandMasks(framing)
     window, synthesis = analysis_window(n, preset.half_overlap), synthesis_window(n, preset.half_overlap)
