@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -261,3 +263,30 @@ def test_a_rate_that_was_asked_for_is_waited_for(jack_server: JackServer) -> Non
         jack_server.start()
         status = until(session, lambda s: "came back with 44100 Hz" in s.last_error)
         assert status.state == "device-lost"
+
+
+def test_a_server_that_hangs_for_two_seconds_serves_all_again(jack_server: JackServer) -> None:
+    with other_client("other") as other, Session(voices=1, jack=JackOptions(connect="none")) as session:
+        subprocess.run(["jack_connect", "system:capture_2", "rtsep:in_1"], check=True)
+        until(session, lambda s: "system:capture_2>in_1" in s.wires)
+        os.kill(jack_server.pid, signal.SIGSTOP)
+        try:
+            until(session, lambda s: s.state == "device-lost")
+            time.sleep(2.0)
+        finally:
+            os.kill(jack_server.pid, signal.SIGCONT)
+        until(session, lambda s: s.state == "running")
+        await_wires("rtsep:in_1", ["system:capture_2"])
+        cycles = other.cycles
+        until(session, lambda s: other.cycles > cycles + 10)
+
+
+def test_a_killed_engine_leaves_its_wires_to_the_next(jack_server: JackServer) -> None:
+    """Those made by hand, though the user asked for none to be remembered."""
+    with Session(voices=1, jack=JackOptions(connect="none", restore=False)) as session:
+        subprocess.run(["jack_connect", "system:capture_2", "rtsep:in_1"], check=True)
+        status = until(session, lambda s: "system:capture_2>in_1" in s.wires)
+        os.kill(status.engine_pid, signal.SIGKILL)
+        until(session, lambda s: s.state == "running" and s.engine_pid != status.engine_pid)
+        await_wires("rtsep:in_1", ["system:capture_2"])
+        assert session.status().jack_client == "rtsep"
