@@ -44,6 +44,7 @@ def remembered(folder: Path, client: str) -> Remembered:
     try:
         values = json.loads(wire_file(folder, client).read_text("utf-8"))
         wires = [(str(source), str(target)) for source, target in values["wires"]]
+        wires = [wire for wire in wires if any(":" not in port for port in wire)]  # one end is ours
         return Remembered([str(port) for port in values["ports"]], wires)
     except (OSError, ValueError, KeyError, TypeError):  # broken JSON and UTF-8 are ValueErrors
         return Remembered([], [])

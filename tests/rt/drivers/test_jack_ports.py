@@ -1,6 +1,8 @@
 """Names, connections and ports of the JACK client, without a server."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -115,5 +117,16 @@ def test_a_file_that_holds_something_else_is_no_memory(
     for broken in ("", "[]", '{"ports": []}', '{"ports": [], "wires": [["a"]]}', "\xff"):
         path.write_bytes(broken.encode("latin-1"))
         assert remembered(tmp_path, "rtsep") == Remembered([], [])
-    path.write_text(json.dumps({"ports": ["in_1"], "wires": [["a:b", "in_1"]]}))
+    path.write_text(json.dumps({"ports": ["in_1"], "wires": [["a:b", "in_1"], ["a:b", "c:d"]]}))
     assert remembered(tmp_path, "rtsep") == Remembered(["in_1"], [("a:b", "in_1")])
+
+
+def test_a_missing_library_is_one_line_with_the_remedy() -> None:
+    script = (
+        "from rtsep.rt.drivers import jack_server; jack_server.LIBRARIES[:] = ['libnobody.so.7']; "
+        "jack_server.look('rtsep')"
+    )
+    refused = subprocess.run([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True, check=False)
+    words = refused.stderr.strip().splitlines()[-1]
+    assert "JACK library cannot be loaded (libnobody.so.7" in words
+    assert "apt install libjack-jackd2-0" in words
