@@ -41,6 +41,7 @@ def over_latency(report: Report) -> Figure:
         axes.set_xscale("log")
         axes.set_xticks(latencies, [str(ms) for ms in latencies])
         axes.minorticks_off()
+        axes.set_xlim(0.75 * latencies[0], 1.33 * latencies[-1])  # room beside a single latency too
         axes.set_xlabel("latency / ms", fontsize=SMALL)
     for row in grid:
         row[0].set_ylabel("SI-SDR improvement / dB", fontsize=SMALL)
