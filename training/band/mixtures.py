@@ -121,13 +121,14 @@ class Mixer:
             )
         limit_hz = manifest.limit_hz
         borrows = rng.random() < self.settings.borrowed_vocals
-        if "vocals" in self.stems and borrows:
+        sung = "vocals" in manifest.rest or any("vocals" in s.files for s in songs)
+        if "vocals" in self.stems and borrows and not sung:
             place = list(self.stems).index("vocals")
-            if known[place] and not any("vocals" in s.files for s in songs):
-                chosen = self._pools["vocals"].draw(rng)
-                sound = excerpt(chosen, rng, samples, skip, self._speed(rng, "vocals"))
-                sources[place] = sound * 10.0 ** (levels_db[place] / 20.0)
-                limit_hz = min(limit_hz, chosen.manifest.limit_hz)
+            chosen = self._pools["vocals"].draw(rng)
+            sound = excerpt(chosen, rng, samples, skip, self._speed(rng, "vocals"))
+            # a database that does not tell vocals apart has them in its rest
+            sources[place if known[place] else -1] += sound * np.float32(10.0 ** (levels_db[place] / 20.0))
+            limit_hz = min(limit_hz, chosen.manifest.limit_hz)
         return self._finished(rng, sources, known, limit_hz, samples, skip)
 
     def _finished(

@@ -87,6 +87,7 @@ class BandTask:
         config: of the run.
         encoder: weights of an encoder that is not to learn; all of it learns if None.
         beside: stems that are mixed in and not learnt.
+        validates: databases whose songs held out validate; `databases` if None. They must know the stems.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class BandTask:
         *,
         encoder: Mapping[str, Tensor] | None = None,
         beside: Sequence[str] = (),
+        validates: Sequence[StemFolder] | None = None,
     ) -> None:
         torch.manual_seed(config.fit.seed)
         self.config, self.stems = config, tuple(stems)
@@ -107,7 +109,8 @@ class BandTask:
                 frozen.load_state_dict(dict(encoder))
                 frozen.requires_grad_(False)
         self._mixer = Mixer(databases, stems, config.mixtures, beside=beside)
-        self._held_out = Mixer(databases, stems, config.mixtures, held_out=True, beside=beside)
+        held_out = databases if validates is None else validates
+        self._held_out = Mixer(held_out, stems, config.mixtures, held_out=True, beside=beside)
         self._spectra = {ms: BandSpectra(Preset(SAMPLERATE, ms).framing) for ms in LATENCIES_MS}
         self._validation: list[dict[str, Any]] | None = None
         self._moments: MomentsPerTask | None = None
@@ -144,7 +147,7 @@ class BandTask:
             )
             for row in draw.streams
         ]
-        return self._seen(rows, ms) | {
+        return self._seen(rows, ms, stem) | {
             "first": segment == 0,
             "stem": -1 if stem is None else stem,
             "step": draw.step,
@@ -163,13 +166,17 @@ class BandTask:
         order = replace(draw, step=held // stems).step_rng("order of stems").permutation(stems)
         return int(order[held % stems])
 
-    def _seen(self, rows: Sequence[Row], ms: int) -> dict[str, Any]:
+    def _seen(self, rows: Sequence[Row], ms: int, stem: int | None = None) -> dict[str, Any]:
+        """What the networks and the loss see; of one stem alone, or of all."""
         spectra = self._spectra[ms]
         framing = spectra.framing
+        sources = np.stack([row.sources for row in rows])
+        # the first are told apart; three more would be a twentieth of a step's time
+        order = np.roll(np.arange(sources.shape[1]), -(stem or 0))
         powers = spectra.read(
-            torch.from_numpy(np.stack([row.sources for row in rows])),
-            _equalisers(rows, framing),
-            len(self.stems),
+            torch.from_numpy(sources[:, order]),
+            _equalisers(rows, framing)[:, order],
+            len(self.stems) if stem is None else 1,
         )
         counted = band_centres_hz()[None, :] <= np.array([row.limit_hz for row in rows])[:, None]
         counted[:, HEARD:] = False
@@ -219,7 +226,8 @@ class BandTask:
                     encoded[place] = encoder.sequence(powers.bands, preset, *state[own])
                     state[own] = [s.float() for s in encoded[place][len(encoder.outputs) :]]
                 gain = module.gain(stem, encoded[place])
-            found = stem_loss(gain, powers, stem, batch["known"][:, stem], batch["counted"], batch["second"])
+            row = 0 if len(stems) == 1 else stem  # of the powers
+            found = stem_loss(gain, powers, row, batch["known"][:, stem], batch["counted"], batch["second"])
             losses.append(found.loss)
             logs[f"error_db/{self.stems[stem]}"] = found.error_db
         return Loss(torch.stack(losses).mean(), logs, tuple(state))

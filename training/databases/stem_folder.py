@@ -6,8 +6,9 @@ files of 16 bits are mapped into memory and read where an excerpt lies, so that 
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,25 @@ class StemFolder:
     def minutes(self) -> float:
         """Of the songs to train on."""
         return sum(song.samples for song in self.songs) / SAMPLERATE / 60.0
+
+    def as_if(self, *, known: Sequence[str], songs: Callable[[str], bool], coherent: bool) -> "StemFolder":
+        """The same audio, as a database that knows less: what it does not tell apart is part of the rest.
+
+        Args:
+            known: stems that it tells apart, of those that it knows.
+            songs: whether a song of that name is in it.
+            coherent: see `Manifest`.
+        """
+        seen = copy(self)
+        kept = tuple(stem for stem in self.manifest.known if stem in known)
+        seen.songs = [song for song in self.songs if songs(song.name)]
+        seen.held_out = [song for song in self.held_out if songs(song.name)]
+        sounding = {stem for song in (*seen.songs, *seen.held_out) for stem in song.files}
+        hidden = (s for s in self.manifest.known if s in sounding and s not in known)
+        seen.manifest = replace(
+            self.manifest, known=kept, rest=(*self.manifest.rest, *hidden), coherent=coherent
+        )
+        return seen
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -15,8 +15,8 @@ from rtsep.models.registry import find_model
 from rtsep.rt.separator import Separator
 from rtsep.training.band.model_folder import Origin, load_model, write_model
 from rtsep.training.band.networks import BandNet
-from rtsep.training.commands.add_stem import command as add_stem
-from rtsep.training.commands.band import command as band
+from rtsep.training.commands.bands.add_stem import command as add_stem
+from rtsep.training.commands.bands.band import command as band
 from rtsep.training.databases.stem_folder import StemFolder, StemWriter
 
 CONFIG = """

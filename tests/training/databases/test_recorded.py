@@ -11,7 +11,7 @@ import soundfile
 from helpers.stem_databases import STEMS, sound
 
 from rtsep.kernels.errors import RtsepError
-from rtsep.training.commands.stems import command
+from rtsep.training.commands.bands.stems import command
 from rtsep.training.databases.recorded import MUSDB_VALIDATION, READERS, open_musdb
 from rtsep.training.databases.stem_folder import FULL_SCALE, REST, SAMPLERATE, StemFolder
 from rtsep.training.evaluation.bands.songs import find_songs

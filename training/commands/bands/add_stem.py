@@ -27,9 +27,11 @@ from rtsep.training.files.toml_settings import read_config
 )  # fmt: skip
 @click.option("--config", "config_file", type=click.Path(path_type=Path), help="TOML over the defaults.")
 @click.option("--minutes", type=click.FloatRange(min=0.0), help="Over the config's.")
+@click.option("--from-scratch", is_flag=True,
+              help="Learn an encoder too, as a model of its own: to see what the base is worth.")  # fmt: skip
 def command(
     stem: str, folders: tuple[Path, ...], base: str, out: Path, run: Path, beside: str,
-    config_file: Path | None, minutes: float | None,
+    config_file: Path | None, minutes: float | None, from_scratch: bool,
 ) -> None:  # fmt: skip
     """Trains a decoder of STEM on the encoder of a band model and writes it as an add-on.
 
@@ -41,7 +43,7 @@ def command(
         from rtsep.models.band_rules import ENCODER
         from rtsep.models.card import BAND
         from rtsep.models.registry import find_model
-        from rtsep.training.band.model_folder import Origin, write_add_on
+        from rtsep.training.band.model_folder import Origin, write_add_on, write_model
         from rtsep.training.band.networks import SIMULTANEOUS
         from rtsep.training.band.task import BandConfig, BandTask
         from rtsep.training.databases.stem_folder import StemFolder
@@ -59,7 +61,7 @@ def command(
     # one stem: there is nothing to take turns with
     config = dataclasses.replace(config, mode=SIMULTANEOUS)
     databases = [StemFolder(folder) for folder in folders]
-    weights = load(model.read(encoders[0].weights))
+    weights = None if from_scratch else load(model.read(encoders[0].weights))
     others = tuple(name.strip() for name in beside.split(",") if name.strip())
     task = BandTask(databases, (stem,), config, encoder=weights, beside=others)
     fit(task, config.fit, run)
@@ -70,5 +72,9 @@ def command(
         seed=config.fit.seed,
         recipe=f"rtsep-train add-stem {stem}",
     )
+    if from_scratch:
+        write_model(task.module, out, f"Stem of a band: {stem}.", origin)
+        click.echo(f"{out}: a model of {stem}, {measures['score']:.2f} dB on songs held out")
+        return
     write_add_on(task.module.decoder(0), stem, model, out, origin)
     click.echo(f"{out}: {stem} for the model {model.card.name}, {measures['score']:.2f} dB on songs held out")
