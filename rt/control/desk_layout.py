@@ -25,6 +25,7 @@ class DeskLayout:
         summed: the channels of a stem are summed, as there are not enough outputs for all.
         bypass: gains [device outputs][channels] of the delayed mixture, where it takes the stems' place.
         muted: nothing is played until `output.mute` is taken off.
+        guarded: a howl dims the output from the start on.
     """
 
     stems: tuple[str, ...]
@@ -35,6 +36,7 @@ class DeskLayout:
     summed: bool
     bypass: tuple[tuple[float, ...], ...]
     muted: bool = False
+    guarded: bool = False
 
     @property
     def channels(self) -> int:
@@ -63,6 +65,7 @@ def lay_desk(
     route: str | None = None,
     *,
     muted: bool = False,
+    guarded: bool = False,
 ) -> tuple[DeskLayout, list[str]]:
     """The layout, and what the user should know.
 
@@ -81,7 +84,7 @@ def lay_desk(
         outputs: device outputs to use, 0-based, in order.
         device_outputs: outputs the device has open.
         route: as for `parse_route`; None for the above.
-        muted: as in `DeskLayout`.
+        muted, guarded: as in `DeskLayout`.
 
     Raises:
         RtsepError: a route that cannot be.
@@ -126,6 +129,7 @@ def lay_desk(
         summed=summed,
         bypass=tuple(map(tuple, bypass.tolist())),
         muted=muted,
+        guarded=guarded,
     )
     return layout, notes
 

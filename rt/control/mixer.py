@@ -30,6 +30,8 @@ class Mixer:
         delays: float32 [stems], frames; changed in place.
         ceiling: linear.
         input_gains: float32 [channels, device inputs]; changed in place.
+        howling: the output is dimmed for a howl, as long as `output.howl-guard` is on.
+        guarding: whether it is.
         heard: bool [stems], which have a gain above 0 somewhere; changed in place.
     """
 
@@ -55,7 +57,7 @@ class Mixer:
         device_inputs = max(max(mixed) for mixed in layout.inputs) + 1
         self.gains = np.zeros((outputs, (stems + 1) * channels), np.float32)
         self.delays = np.zeros(stems, np.float32)
-        self.ceiling = FARTHEST
+        self.ceiling, self.howling, self.guarding = FARTHEST, False, False
         self.input_gains = np.zeros((channels, device_inputs), np.float32)
         self.heard = np.zeros(stems, np.bool_)
         self.defaults = np.array([parameter.default for parameter in described])
@@ -68,7 +70,9 @@ class Mixer:
         audible = (of["mute"] == 0) & ((of["solo"] == 1) | (of["solo-safe"] == 1) | ~of["solo"].any())
         level = np.where(audible, 10.0 ** (of["gain"] / 20.0), 0.0) * np.where(of["polarity"] == 1, -1.0, 1.0)
         output = 10.0 ** (values[place["output.gain"]] / 20.0) * (values[place["output.mute"]] == 0)
-        output *= DIM_GAIN if values[place["output.dim"]] == 1 else 1.0
+        self.guarding = bool(values[place["output.howl-guard"]] == 1)
+        dimmed = values[place["output.dim"]] == 1 or (self.howling and self.guarding)
+        output *= DIM_GAIN if dimmed else 1.0
         dry = 1.0 if values[place["bypass"]] == 1 else values[place["dry"]]
         wet = (
             self._panned(of["pan"], values[self._sends] == 1) * level[:, None, None] * (output * (1.0 - dry))

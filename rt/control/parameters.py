@@ -97,6 +97,7 @@ def mixer_parameters(layout: DeskLayout) -> tuple[Parameter, ...]:
         Parameter("output.gain", "dB", LOWEST_DB, HIGHEST_DB, 0.0, RAMP_S, OFF_DB),
         _switch("output.mute", layout.muted),
         _switch("output.dim"),
+        _switch("output.howl-guard", layout.guarded),
         Parameter(
             "output.ceiling", "dBFS", CEILING_LOWEST_DB, CEILING_HIGHEST_DB, CEILING_DB, 0.0, NO_CEILING_DB
         ),

@@ -35,7 +35,8 @@ class Desk:
         self._commands = CommandReader(commands, self._mixer.parameters)
         self._callback = callback
         self._bypassed_values = self._mixer.defaults if bypassed else None
-        self._apply(self._mixer.defaults)
+        self._values = self._mixer.defaults.copy()
+        self._apply(self._values)
 
     @property
     def heard(self) -> NDArray[np.bool_]:
@@ -46,8 +47,19 @@ class Desk:
         """True when something was set; it is in force then."""
         if not self._commands.poll():
             return False
-        self._apply(self._commands.values)
+        self._values[...] = self._commands.values
+        self._apply(self._values)
         return True
+
+    @property
+    def guarding(self) -> bool:
+        """Whether a howl is to be looked for."""
+        return self._mixer.guarding
+
+    def dim_for_howl(self, on: bool) -> None:
+        """Dims the output, or ends that."""
+        self._mixer.howling = on
+        self._apply(self._values)
 
     def follow(self, callback: _core.DeviceCallback) -> None:
         """Steers another callback, as it steered the one before."""

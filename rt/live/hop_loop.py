@@ -11,6 +11,7 @@ import numpy as np
 
 from rtsep.kernels import _core
 from rtsep.models.mask_model import State
+from rtsep.rt.control.howl_guard import HowlGuard
 from rtsep.rt.drivers.device_stream import device_timeout_s
 from rtsep.rt.drivers.stream import open_stream
 from rtsep.rt.fallback import load_or_fall_back, take_over
@@ -76,6 +77,7 @@ class HopLoop:
         self._shape = stream_shape(separator, fmt.blocksize)
         self._callback = device_callback(choice, self._shape)
         self._desk = Desk(layout, fmt.samplerate, commands, self._callback)
+        self._howl_guard = HowlGuard(fmt.samplerate, self._desk.dim_for_howl)
         self._hop_index = 0
         self._hop = np.zeros((hop, channels), np.float32)
         self._stems = np.zeros((stems, hop, channels), np.float32)
@@ -245,6 +247,8 @@ class HopLoop:
         else:
             self._separator.process_hop(self._hop, self._stems)
         self._callback.deliver(self._hop_index, self._stems)
+        self._howl_guard.feed(self._hop, on=self._desk.guarding)
+        self._report.howl_notes = self._howl_guard.notes
         self._report.add_hop(self._stems, time.perf_counter() - started)
         self._hop_index += 1
         if self._take is not None:

@@ -68,6 +68,7 @@ class LiveReport:
         self.skipped_hops = 0
         self.last_error = ""
         self.driver_notes: list[str] = []
+        self.howl_notes: list[str] = []
 
     def add_hop(self, stems: NDArray[np.float32], seconds: float) -> None:
         """A hop of stems, float32 [stems, hop, channels], and how long it took."""
@@ -135,7 +136,7 @@ class LiveReport:
         )
 
     def _all_notes(self) -> list[str]:
-        notes = [*self._notes, *self.driver_notes]
+        notes = [*self._notes, *self.driver_notes, *self.howl_notes]
         if lost := self._separator.gpu_lost:
             notes.append(f"the GPU was lost: it runs on the processor ({lost})")
         if times := self._restarts.get("engine_restarts"):

@@ -48,6 +48,7 @@ class StreamChoice:
         outputs: in stem order, where no route names others.
         route: as for `parse_route`, or None.
         muted: the output starts muted, against feedback.
+        guarded: a howl dims it: microphone and loudspeakers are in one housing.
     """
 
     format: StreamFormat
@@ -55,6 +56,7 @@ class StreamChoice:
     outputs: list[int]
     route: str | None = None
     muted: bool = False
+    guarded: bool = False
 
     def desk(self, stems: Sequence[str]) -> tuple[DeskLayout, list[str]]:
         """How stems of these names are wired, and what the user should know.
@@ -63,7 +65,13 @@ class StreamChoice:
             RtsepError: a route that cannot be.
         """
         layout, notes = lay_desk(
-            stems, self.inputs, self.outputs, self.format.outputs, self.route, muted=self.muted
+            stems,
+            self.inputs,
+            self.outputs,
+            self.format.outputs,
+            self.route,
+            muted=self.muted,
+            guarded=self.guarded,
         )
         return layout, [*notes, *([MUTED_NOTE] if self.muted else [])]
 
@@ -117,8 +125,9 @@ def choose_stream(settings: LiveSettings) -> StreamChoice:
                 f"leave it out or start the server with -p {asked}",
             )
         fmt = replace(fmt, blocksize=period)
-    muted = not settings.allow_feedback and _may_feed_back(fmt)
-    return StreamChoice(fmt, inputs, outputs, settings.route, muted)
+    guarded = _may_feed_back(fmt)
+    muted = guarded and not settings.allow_feedback
+    return StreamChoice(fmt, inputs, outputs, settings.route, muted, guarded)
 
 
 def _inputs(settings: LiveSettings, source: Device) -> list[list[int]]:

@@ -155,7 +155,7 @@ LAYOUT = lay_desk(STEMS, [[0]], [0, 1, 2], 3)[0]
 MOVES = [
     (p.name, p.minimum if p.default != p.minimum else p.maximum)
     for p in mixer_parameters(LAYOUT)
-    if p.name != "output.ceiling"
+    if p.name not in ("output.ceiling", "output.howl-guard")  # of themselves they change no gain
 ]
 
 
