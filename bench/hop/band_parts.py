@@ -159,7 +159,7 @@ def main(model: str, latency_ms: int, channels: int, seconds: float) -> None:
     for name, a, b in (*rows, ("all", warm.sum(), paced.sum())):
         shares = (f"{100 * a / warm.sum():.0f}", f"{100 * b / paced.sum():.0f}")
         table.add_row(name, f"{a:.0f}", shares[0], f"{b:.0f}", shares[1])
-    Console().print(table)
+    Console(markup=False).print(table)
 
 
 if __name__ == "__main__":

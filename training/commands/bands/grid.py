@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from rtsep.kernels.errors import RtsepError
+from rtsep.training.commands.training_run import training_extra
 from rtsep.training.files.toml_settings import read_config
 
 
@@ -30,13 +31,9 @@ def command(
 
     Stopped, it goes on where it was. `rtsep-train band-grid-table` compares the runs.
     """
-    try:
+    with training_extra():
         from rtsep.training.band.grid.runs import GridConfig, finished, grid_runs, train
         from rtsep.training.databases.stem_folder import StemFolder
-    except ModuleNotFoundError as error:
-        raise RtsepError(
-            f"training needs {error.name}, which is not installed", "run pip install 'rtsep[train]'"
-        ) from None
     config = read_config(GridConfig, config_file)
     names = tuple(stem.strip() for stem in stems.split(",") if stem.strip())
     runs = [run for run in grid_runs(config) if seed in (None, run.seed)]

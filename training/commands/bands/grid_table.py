@@ -3,19 +3,20 @@
 from collections import defaultdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.training.commands.shared import choices, progress_bar, write_json
+from rtsep.training.commands.training_run import training_extra
 from rtsep.training.evaluation.bands.evaluate import MIXES
-from rtsep.training.evaluation.bands.grid_cost import costs
-from rtsep.training.evaluation.bands.grid_scores import score_run
-from rtsep.training.evaluation.bands.grid_table import Report, differences, run_rows
 from rtsep.training.evaluation.bands.songs import find_songs
 from rtsep.training.files.toml_settings import read_config
 from rtsep.training.report.tables import Sheet
+
+Report = dict[str, Any]
 
 
 @click.command("band-grid-table")
@@ -44,8 +45,11 @@ def command(
 
     Scores are kept beside each run: a song is scored once.
     """
-    from rtsep.training.band.grid.runs import GridConfig, finished, grid_runs
-
+    with training_extra():
+        from rtsep.training.band.grid.runs import GridConfig, finished, grid_runs
+        from rtsep.training.evaluation.bands.grid_cost import costs
+        from rtsep.training.evaluation.bands.grid_scores import score_run
+        from rtsep.training.evaluation.bands.grid_table import differences, run_rows
     config = read_config(GridConfig, config_file)
     ended = [run for run in grid_runs(config) if finished(run, runs) and seed in (None, run.seed)]
     if not ended:
