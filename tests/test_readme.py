@@ -31,7 +31,8 @@ def test_latency_table() -> None:
 
 
 def test_options_that_are_named_exist() -> None:
-    known = {name for parameter in root.params for name in parameter.opts} | {"--help"}
+    params = [*root.params, *root.commands["control"].params]
+    known = {name for parameter in params for name in parameter.opts} | {"--help"}
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", README)) <= known
 
 

@@ -10,6 +10,7 @@ import click
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.audio.disk_errors import reason, remedy
 from rtsep.rt.cli.command_group import RootGroup, SectionOption
+from rtsep.rt.cli.control import control
 from rtsep.rt.cli.messages import (
     EXIT_BROKEN_PIPE,
     EXIT_USER,
@@ -116,6 +117,9 @@ def option(*names: str, section: str, **kwargs: Any) -> Callable[[F], F]:
         show_default=True, help="float32 WAV, or FLAC of 24 bit.")  # fmt: skip
 @option("--pre-roll", section="Live", is_flag=True,
         help="Record only when told to (kill -USR1 starts, stops), and the 10 s before it.")  # fmt: skip
+@option("--osc", section="Live", metavar="[HOST:]PORT",
+        help="Be steered by OSC; from this machine only unless a host is given.")  # fmt: skip
+@option("--name", section="Live", metavar="NAME", help="Of this session, for rtsep control.")
 @option("--quiet", section="Messages", is_flag=True, help="Nothing but errors.")
 @option("--json", "as_json", section="Messages", is_flag=True,
         help="One JSON object a second when live, one at the end of a file.")  # fmt: skip
@@ -154,6 +158,9 @@ def root(ctx: click.Context, /, input_: str | None, **options: Any) -> None:
 
         ctx.exit(run_live(source, run_options))
     ctx.exit(run_offline(source, run_options))
+
+
+root.add_command(control)
 
 
 @root.command()

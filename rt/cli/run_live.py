@@ -10,6 +10,9 @@ from rtsep.rt.cli.input_kind import MIC, Source, file_hint
 from rtsep.rt.cli.live_screen import View, choose_view, counters_text, json_end
 from rtsep.rt.cli.messages import EXIT_USER, Messages
 from rtsep.rt.cli.run_offline import RunOptions, given_pitches, jack_options
+from rtsep.rt.cli.session_actions import session_actions, session_name
+from rtsep.rt.control.command_model import CommandModel
+from rtsep.rt.control.surfaces import Surfaces
 from rtsep.rt.live.status import Status
 from rtsep.rt.session import Session
 from rtsep.rt.stop import Stopped, StopSignals
@@ -38,7 +41,9 @@ def run_live(source: Source, options: RunOptions) -> int:
             return stopped.exit_code
         code, reason, view = 0, "", choose_view(quiet=options.quiet, as_json=options.as_json)
         try:
-            with view:
+            with view, _surfaces(session, options) as surfaces:
+                for note in surfaces.notes:
+                    Messages(sys.stderr).offer(f"rtsep: note: {note}")
                 ended = False
                 while not ended:
                     with signals.interruptible():
@@ -61,6 +66,11 @@ def run_live(source: Source, options: RunOptions) -> int:
         problem, _, remedy = status.last_error.partition("; ")
         raise RtsepError(problem, remedy or "start again")
     return code
+
+
+def _surfaces(session: Session, options: RunOptions) -> Surfaces:
+    model = CommandModel(session.control, session_actions(session), lambda: session.status().as_dict())
+    return Surfaces(model, session_name(options.name), options.osc)
 
 
 def _session(source: Source, options: RunOptions) -> Session:

@@ -54,6 +54,8 @@ class RunOptions:
     route: str | None
     input_mix: str | None
     yes_feedback: bool
+    osc: str | None
+    name: str | None
     record: str | None
     record_format: str
     pre_roll: bool
@@ -77,6 +79,8 @@ def check_conflicts(source: Source, options: RunOptions) -> None:
         "--no-restore": options.no_restore or None,
         "--route": options.route,
         "--input-mix": options.input_mix,
+        "--osc": options.osc,
+        "--name": options.name,
         "--yes-feedback": "" if options.yes_feedback else None,
         "--record": options.record,
     }

@@ -5,6 +5,7 @@ import os
 import signal
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Self
 
 import pytest
@@ -24,6 +25,7 @@ class FakeSession:
     start_error: RtsepError | None = None
     final_error = ""
     signum = 0
+    control = SimpleNamespace(parameters=())
 
     def __init__(self, **settings: Any) -> None:
         self.settings = settings

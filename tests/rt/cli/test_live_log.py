@@ -10,13 +10,14 @@ from typing import IO
 import pytest
 
 FAKE = """
-import os, signal, sys
+import os, signal, sys, types
 from rtsep.rt.cli import run_live
 from rtsep.rt.cli.main import main
 from rtsep.rt.live.status import Status
 
 class Session:
     looks = 0
+    control = types.SimpleNamespace(parameters=())
     def __init__(self, **settings): pass
     def start(self): pass
     def stop(self): pass

@@ -1,0 +1,39 @@
+"""What can be done with a live session besides setting parameters, as words."""
+
+import os
+import re
+from collections.abc import Callable
+from typing import Any
+
+from rtsep.kernels.errors import RtsepError
+from rtsep.rt.session import Session
+
+
+def session_actions(session: Session) -> dict[str, Callable[[str], Any]]:
+    """For `CommandModel`: `mark TEXT`, `record start` and `record stop`."""
+
+    def mark(text: str) -> None:
+        session.mark(text)
+
+    def record(words: str) -> str | None:
+        if words not in ("start", "stop"):
+            raise RtsepError(f"record {words!r} is neither start nor stop", "say record start or record stop")
+        if words == "start":
+            return session.record_start()
+        session.record_stop()
+        return None
+
+    return {"mark": mark, "record": record}
+
+
+def session_name(asked: str | None) -> str:
+    """Name of a session: as asked for, or one that no other running program has.
+
+    Raises:
+        RtsepError: no name of a file.
+    """
+    if asked is None:
+        return f"rtsep-{os.getpid()}"
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}", asked):
+        raise RtsepError(f"--name {asked!r} is no name", "use up to 40 letters, digits, dots and dashes")
+    return asked

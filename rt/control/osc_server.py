@@ -1,0 +1,178 @@
+"""Steering by Open Sound Control over UDP: a parameter `voice-1.gain` is the address `/rtsep/voice-1/gain`.
+
+A thread of the process that owns the session, never of the engine: what arrives here costs the sound nothing.
+"""
+
+import contextlib
+import socket
+import threading
+import time
+from typing import Any, Self
+
+from pythonosc.osc_message_builder import OscMessageBuilder
+from pythonosc.osc_packet import OscPacket
+
+from rtsep.kernels.errors import RtsepError
+from rtsep.rt.control.command_model import CommandModel
+
+ROOT = "/rtsep"
+LARGEST_PACKET = 65536
+POLL_S = 0.02
+LEASE_S = (
+    10.0  # a subscription is renewed within it, as mixing desks have it: a phone that is gone costs nothing
+)
+HIGHEST_RATE_HZ, SUBSCRIBERS = 50.0, 16
+METERS = ("peak_db", "rms_db", "input_peak_db", "f0_hz")  # of the status, as lists
+
+Address = tuple[str, int]
+
+
+def parse_address(text: str, option: str) -> Address:
+    """`[HOST:]PORT`; the host is this machine where left out.
+
+    Raises:
+        RtsepError: no such address.
+    """
+    host, _, port = text.rpartition(":")
+    if not (port.isascii() and port.isdecimal() and int(port) < 65536):
+        raise RtsepError(
+            f"{option} {text!r} is no port", f"write e.g. {option} 9000 or {option} 0.0.0.0:9000"
+        )
+    return host or "127.0.0.1", int(port)
+
+
+class OscServer:
+    """Answers until it is closed.
+
+    Messages: `/rtsep/STEM/gain VALUE` sets, without a value it answers with the same address and the value;
+    `/rtsep/list` answers `/rtsep/parameter name unit minimum maximum default value` for each;
+    `/rtsep/subscribe RATE` sends changed values and `/rtsep/meter/...` RATE times a second, for 10 s;
+    `/rtsep/do/mark TEXT` and the like run commands. What cannot be done is answered with
+    `/rtsep/error TEXT`.
+
+    Args:
+        model: what is steered.
+        address: host and port to listen on; port 0 takes a free one.
+
+    Attributes:
+        address: where it listens.
+        malformed: packets that were no OSC; refused: messages answered with an error; accepted: the others.
+
+    Raises:
+        RtsepError: the address cannot be had.
+    """
+
+    def __init__(self, model: CommandModel, address: Address) -> None:
+        self._model = model
+        self.malformed = self.refused = self.accepted = 0
+        self._subscribers: dict[Address, tuple[float, float]] = {}  # period, end of the lease
+        self._next: dict[Address, float] = {}
+        self._sent: dict[Address, dict[str, float]] = {}
+        self._names = {_osc_address(p.name): p.name for p in model.parameters}
+        try:
+            self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self._socket.bind(address)
+        except OSError as error:
+            raise RtsepError(
+                f"--osc {address[0]}:{address[1]} cannot be listened on ({error.strerror})",
+                "choose another port",
+            ) from None
+        self._socket.settimeout(POLL_S)
+        self.address: Address = self._socket.getsockname()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="osc", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Ends it."""
+        self._ended.set()
+        self._thread.join()
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _run(self) -> None:
+        while not self._ended.is_set():
+            with contextlib.suppress(TimeoutError, ConnectionError):
+                packet, sender = self._socket.recvfrom(LARGEST_PACKET)
+                self._take(packet, sender)
+            self._feed_subscribers()
+
+    def _take(self, packet: bytes, sender: Address) -> None:
+        try:
+            messages = [timed.message for timed in OscPacket(packet).messages]
+        except Exception:  # whatever the parser meets in bytes that are no OSC
+            self.malformed += 1
+            return
+        for message in messages:
+            try:
+                self._obey(message.address, list(message.params), sender)
+                self.accepted += 1
+            except RtsepError as error:
+                self.refused += 1
+                self._send(sender, f"{ROOT}/error", [str(error)])
+
+    def _obey(self, address: str, values: list[Any], sender: Address) -> None:
+        if address in self._names:
+            name = self._names[address]
+            if values:
+                self._model.set(name, values[0] if len(values) == 1 else values)
+            else:
+                self._send(sender, address, [self._model.get(name)])
+        elif address == f"{ROOT}/list":
+            now = self._model.values()
+            for p in self._model.parameters:
+                facts = [p.name, p.unit, p.minimum, p.maximum, p.default, now[p.name]]
+                self._send(sender, f"{ROOT}/parameter", facts)
+        elif address == f"{ROOT}/subscribe":
+            self._subscribe(values, sender)
+        elif address.startswith(f"{ROOT}/do/"):
+            answer = self._model.do(address.removeprefix(f"{ROOT}/do/"), " ".join(map(str, values)))
+            self._send(sender, address, [] if answer is None else [str(answer)])
+        else:
+            raise RtsepError(f"there is no address {address}", f"send {ROOT}/list to see what there is")
+
+    def _subscribe(self, values: list[Any], sender: Address) -> None:
+        rate = values[0] if values else 10.0
+        if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= HIGHEST_RATE_HZ:
+            raise RtsepError(f"a rate of {rate!r} Hz is outside 0..{HIGHEST_RATE_HZ:g}", "choose one within")
+        if rate == 0:
+            self._subscribers.pop(sender, None)
+            return
+        if sender not in self._subscribers and len(self._subscribers) >= SUBSCRIBERS:
+            raise RtsepError(f"{SUBSCRIBERS} subscribers are the most there can be", "end one of them")
+        self._subscribers[sender] = (1.0 / rate, time.monotonic() + LEASE_S)
+        self._next[sender] = 0.0
+        self._sent[sender] = {}
+
+    def _feed_subscribers(self) -> None:
+        now = time.monotonic()
+        for sender, (period, end) in list(self._subscribers.items()):
+            if now >= end:
+                del self._subscribers[sender]
+            elif now >= self._next[sender]:
+                self._next[sender] = now + period
+                values, sent = self._model.values(), self._sent[sender]
+                for name, value in values.items():
+                    if sent.get(name) != value:
+                        self._send(sender, _osc_address(name), [value])
+                self._sent[sender] = values
+                status = self._model.status()
+                for meter in METERS:
+                    numbers = [float(v) for v in status.get(meter, ()) if v is not None]
+                    self._send(sender, f"{ROOT}/meter/{meter}", numbers)
+
+    def _send(self, to: Address, address: str, values: list[Any]) -> None:
+        builder = OscMessageBuilder(address)
+        for value in values:
+            builder.add_arg(value)
+        with contextlib.suppress(OSError):  # who asked is gone
+            self._socket.sendto(builder.build().dgram, to)
+
+
+def _osc_address(name: str) -> str:
+    return f"{ROOT}/{name.replace('.', '/')}"

@@ -1,0 +1,167 @@
+"""Steering from another process of the same user: a Unix socket that takes and gives a JSON object a line.
+
+`rtsep control` talks to it. The folder is the user's own, so nobody else can steer a show.
+"""
+
+import contextlib
+import json
+import os
+import socket
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any, Self
+
+from rtsep.kernels.errors import RtsepError
+from rtsep.rt.control.command_model import CommandModel
+
+SUFFIX = ".sock"
+LARGEST_LINE = 65536  # bytes of a request
+TIMEOUT_S = 2.0  # for a client that connects and says nothing
+BACKLOG = 8
+
+
+def socket_folder() -> Path:
+    """Where running sessions are found: the user's runtime folder, else one of the user's own in /tmp.
+
+    Raises:
+        RtsepError: it belongs to somebody else, or cannot be made.
+    """
+    base = os.environ.get("XDG_RUNTIME_DIR")
+    folder = Path(base) / "rtsep" if base else Path(tempfile.gettempdir()) / f"rtsep-{os.getuid()}"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if folder.stat().st_uid != os.getuid():
+            raise RtsepError(f"{folder} belongs to somebody else", "set XDG_RUNTIME_DIR to a folder of yours")
+        folder.chmod(0o700)
+    except OSError as error:
+        raise RtsepError(
+            f"{folder} cannot be made ({error.strerror})", "set XDG_RUNTIME_DIR to a folder of yours"
+        ) from None
+    return folder
+
+
+class SocketServer:
+    """Answers requests until it is closed, one client at a time.
+
+    A request: `{"do": "list"}`, `{"do": "get", "name": N}`, `{"do": "set", "name": N, "value": V}` (with
+    `"relative": true` the value is added), `{"do": "status"}` or
+    `{"do": "run", "name": ACTION, "words": TEXT}`. An answer: `{"answer": ...}`, or
+    `{"problem": ..., "remedy": ...}`.
+
+    Args:
+        model: what is steered.
+        name: of the session.
+
+    Raises:
+        RtsepError: no folder for the socket.
+    """
+
+    def __init__(self, model: CommandModel, name: str) -> None:
+        self._model = model
+        self.path = socket_folder() / f"{name}{SUFFIX}"
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self._socket.bind(str(self.path))
+        except OSError as error:
+            self._socket.close()
+            raise RtsepError(
+                f"{self.path} cannot be listened on ({error.strerror})", "remove it if no session uses it"
+            ) from None
+        self._socket.listen(BACKLOG)
+        self._thread = threading.Thread(target=self._run, name="control socket", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Ends it; the socket's file goes."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        self._thread.join(TIMEOUT_S)
+        with contextlib.suppress(OSError):
+            self.path.unlink()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _run(self) -> None:
+        while True:
+            try:
+                client, _ = self._socket.accept()
+            except OSError:  # closed
+                return
+            with client, contextlib.suppress(OSError):
+                client.settimeout(TIMEOUT_S)
+                with client.makefile("rb") as lines:
+                    while line := lines.readline(LARGEST_LINE):
+                        client.sendall(json.dumps(self._answer(line)).encode() + b"\n")
+
+    def _answer(self, line: bytes) -> dict[str, Any]:
+        try:
+            request = json.loads(line)
+            if not isinstance(request, dict):
+                raise ValueError("no object")
+            return {"answer": self._obey(request)}
+        except RtsepError as error:
+            return {"problem": error.problem, "remedy": error.remedy}
+        except (ValueError, KeyError, TypeError) as error:
+            return {"problem": f"a request that is none ({error})", "remedy": "send a JSON object a line"}
+
+    def _obey(self, request: dict[str, Any]) -> Any:
+        model, verb = self._model, request["do"]
+        if verb == "list":
+            now = model.values()
+            return [vars(p) | {"value": now[p.name]} for p in model.parameters]
+        if verb == "get":
+            return model.get(str(request["name"]))
+        if verb == "set":
+            relative = bool(request.get("relative", False))
+            return model.set(str(request["name"]), request["value"], relative=relative)
+        if verb == "status":
+            return model.status()
+        if verb == "run":
+            return model.do(str(request["name"]), str(request.get("words", "")))
+        raise RtsepError(f"there is no request {verb!r}", "send list, get, set, status or run")
+
+
+def running_sessions() -> list[str]:
+    """Names of the sessions that answer; what a killed one left is removed."""
+    found = []
+    for path in sorted(socket_folder().glob(f"*{SUFFIX}")):
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+                probe.settimeout(TIMEOUT_S)
+                probe.connect(str(path))
+            found.append(path.name.removesuffix(SUFFIX))
+        except ConnectionRefusedError:  # nobody listens any more
+            with contextlib.suppress(OSError):
+                path.unlink()
+        except OSError:
+            continue
+    return found
+
+
+def ask(session: str, request: dict[str, Any]) -> Any:
+    """What a running session answers.
+
+    Raises:
+        RtsepError: what it refuses, or no answer.
+    """
+    path = socket_folder() / f"{session}{SUFFIX}"
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+            client.settimeout(TIMEOUT_S)
+            client.connect(str(path))
+            client.sendall(json.dumps(request).encode() + b"\n")
+            with client.makefile("rb") as lines:
+                answer = json.loads(lines.readline())
+    except (OSError, ValueError) as error:
+        raise RtsepError(
+            f"the session {session} does not answer ({error})", "see rtsep control --sessions"
+        ) from None
+    if "problem" in answer:
+        raise RtsepError(answer["problem"], answer["remedy"])
+    return answer["answer"]
