@@ -25,6 +25,10 @@ class Elsewhere(Tensor):
 
     @staticmethod
     def __new__(cls, held: Tensor) -> "Elsewhere":
+        # `conj()` and the imaginary part of it only set a mark. A wrapper does not show the mark of what it
+        # holds, so that torch would take the values for finished ones, above all in gradients of complex
+        # products.
+        held = held.resolve_conj().resolve_neg()
         made: Elsewhere = torch.Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
             cls, held.shape, strides=held.stride(), storage_offset=held.storage_offset(),
             dtype=held.dtype, device=ELSEWHERE, requires_grad=False,
