@@ -8,12 +8,14 @@ import safetensors.torch
 from torch import nn
 
 from rtsep.kernels.errors import ModelRefused
+from rtsep.models.band_rules import DECODER, ENCODER
 from rtsep.models.card import LEVELS, TRACKER, NetworkCard
 from rtsep.models.framing import Framing
 from rtsep.models.gpu.comb import TensorAdaptiveComb
 from rtsep.models.gpu.hop_program import HopProgram, TensorMasks
 from rtsep.models.gpu.levels import TensorLevels
 from rtsep.models.gpu.tracker import TensorTracker
+from rtsep.models.networks.band_net import BandDecoder, BandEncoder
 from rtsep.models.networks.pitch_net import PitchNet
 from rtsep.models.networks.source_filter_net import SourceFilterNet
 from rtsep.models.networks.step_module import HopNetwork, StepModule
@@ -21,7 +23,13 @@ from rtsep.models.registry import Model, find_choir, find_model
 
 M = TypeVar("M", bound=nn.Module)
 
-ARCHITECTURES: dict[str, type[nn.Module]] = {"pitch-net": PitchNet, "source-filter": SourceFilterNet}
+# By architecture and role on the card.
+MODULES: dict[tuple[str, str], type[nn.Module]] = {
+    ("pitch-net", TRACKER): PitchNet,
+    ("source-filter", LEVELS): SourceFilterNet,
+    ("band-net", ENCODER): BandEncoder,
+    ("band-net", DECODER): BandDecoder,
+}
 
 # From a network's module, its ONNX file and a name for messages to what runs in the module's place.
 Replace = Callable[[StepModule, bytes, str], HopNetwork]
@@ -66,13 +74,14 @@ def trained_network(name: str, content: bytes) -> StepModule:
     model = find_model(name)
     sha256 = hashlib.sha256(content).hexdigest()
     for network in model.card.networks:
-        if network.onnx_sha256 == sha256 and network.architecture in ARCHITECTURES:
-            module: nn.Module = ARCHITECTURES[network.architecture](**network.config)
-            module = _trained(module, model, network).eval()
+        kind = MODULES.get((network.architecture, network.role))
+        if network.onnx_sha256 == sha256 and kind is not None:
+            module = _trained(kind(**network.config), model, network).eval()
             assert isinstance(module, StepModule)
             return module
     raise ModelRefused(
-        f"model {name} has no such network of {', '.join(ARCHITECTURES)}", "choose --backend cuda or cpu"
+        f"model {name} has no such network of an architecture that is known here",
+        "choose --backend cuda or cpu",
     )
 
 

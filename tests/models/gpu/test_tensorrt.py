@@ -258,22 +258,24 @@ def torch_tensorrt(monkeypatch: pytest.MonkeyPatch) -> FakeTorchTensorRt:
     return fake
 
 
-def test_torch_tensorrt_builds_where_it_is_installed(torch_tensorrt: FakeTorchTensorRt) -> None:
-    builder = tensorrt_builder.best_builder("choir", "fp32")
-    model = shipped_models()["choir"]
-    content = builder.build(model.read("choir-levels.onnx"), "choir-levels.onnx", "fp32")
+@pytest.mark.parametrize(("model", "file"), NETWORKS, ids=[file for _, file in NETWORKS])
+def test_torch_tensorrt_builds_where_it_is_installed(  # type: ignore[no-untyped-def]
+    model, file: str, torch_tensorrt: FakeTorchTensorRt
+) -> None:
+    builder = tensorrt_builder.best_builder(model.card.name, "fp32")
+    content = builder.build(model.read(file), file, "fp32")
     ((program, how),) = torch_tensorrt.asked
     assert how["require_full_compilation"]
     assert how["use_explicit_typing"]
     assert len(how["arg_inputs"]) == len(program.graph_signature.user_inputs)  # type: ignore[arg-type]
     # the ports by which the hop asks are those of the ONNX file: both plans are launched alike
     ports, plan = tensorrt_plan.split_ports(content)
-    onnx = FakePlan(model.read("choir-levels.onnx"), "choir-levels.onnx")
+    onnx = FakePlan(model.read(file), file)
     assert plan == b"plan"
     assert ports == [*onnx.inputs, *onnx.outputs]
     assert builder.describe()["builder"] == "torch-tensorrt 2.11.0"
     # half precision is a rewriting of the ONNX file
-    assert type(tensorrt_builder.best_builder("choir", "fp16")) is TensorRtBuilder
+    assert type(tensorrt_builder.best_builder(model.card.name, "fp16")) is TensorRtBuilder
 
 
 def test_the_parser_builds_where_it_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
