@@ -86,7 +86,12 @@ class CommandModel:
             raise RtsepError(
                 f"there is no command {action!r}", f"choose {' or '.join(self._actions) or 'none'}"
             )
-        return self._actions[action](words)
+        try:
+            return self._actions[action](words)
+        except RtsepError:
+            raise
+        except Exception as error:  # a full disk, an engine that is gone: who steers hears of it and goes on
+            raise RtsepError(f"{action} has failed ({error})", "see the session's own messages") from error
 
     @property
     def actions(self) -> tuple[str, ...]:
@@ -110,8 +115,9 @@ class CommandModel:
             return value
         if isinstance(value, bool) and parameter.unit == "on/off":
             return float(value)
-        return (
-            float(value)
-            if isinstance(value, int | float) and not isinstance(value, bool)
-            else (parameter.checked(value))
-        )
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return parameter.checked(value)
+        try:
+            return float(value)
+        except OverflowError:
+            return parameter.checked(value)

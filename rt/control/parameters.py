@@ -69,6 +69,12 @@ class Parameter:
         if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.number):
             kind = "level" if self.unit.startswith("dB") else "number"
             raise RtsepError(f"{self.name} is a {kind} in {self.unit}, not {value!r}", f"set it to {within}")
+        try:
+            float(value)
+        except OverflowError:  # a whole number of hundreds of digits, as JSON may carry
+            raise RtsepError(
+                f"{self.name} has a value beyond all numbers of its range", f"set it to {within}"
+            ) from None
         if value != self.off and not self.minimum <= value <= self.maximum:  # also NaN
             raise RtsepError(f"{self.name} {value:g} {self.unit} is out of its range", f"set it to {within}")
         return float(value)

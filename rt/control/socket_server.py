@@ -59,6 +59,7 @@ class SocketServer:
 
     def __init__(self, model: CommandModel, name: str) -> None:
         self._model = model
+        running_sessions()  # removes what a killed session of this name left
         self.path = socket_folder() / f"{name}{SUFFIX}"
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
@@ -107,7 +108,7 @@ class SocketServer:
             return {"answer": self._obey(request)}
         except RtsepError as error:
             return {"problem": error.problem, "remedy": error.remedy}
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             return {"problem": f"a request that is none ({error})", "remedy": "send a JSON object a line"}
 
     def _obey(self, request: dict[str, Any]) -> Any:

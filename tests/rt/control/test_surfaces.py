@@ -1,11 +1,12 @@
 """Every parameter moved by OSC, shell, socket and Python and read back; floods and nonsense do no harm."""
 
+import errno
 import json
 import math
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,8 @@ class Desk:
         self.control = Control(shared, PARAMETERS)
         self.reader = CommandReader(shared.memory, len(PARAMETERS))
         self.done: list[str] = []
-        self.model = CommandModel(self.control, {"mark": self.done.append}, lambda: STATUS)
+        self.actions: dict[str, Callable[[str], Any]] = {"mark": self.done.append}
+        self.model = CommandModel(self.control, self.actions, lambda: STATUS)
 
     def engine_has(self, name: str) -> float:
         """What reaches the engine."""
@@ -250,10 +252,44 @@ def test_nonsense_on_the_socket_is_answered(desk: tuple[Desk, Client]) -> None:
             b"{}\n",
             b'{"do": "fly"}\n',
             b'{"do": "set", "name": "bypass"}\n',
+            b'{"do": "set", "name": "voice-1.gain", "value": 1' + b"0" * 400 + b"}\n",
+            b'{"do": "set", "name": "voice-1.gain", "value": 1' + b"0" * 400 + b', "relative": true}\n',
+            b"[" * 30_000 + b"\n",
         ):
             client.sendall(request)
             assert "problem" in json.loads(lines.readline())
     assert ask("show", {"do": "get", "name": "bypass"}) == 0.0
+
+
+def test_a_command_that_fails_is_told_and_the_ways_stay_open(
+    desk: tuple[Desk, Client], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A full disk as a take begins must not take the steering away for the rest of the show."""
+
+    def fails(words: str) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    steered, osc = desk
+    steered.actions["record"] = fails
+    address, (words,) = osc.ask("/rtsep/do/record", "start")
+    assert (address, "No space left on device" in words) == ("/rtsep/error", True)
+    done = run_command(capfd, "control", "record", "start")
+    assert (done.code, len(done.err.splitlines())) == (2, 1)
+    assert "record has failed" in done.err
+    assert osc.ask("/rtsep/voice-1/gain")[1] == [0.0]
+    assert ask("show", {"do": "get", "name": "bypass"}) == 0.0
+
+
+def test_a_killed_session_leaves_its_name_to_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    killed = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    killed.bind(str(socket_folder() / "show.sock"))
+    killed.close()  # the file stays, nobody listens
+    with Surfaces(Desk().model, "show") as surfaces:
+        assert surfaces.notes == []
+        assert ask("show", {"do": "get", "name": "bypass"}) == 0.0
 
 
 def test_only_the_user_reaches_the_socket(desk: tuple[Desk, Client]) -> None:
