@@ -268,7 +268,8 @@ def test_takes_start_and_stop_with_a_pre_roll(tmp_path: Path) -> None:
     begin = log.first_frame + log.pre_roll_frames
     assert 9.5 * RATE <= log.pre_roll_frames <= 10 * RATE
     assert begin >= 12 * RATE - HOP
-    assert log.frames >= log.pre_roll_frames + 2 * RATE - HOP
+    # it begins when it was asked to, which on a busy machine is a little later, and ends with what was played
+    assert log.first_frame + log.frames >= 14 * RATE - HOP
     later = check_take(Path(second))
     assert Path(second).name == "take-002"
     assert later.pre_roll_frames > 0
