@@ -93,6 +93,23 @@ def test_training_goes_on_from_a_model(trained: Path) -> None:
         load_model(BandNet(("vocals", "piano")), find_model(str(trained / "model")))
 
 
+def test_the_mean_with_the_start_lies_half_way(trained: Path) -> None:
+    arguments = [
+        "--data", trained / "whole", "--data", trained / "vocals", "--out", trained / "on",
+        "--config", trained / "config.toml", "--start", trained / "model", "--model", trained / "mean",
+        "--mean-with-start",
+    ]  # fmt: skip
+    result = click.testing.CliRunner().invoke(band, list(map(str, arguments)), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    start, mean = BandNet(STEMS), BandNet(STEMS)
+    load_model(start, find_model(str(trained / "model")))
+    load_model(mean, find_model(str(trained / "mean")))
+    best = torch.load(trained / "on" / "best.pt", weights_only=True)["weights"]
+    for name, weight in mean.state_dict().items():
+        torch.testing.assert_close(weight, 0.5 * (start.state_dict()[name] + best[name]), rtol=0, atol=1e-6)
+    assert any(not torch.equal(start.state_dict()[name], w) for name, w in best.items())
+
+
 def test_a_stem_is_added_without_touching_the_encoder(trained: Path) -> None:
     writer = StemWriter(
         trained / "guitars",

@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -9,6 +10,11 @@ from rtsep.kernels.errors import RtsepError
 from rtsep.models.registry import find_model
 from rtsep.training.commands.training_run import lasting, training_extra
 from rtsep.training.files.toml_settings import read_config
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from rtsep.training.band.task import BandTask
 
 
 @click.command("band")
@@ -28,6 +34,10 @@ from rtsep.training.files.toml_settings import read_config
     "--model", "model_folder", type=click.Path(path_type=Path),
     help="New folder for a model of the best weights: rtsep --model FOLDER --stems vocals,drums.",
 )  # fmt: skip
+@click.option(
+    "--mean-with-start", is_flag=True,
+    help="--model is the mean of the best weights and of --start's: both, without their noise.",
+)  # fmt: skip
 @click.option("--stems", default="vocals,drums,bass,other", show_default=True, help="A decoder each.")
 @click.option("--config", "config_file", type=click.Path(path_type=Path), help="TOML over the defaults.")
 @click.option(
@@ -38,6 +48,7 @@ from rtsep.training.files.toml_settings import read_config
 def command(
     folders: tuple[Path, ...], out: Path, start: Path | None, model_folder: Path | None, stems: str,
     config_file: Path | None, mode: str | None, minutes: float | None, seed: int | None,
+    mean_with_start: bool,
 ) -> None:  # fmt: skip
     """Trains an encoder and a decoder per stem.
 
@@ -60,6 +71,8 @@ def command(
         raise RtsepError(f"--stems {stems!r} is no list of stems", "write e.g. vocals,drums,bass,other")
     if model_folder is not None and model_folder.exists():
         raise RtsepError(f"{model_folder} exists", "name a new folder: models are never overwritten")
+    if mean_with_start and (start is None or model_folder is None):
+        raise RtsepError("--mean-with-start is about --start and --model", "give both, or leave it out")
     if start is not None:  # its weights stand on the levels that were measured for them
         config = dataclasses.replace(config, statistics_steps=0)
     databases = [StemFolder(folder) for folder in folders]
@@ -69,10 +82,13 @@ def command(
             load_best(task.module, start)
         else:
             load_model(task.module, find_model(str(start)))
+    begun = {name: weight.clone() for name, weight in task.module.state_dict().items()}
     fitted = fit(task, config.fit, out)
     click.echo(f"{out}: {fitted.step} steps, best {fitted.best_score:.2f} dB on songs held out")
     if model_folder is not None:
         measures = load_best(task.module, out)
+        if mean_with_start:
+            measures = _mean_with(task, begun)
         found = ", ".join(f"{stem} {measures[f'{stem}_db']:.1f}" for stem in names)
         origin = Origin(
             manifests=[database.manifest for database in databases],
@@ -82,3 +98,14 @@ def command(
         )
         write_model(task.module, model_folder, f"Stems of a band: {', '.join(names)}.", origin)
         click.echo(f"{model_folder}: rtsep --model {model_folder} --stems {','.join(names)}")
+
+
+def _mean_with(task: "BandTask", begun: "dict[str, Tensor]") -> dict[str, float]:
+    """Every weight half way to where the run began; what that gives on songs held out."""
+    import torch
+
+    with torch.no_grad():
+        for name, weight in task.module.state_dict().items():
+            if weight.is_floating_point():
+                weight.lerp_(begun[name], 0.5)
+        return task.validate(task.module.eval())
