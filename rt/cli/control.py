@@ -41,7 +41,10 @@ def control(
         rows = _ask(to, {"do": "list"})
         click.echo(json.dumps(rows) if as_json else "\n".join(map(_row, rows)))
         return
-    answer = _answer(to, name, words, by)
+    if name == "status":
+        answer = _ask(to, {"do": "status"})
+    else:
+        answer = _ask(to, {"do": "steer", "name": name, "words": words, "relative": by})
     if as_json:
         click.echo(json.dumps(answer))
     elif answer is not None:
@@ -60,18 +63,6 @@ def _chosen(session: str | None, running: list[str]) -> str:
     if len(running) > 1:
         raise RtsepError(f"{len(running)} sessions run", f"choose one: --session {' or '.join(running)}")
     return running[0]
-
-
-def _answer(to: str, name: str, words: tuple[str, ...], by: bool) -> Any:
-    if name == "status":
-        return _ask(to, {"do": "status"})
-    if "." not in name and name not in ("bypass", "dry"):
-        return _ask(to, {"do": "run", "name": name, "words": " ".join(words)})
-    if len(words) > 1:
-        raise RtsepError(f"{name} takes one value, not {len(words)}", "give one")
-    if not words:
-        return _ask(to, {"do": "get", "name": name})
-    return _ask(to, {"do": "set", "name": name, "value": words[0], "relative": by})
 
 
 def _ask(to: str, request: dict[str, Any]) -> Any:

@@ -1,7 +1,7 @@
 """What every way to steer a session does: set, ask, mark, record. The ways only carry text and numbers."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rtsep.kernels.errors import RtsepError
@@ -66,15 +66,26 @@ class CommandModel:
             RtsepError: no such parameter, or a value that it does not take.
         """
         parameter = self._control.parameter(name)
-        number = self._number(parameter, value)
+        meant = self._meant(parameter, value)
         if relative:
-            now = self.get(name)
-            if parameter.unit == "on/off" or not math.isfinite(number):
-                raise RtsepError(f"{name} cannot be changed by {value}", "set it to a value")
-            start = now if math.isfinite(now) else (parameter.minimum if now < 0 else parameter.maximum)
-            number = min(parameter.maximum, max(parameter.minimum, start + number))
+            meant = self._moved(parameter, meant)
+        number = parameter.checked(meant)
         self._control.set(name, number)
         return number
+
+    def steer(self, name: str, words: Sequence[str], *, relative: bool = False) -> Any:
+        """What a line of a shell means: `voice-1.gain -6` sets, `voice-1.gain` asks, `mark verse` does.
+
+        Raises:
+            RtsepError: as `set`, `get` and `do`; more than one value for a parameter.
+        """
+        if "." not in name and name not in self.values():
+            return self.do(name, " ".join(words))
+        if not words:
+            return self.get(name)
+        if len(words) > 1:
+            raise RtsepError(f"{name} takes one value, not {len(words)}", "give one")
+        return self.set(name, words[0], relative=relative)
 
     def do(self, action: str, words: str = "") -> Any:
         """Runs an action and returns its answer.
@@ -93,31 +104,32 @@ class CommandModel:
         except Exception as error:  # a full disk, an engine that is gone: who steers hears of it and goes on
             raise RtsepError(f"{action} has failed ({error})", "see the session's own messages") from error
 
-    @property
-    def actions(self) -> tuple[str, ...]:
-        """Names of what can be done besides setting parameters."""
-        return tuple(self._actions)
-
-    def _number(self, parameter: Parameter, value: object) -> float:
-        if isinstance(value, str):
-            word = value.strip().lower()
-            if parameter.unit == "on/off" and word == "toggle":
-                return 1.0 - self.get(parameter.name)
-            if parameter.unit == "on/off" and word in WORDS:
-                return WORDS[word]
-            if word == "off" and parameter.off is not None:
-                return parameter.off
-            try:
-                value = float(word)
-            except ValueError:
-                return parameter.checked(value)  # says what it takes
-        if parameter.unit == "on/off" and isinstance(value, float) and value in (0.0, 1.0):
+    def _meant(self, parameter: Parameter, value: object) -> object:
+        """A word as the value it stands for; all else as it is."""
+        if not isinstance(value, str):
             return value
-        if isinstance(value, bool) and parameter.unit == "on/off":
-            return float(value)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return parameter.checked(value)
+        word = value.strip().lower()
+        if parameter.unit == "on/off":
+            if word == "toggle":
+                return 1.0 - self.get(parameter.name)
+            if word in WORDS:
+                return WORDS[word]
+        elif word == "off" and parameter.off is not None:
+            return parameter.off
         try:
-            return float(value)
+            return float(word)
+        except ValueError:
+            return value
+
+    def _moved(self, parameter: Parameter, by: object) -> float:
+        """Where a parameter is when `by` has been added, within its range."""
+        try:
+            is_number = isinstance(by, int | float) and not isinstance(by, bool)
+            step = float(by) if is_number else parameter.checked(by)  # type: ignore[arg-type]
         except OverflowError:
-            return parameter.checked(value)
+            step = parameter.checked(by)  # says what it takes
+        if parameter.unit == "on/off" or not math.isfinite(step):
+            raise RtsepError(f"{parameter.name} cannot be changed by {by}", "set it to a value")
+        now = self.get(parameter.name)  # an infinite one is off: it moves from the nearer end
+        start = min(parameter.maximum, max(parameter.minimum, now))
+        return min(parameter.maximum, max(parameter.minimum, start + step))

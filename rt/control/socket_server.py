@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import socket
+import socketserver
 import tempfile
 import threading
 from pathlib import Path
@@ -18,7 +19,7 @@ from rtsep.rt.control.command_model import CommandModel
 SUFFIX = ".sock"
 LARGEST_LINE = 65536  # bytes of a request
 TIMEOUT_S = 2.0  # for a client that connects and says nothing
-BACKLOG = 8
+POLL_S = 0.05  # how soon it notices that it is to end
 
 
 def socket_folder() -> Path:
@@ -41,13 +42,18 @@ def socket_folder() -> Path:
     return folder
 
 
+class _Listener(socketserver.ThreadingUnixStreamServer):
+    daemon_threads = True  # a client that still talks does not keep the program from ending
+    block_on_close = False
+
+
 class SocketServer:
-    """Answers requests until it is closed, one client at a time.
+    """Answers requests until it is closed, every client in a thread of its own: a silent one holds nobody up.
 
     A request: `{"do": "list"}`, `{"do": "get", "name": N}`, `{"do": "set", "name": N, "value": V}` (with
     `"relative": true` the value is added), `{"do": "status"}` or
-    `{"do": "run", "name": ACTION, "words": TEXT}`. An answer: `{"answer": ...}`, or
-    `{"problem": ..., "remedy": ...}`.
+    `{"do": "steer", "name": N, "words": [...], "relative": B}`, a line of a shell. An answer:
+    `{"answer": ...}`, or `{"problem": ..., "remedy": ...}`.
 
     Args:
         model: what is steered.
@@ -61,24 +67,32 @@ class SocketServer:
         self._model = model
         running_sessions()  # removes what a killed session of this name left
         self.path = socket_folder() / f"{name}{SUFFIX}"
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        server = self
+
+        class Client(socketserver.StreamRequestHandler):
+            timeout = TIMEOUT_S
+
+            def handle(self) -> None:
+                with contextlib.suppress(OSError):  # it has gone, or says nothing
+                    while line := self.rfile.readline(LARGEST_LINE):
+                        self.wfile.write(json.dumps(server._answer(line)).encode() + b"\n")
+
         try:
-            self._socket.bind(str(self.path))
+            self._server = _Listener(str(self.path), Client)
         except OSError as error:
-            self._socket.close()
             raise RtsepError(
                 f"{self.path} cannot be listened on ({error.strerror})", "remove it if no session uses it"
             ) from None
-        self._socket.listen(BACKLOG)
-        self._thread = threading.Thread(target=self._run, name="control socket", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(POLL_S,), name="control socket", daemon=True
+        )
         self._thread.start()
 
     def close(self) -> None:
         """Ends it; the socket's file goes."""
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
-        self._thread.join(TIMEOUT_S)
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
         with contextlib.suppress(OSError):
             self.path.unlink()
 
@@ -87,18 +101,6 @@ class SocketServer:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
-
-    def _run(self) -> None:
-        while True:
-            try:
-                client, _ = self._socket.accept()
-            except OSError:  # closed
-                return
-            with client, contextlib.suppress(OSError):
-                client.settimeout(TIMEOUT_S)
-                with client.makefile("rb") as lines:
-                    while line := lines.readline(LARGEST_LINE):
-                        client.sendall(json.dumps(self._answer(line)).encode() + b"\n")
 
     def _answer(self, line: bytes) -> dict[str, Any]:
         try:
@@ -123,9 +125,10 @@ class SocketServer:
             return model.set(str(request["name"]), request["value"], relative=relative)
         if verb == "status":
             return model.status()
-        if verb == "run":
-            return model.do(str(request["name"]), str(request.get("words", "")))
-        raise RtsepError(f"there is no request {verb!r}", "send list, get, set, status or run")
+        if verb == "steer":
+            relative = bool(request.get("relative", False))
+            return model.steer(str(request["name"]), list(map(str, request["words"])), relative=relative)
+        raise RtsepError(f"there is no request {verb!r}", "send list, get, set, status or steer")
 
 
 def running_sessions() -> list[str]:

@@ -1,5 +1,6 @@
 """Every parameter moved by OSC, shell, socket and Python and read back; floods and nonsense do no harm."""
 
+import contextlib
 import errno
 import json
 import math
@@ -259,6 +260,15 @@ def test_nonsense_on_the_socket_is_answered(desk: tuple[Desk, Client]) -> None:
             client.sendall(request)
             assert "problem" in json.loads(lines.readline())
     assert ask("show", {"do": "get", "name": "bypass"}) == 0.0
+
+
+def test_clients_that_say_nothing_hold_nobody_up(desk: tuple[Desk, Client]) -> None:
+    """More of them than would have to time out one by one within the patience of who asks."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(3):
+            silent = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+            silent.connect(str(socket_folder() / "show.sock"))
+        assert ask("show", {"do": "get", "name": "bypass"}) == 0.0
 
 
 def test_a_command_that_fails_is_told_and_the_ways_stay_open(
