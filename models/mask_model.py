@@ -1,6 +1,6 @@
 """What the engine asks of a model: a mask per stem and hop."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -91,6 +91,21 @@ def load_all(parts: Sequence[tuple[Stateful, State]]) -> None:
         for (part, _), state in zip(parts, before, strict=True):
             part.load_state_dict(state)
         raise
+
+
+def joined_state(parts: Mapping[str, Stateful]) -> State:
+    """The states of parts as one, each name behind the prefix of its part."""
+    return {prefix + name: v for prefix, part in parts.items() for name, v in part.state_dict().items()}
+
+
+def load_joined(parts: Mapping[str, Stateful], state: State) -> None:
+    """Continues from `joined_state`, every part or none.
+
+    Raises:
+        KeyError: a name that a part needs and `state` does not have.
+        ValueError: what a part refuses.
+    """
+    load_all([(part, {n: state[prefix + n] for n in part.state_dict()}) for prefix, part in parts.items()])
 
 
 def require_like(own: State, state: State, owner: str) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rtsep.models.band.model import BandModel
 from rtsep.models.framing import PRESETS_MS, Framing
-from rtsep.models.mask_model import State, load_all
+from rtsep.models.mask_model import State, joined_state, load_joined
 from rtsep.models.voice_report import VoiceReport
 
 F32 = NDArray[np.float32]
@@ -37,6 +37,7 @@ class MidSideModel:
 
     def __init__(self, mid: BandModel, side: BandModel) -> None:
         self._mid, self._side = mid, side
+        self._parts = {MID_PREFIX: mid, SIDE_PREFIX: side}
 
     @property
     def stems(self) -> tuple[str, ...]:
@@ -75,10 +76,7 @@ class MidSideModel:
 
     def state_dict(self) -> State:
         """Of both."""
-        return {
-            **{MID_PREFIX + name: value for name, value in self._mid.state_dict().items()},
-            **{SIDE_PREFIX + name: value for name, value in self._side.state_dict().items()},
-        }
+        return joined_state(self._parts)
 
     def load_state_dict(self, state: State) -> None:
         """Continues from `state_dict()`.
@@ -86,9 +84,4 @@ class MidSideModel:
         Raises:
             ValueError: values that a network refuses; nothing has changed then.
         """
-        load_all(
-            [
-                (self._mid, {n: state[MID_PREFIX + n] for n in self._mid.state_dict()}),
-                (self._side, {n: state[SIDE_PREFIX + n] for n in self._side.state_dict()}),
-            ]
-        )
+        load_joined(self._parts, state)

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from rtsep.kernels import _core
 from rtsep.models.band.model import BandModel
 from rtsep.models.choir.model import ChoirModel, voice_names
-from rtsep.models.mask_model import State, load_all
+from rtsep.models.mask_model import State, joined_state, load_joined
 from rtsep.models.mid_side import CHANNELS, MidSideModel
 from rtsep.models.voice_report import VoiceReport
 
@@ -41,6 +41,7 @@ class SingersModel:
 
     def __init__(self, band: BandModel | MidSideModel, choir: ChoirModel, channels: int, bins: int) -> None:
         self._band, self._choir = band, choir
+        self._parts = {BAND_PREFIX: band, CHOIR_PREFIX: choir}
         self._vocals = band.stems.index(VOCALS)
         singers = len(choir.stems)
         at = self._first = self._vocals
@@ -111,10 +112,7 @@ class SingersModel:
 
     def state_dict(self) -> State:
         """Of both models."""
-        return {
-            **{BAND_PREFIX + name: value for name, value in self._band.state_dict().items()},
-            **{CHOIR_PREFIX + name: value for name, value in self._choir.state_dict().items()},
-        }
+        return joined_state(self._parts)
 
     def load_state_dict(self, state: State) -> None:
         """Continues from `state_dict()`.
@@ -122,9 +120,4 @@ class SingersModel:
         Raises:
             ValueError: values that a model refuses; nothing has changed then.
         """
-        load_all(
-            [
-                (self._band, {n: state[BAND_PREFIX + n] for n in self._band.state_dict()}),
-                (self._choir, {n: state[CHOIR_PREFIX + n] for n in self._choir.state_dict()}),
-            ]
-        )
+        load_joined(self._parts, state)

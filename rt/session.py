@@ -25,9 +25,6 @@ from rtsep.rt.process.child_process import end, spawn
 from rtsep.rt.process.shared_memory import SharedMemory
 from rtsep.rt.takes.take_keeper import TakeKeeper
 
-START_TIMEOUT_S = 30.0  # a trained model may take seconds to load from a cold disk
-POLL_S = 0.01
-
 
 class Session:
     """A live separation from an input device to an output device.

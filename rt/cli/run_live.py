@@ -39,7 +39,7 @@ def run_live(source: Source, options: RunOptions) -> int:
         except Stopped as stopped:
             _say_json_end(options, Status(state="stopped"), stopped.exit_code, str(stopped))
             return stopped.exit_code
-        code, reason, view = 0, "", choose_view(quiet=options.quiet, as_json=options.as_json)
+        code, why, view = 0, "", choose_view(quiet=options.quiet, as_json=options.as_json)
         try:
             with view, _surfaces(session, options) as surfaces:
                 for note in surfaces.notes:
@@ -51,7 +51,7 @@ def run_live(source: Source, options: RunOptions) -> int:
                     record_signal.obey()
                     view.update(session.status())
         except Stopped as stopped:
-            code, reason = stopped.exit_code, str(stopped)
+            code, why = stopped.exit_code, str(stopped)
         finally:
             session.stop()
     status = session.status()
@@ -61,7 +61,7 @@ def run_live(source: Source, options: RunOptions) -> int:
         code = EXIT_HOLES
     if view.failure is None:
         code_said = EXIT_USER if failed else code
-        _say_json_end(options, status, code_said, status.last_error if failed else reason)
+        _say_json_end(options, status, code_said, status.last_error if failed else why)
     if failed:
         problem, _, remedy = status.last_error.partition("; ")
         raise RtsepError(problem, remedy or "start again")

@@ -7,6 +7,7 @@ import contextlib
 import socket
 import threading
 import time
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from pythonosc.osc_message_builder import OscMessageBuilder
@@ -18,9 +19,8 @@ from rtsep.rt.control.command_model import CommandModel
 ROOT = "/rtsep"
 LARGEST_PACKET = 65536
 POLL_S = 0.02
-LEASE_S = (
-    10.0  # a subscription is renewed within it, as mixing desks have it: a phone that is gone costs nothing
-)
+# A subscription is renewed within it, as mixing desks have it: a phone that is gone costs nothing.
+LEASE_S = 10.0
 HIGHEST_RATE_HZ, SUBSCRIBERS = 50.0, 16
 METERS = ("peak_db", "rms_db", "input_peak_db", "f0_hz")  # of the status, as lists
 
@@ -39,6 +39,16 @@ def parse_address(text: str, option: str) -> Address:
             f"{option} {text!r} is no port", f"write e.g. {option} 9000 or {option} 0.0.0.0:9000"
         )
     return host or "127.0.0.1", int(port)
+
+
+@dataclass
+class Subscriber:
+    """Who hears values and meters: every `period_s` until `ends_at`, both of the clock that only goes on."""
+
+    period_s: float
+    ends_at: float
+    next_at: float = 0.0
+    sent: dict[str, float] = field(default_factory=dict)
 
 
 class OscServer:
@@ -65,9 +75,7 @@ class OscServer:
     def __init__(self, model: CommandModel, address: Address) -> None:
         self._model = model
         self.malformed = self.refused = self.accepted = 0
-        self._subscribers: dict[Address, tuple[float, float]] = {}  # period, end of the lease
-        self._next: dict[Address, float] = {}
-        self._sent: dict[Address, dict[str, float]] = {}
+        self._subscribers: dict[Address, Subscriber] = {}
         self._names = {_osc_address(p.name): p.name for p in model.parameters}
         try:
             self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -145,22 +153,20 @@ class OscServer:
             return
         if sender not in self._subscribers and len(self._subscribers) >= SUBSCRIBERS:
             raise RtsepError(f"{SUBSCRIBERS} subscribers are the most there can be", "end one of them")
-        self._subscribers[sender] = (1.0 / rate, time.monotonic() + LEASE_S)
-        self._next[sender] = 0.0
-        self._sent[sender] = {}
+        self._subscribers[sender] = Subscriber(1.0 / rate, time.monotonic() + LEASE_S)
 
     def _feed_subscribers(self) -> None:
         now = time.monotonic()
-        for sender, (period, end) in list(self._subscribers.items()):
-            if now >= end:
+        for sender, subscriber in list(self._subscribers.items()):
+            if now >= subscriber.ends_at:
                 del self._subscribers[sender]
-            elif now >= self._next[sender]:
-                self._next[sender] = now + period
-                values, sent = self._model.values(), self._sent[sender]
+            elif now >= subscriber.next_at:
+                subscriber.next_at = now + subscriber.period_s
+                values = self._model.values()
                 for name, value in values.items():
-                    if sent.get(name) != value:
+                    if subscriber.sent.get(name) != value:
                         self._send(sender, _osc_address(name), [value])
-                self._sent[sender] = values
+                subscriber.sent = values
                 status = self._model.status()
                 for meter in METERS:
                     numbers = [float(v) for v in status.get(meter, ()) if v is not None]

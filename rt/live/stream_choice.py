@@ -105,7 +105,7 @@ def choose_stream(settings: LiveSettings) -> StreamChoice:
         places = parse_route(settings.route, stems, target.outputs).values()
         routed = sorted({place for some in places for place in some})
         outputs = outputs if settings.output_channels is not None else routed
-        used = max(*outputs, *routed) if routed else max(outputs)
+        used = max(outputs + routed)
     else:
         if settings.output_channels is None:  # no more than there is something to play on
             outputs = outputs[: len(stems) * len(inputs)]

@@ -29,7 +29,7 @@ class Stems:
 
     Attributes:
         names: of the stems that sound, `rest` last if there is any.
-        audio: float32 [stems, samples], mono; the mixture is the sum.
+        audio: float32 [stems, samples], or [stems, samples, channels]; the mixture is the sum.
         samplerate: Hz.
     """
 
@@ -39,7 +39,7 @@ class Stems:
 
     @property
     def mixture(self) -> Audio:
-        """float32 [samples]."""
+        """float32 [samples], or [samples, channels]."""
         return np.asarray(self.audio.sum(axis=0), np.float32)
 
 

@@ -38,27 +38,7 @@ MIDDLE = tuple(ROOM_DB)
 ROOM_S = 0.3  # in which the room dies away by 60 dB
 
 
-@dataclass(frozen=True)
-class StereoStems:
-    """A song of stems in stereo.
-
-    Attributes:
-        names: of the stems.
-        audio: float32 [stems, samples, 2]; the mixture is the sum.
-        samplerate: Hz.
-    """
-
-    names: tuple[str, ...]
-    audio: Audio
-    samplerate: int
-
-    @property
-    def mixture(self) -> Audio:
-        """float32 [samples, 2]."""
-        return np.asarray(self.audio.sum(axis=0), np.float32)
-
-
-def panned(stems: Stems, song: str) -> StereoStems:
+def panned(stems: Stems, song: str) -> Stems:
     """Places every stem with constant power: vocals, drums and bass in the middle, all else at one side; all
     but the bass in a stereo room, the drums in a wide one. The same for the same name of a song."""
     rng = generator(0, f"stereo {song}")
@@ -71,7 +51,7 @@ def panned(stems: Stems, song: str) -> StereoStems:
         room_db = ROOM_DB.get(name, ELSE_ROOM_DB)
         if room_db is not None:
             audio[place] += _room(stems.audio[place], stems.samplerate, room_db, rng)
-    return StereoStems(stems.names, audio, stems.samplerate)
+    return Stems(stems.names, audio, stems.samplerate)
 
 
 def _room(dry: Audio, samplerate: int, level_db: float, rng: np.random.Generator) -> Audio:
@@ -157,7 +137,7 @@ def interleaved(audio: Audio) -> Audio:
     return np.ascontiguousarray(audio).reshape(-1)
 
 
-def separate(stems: StereoStems, run: StereoRun) -> dict[str, Audio]:
+def separate(stems: Stems, run: StereoRun) -> dict[str, Audio]:
     """Estimates by stem, float32 [samples, 2], aligned with the input."""
     if run.way == "shared":
         return _through(_separator(stems, stems.audio, run, 2), stems.mixture)
@@ -180,7 +160,7 @@ def _turned(audio: Audio) -> Audio:
 
 
 def _separator(
-    stems: StereoStems, audio: Audio, run: StereoRun, channels: int
+    stems: Stems, audio: Audio, run: StereoRun, channels: int
 ) -> tuple[Separator, tuple[str, ...]]:
     preset = Preset(stems.samplerate, run.latency_ms)
     if run.system != IDEAL:

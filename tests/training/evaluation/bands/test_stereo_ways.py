@@ -10,7 +10,6 @@ from rtsep.training.evaluation.bands.stereo import (
     WAYS,
     StereoResult,
     StereoRun,
-    StereoStems,
     compare_ways,
     panned,
     separate,
@@ -57,7 +56,7 @@ def test_ideal_masks_give_apart_what_a_way_can_part(way: str) -> None:
     middle = np.stack([np.stack([one, one], 1), np.stack([two, -two], 1)])
     parted = {}
     for name, audio in (("sides", sides), ("middle", middle)):
-        song = StereoStems(("vocals", "other"), audio.astype(np.float32), RATE)
+        song = Stems(("vocals", "other"), audio.astype(np.float32), RATE)
         found = separate(song, StereoRun(IDEAL, 43, way))
         np.testing.assert_allclose(sum(found.values()), song.mixture, atol=1e-5)
         error = power(found["vocals"] - song.audio[0]).sum() / power(song.audio[0]).sum()
