@@ -22,8 +22,9 @@ from rtsep.training.files.toml_settings import read_config
     "--out", type=click.Path(path_type=Path), required=True, help="Folder of the run; resumed if begun."
 )
 @click.option(
-    "--start", type=click.Path(path_type=Path), help="Folder of a run to begin with the weights of."
-)
+    "--start", type=click.Path(path_type=Path),
+    help="Run or model to begin with the weights of; a second look that it lacks begins anew.",
+)  # fmt: skip
 @click.option("--config", "config_file", type=click.Path(path_type=Path), help="TOML over the defaults.")
 @click.option("--minutes", type=click.FloatRange(min=0.0), help="Over the config's.")
 def command(
@@ -34,6 +35,7 @@ def command(
     Writes the best weights as pitch.safetensors, for the stage as pitch.onnx, and the facts as pitch.json.
     """
     with training_extra():
+        from rtsep.training.choir.pitch.start import begin_with
         from rtsep.training.choir.pitch.streams import LATENCIES_MS
         from rtsep.training.choir.pitch.task import PitchConfig, PitchTask
         from rtsep.training.files.model_files import write_network
@@ -44,7 +46,7 @@ def command(
     items = training_choirs(folder, SAMPLERATE)
     task = PitchTask(items, config)
     if start:
-        load_best(task.module, start)
+        begin_with(task.module, start)
     fit(task, config.fit, out)
     measures = load_best(task.module, out)
     card = write_network(

@@ -1,5 +1,6 @@
 """The pitch network's contract, and that it sees pitches relative to each other."""
 
+import pytest
 import torch
 
 from rtsep.models.choir.pitch_grid import BANDS, CANDIDATES
@@ -14,9 +15,10 @@ def _inputs(batch: int, time: int) -> tuple[torch.Tensor, torch.Tensor]:
     return bands, preset[:, None].expand(-1, time, -1)
 
 
-def test_sequence_is_the_step_over_time() -> None:
+@pytest.mark.parametrize("second_look", [False, True])
+def test_sequence_is_the_step_over_time(second_look: bool) -> None:
     torch.manual_seed(0)
-    net = PitchNet().eval()
+    net = PitchNet(second_look).eval()
     assert isinstance(net, StepModule)
     bands, preset = _inputs(3, 20)
     with torch.no_grad():
@@ -27,9 +29,10 @@ def test_sequence_is_the_step_over_time() -> None:
             torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 
 
-def test_streams_of_a_batch_do_not_hear_each_other() -> None:
+@pytest.mark.parametrize("second_look", [False, True])
+def test_streams_of_a_batch_do_not_hear_each_other(second_look: bool) -> None:
     torch.manual_seed(0)
-    net = PitchNet().eval()
+    net = PitchNet(second_look).eval()
     bands, preset = _inputs(2, 8)
     with torch.no_grad():
         both = net.sequence(bands, preset, *net.initial_state(2))[0]

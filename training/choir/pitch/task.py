@@ -30,6 +30,7 @@ class PitchConfig:
     held_out: int = 24  # items at the folder's beginning that are only validated on
     offset_weight: float = 2.0  # of the losses beside that of salience
     unison_weight: float = 0.5
+    second_look: bool = False  # of `PitchNet`: twice the products, for tails and rests
     fit: FitSettings = field(
         default=FitSettings(
             minutes=60.0,
@@ -79,7 +80,7 @@ class PitchTask:
                 "render more, or lower held_out",
             )
         torch.manual_seed(torch_seed(config.fit.seed, "weights"))
-        self.module = PitchNet()
+        self.module = PitchNet(second_look=config.second_look)
         self._config = config
         seed, frames = config.fit.seed, config.frames
         self._streams = PitchStreams(_Slice(items, config.held_out, len(items)), seed, frames)
