@@ -2,11 +2,8 @@
 #include "device_callback.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
-#include <cstring>
 #include <limits>
-#include <thread>
 
 namespace rtsep {
 
@@ -49,38 +46,36 @@ DeviceCallback::DeviceCallback(std::vector<std::size_t> picks, std::size_t devic
                                std::size_t device_outputs, std::size_t stems, std::size_t hop, std::size_t latency,
                                std::size_t hop_latency, std::size_t input_capacity, const float* bypass_gains,
                                std::size_t ramp, std::size_t longest_delay)
+    : DeviceCallback(picks, device_inputs, gains, device_outputs, latency,
+                     std::make_unique<HopExchange>(
+                         ExchangeShape{stems, picks.size(), hop, latency - hop_latency, input_capacity}),
+                     bypass_gains, ramp, longest_delay) {}
+
+DeviceCallback::DeviceCallback(std::vector<std::size_t> picks, std::size_t device_inputs, const float* gains,
+                               std::size_t device_outputs, std::size_t latency, std::unique_ptr<HopExchange> exchange,
+                               const float* bypass_gains, std::size_t ramp, std::size_t longest_delay)
     : picks_(std::move(picks)),
       device_inputs_(device_inputs),
       device_outputs_(device_outputs),
-      stems_(stems),
-      hop_(hop),
+      stems_(exchange->stems()),
+      hop_(exchange->hop()),
       latency_(latency),
-      delivery_offset_(latency - hop_latency),
-      gains_(gains, gains + device_outputs * stems * picks_.size()),
+      delivery_offset_(static_cast<std::size_t>(exchange->delivery_offset())),
+      gains_(gains, gains + device_outputs * stems_ * picks_.size()),
       bypass_gains_(bypass_gains, bypass_gains + device_outputs * picks_.size()),
-      clean_(new float[kChunk * picks_.size()]()),
+      exchange_(std::move(exchange)),
       input_peak_(new std::atomic<float>[picks_.size()]),
-      slot_count_((delivery_offset_ + kMaxHostBlock) / hop + 4),
-      slots_(slot_count_ * stems * hop * picks_.size()),
-      tags_(new std::atomic<std::uint64_t>[slot_count_]),
+      clean_(new float[kChunk * picks_.size()]()),
       delay_(power_of_two_at_least(latency + kChunk) * picks_.size()),
       delay_mask_(power_of_two_at_least(latency + kChunk) - 1),
-      played_(stems * picks_.size()),
+      played_(stems_ * picks_.size()),
       input_mixer_(picks_, device_inputs, ramp),
-      mixer_(device_outputs, stems, picks_.size(), open_mix(gains_, bypass_gains_, device_outputs, stems, picks_.size()),
+      mixer_(device_outputs, stems_, picks_.size(), open_mix(gains_, bypass_gains_, device_outputs, stems_, picks_.size()),
              ramp, longest_delay),
       command_(mixer_.command_size()),
-      history_(kFade * (stems - 1) * picks_.size()),
-      tail_(kFade * (stems - 1) * picks_.size()) {
-    const std::size_t c = channels();
-    for (std::size_t i = 0; i < c; ++i) input_peak_[i].store(0.0f);
-    for (std::size_t i = 0; i < slot_count_; ++i) tags_[i].store(0);
-    const std::size_t capacity = power_of_two_at_least(input_capacity);
-    const std::size_t bytes = SampleRing::bytes(capacity, c);
-    input_memory_.reset(new unsigned char[bytes + 64]);
-    void* memory = input_memory_.get();
-    std::size_t room = bytes + 64;
-    input_ = SampleRing(std::align(64, bytes, memory, room), capacity, c, 0);
+      history_(kFade * (stems_ - 1) * picks_.size()),
+      tail_(kFade * (stems_ - 1) * picks_.size()) {
+    for (std::size_t i = 0; i < channels(); ++i) input_peak_[i].store(0.0f);
 }
 
 void DeviceCallback::process(const float* in, float* out, std::size_t frames, unsigned long flags) {
@@ -88,22 +83,22 @@ void DeviceCallback::process(const float* in, float* out, std::size_t frames, un
     count(counters.callbacks, 1);
     if (frames > counters.max_block.load(std::memory_order_relaxed))
         counters.max_block.store(frames, std::memory_order_relaxed);
-    std::uint64_t first = position_.load(std::memory_order_relaxed);
+    std::uint64_t first = position();
     for (std::size_t done = 0; done < frames;) {
         const std::size_t n = std::min(kChunk, frames - done);
         take_chunk(in ? in + done * device_inputs_ : nullptr, n);
-        push_input(n);
+        if (const std::size_t lost = exchange_->push_input(clean_.get(), n)) count(counters.input_lost_frames, lost);
         play_chunk(out + done * device_outputs_, first, n);
         done += n;
         first += n;
-        position_.store(first, std::memory_order_release);
+        exchange_->advance(first);
     }
 }
 
 // Mixes the device's inputs into channels, keeps peaks.
 void DeviceCallback::take_chunk(const float* in, std::size_t frames) {
     const std::size_t c = channels();
-    input_mixer_.look(position_.load(std::memory_order_relaxed) == 0);
+    input_mixer_.look(position() == 0);
     std::uint64_t bad = 0;
     for (std::size_t f = 0; f < frames; ++f) {
         if (in) {
@@ -120,37 +115,6 @@ void DeviceCallback::take_chunk(const float* in, std::size_t frames) {
         for (std::size_t f = 0; f < frames; ++f) peak = std::max(peak, std::fabs(clean_[f * c + i]));
         if (peak > before) input_peak_[i].store(peak, std::memory_order_relaxed);
     }
-}
-
-// Into the input ring. When the engine has stalled for so long that the ring is full, input is lost until the ring has
-// been emptied; only then may the offset between ring positions and absolute frames change, so the reader never sees an
-// offset that does not belong to the frames it reads.
-void DeviceCallback::push_input(std::size_t frames) {
-    if (losing_ != 0 && input_.available() == 0) {
-        lost_before_.store(lost_before_.load(std::memory_order_relaxed) + losing_, std::memory_order_relaxed);
-        losing_ = 0;
-    }
-    if (losing_ == 0 && input_.space() >= frames) {
-        input_.write(clean_.get(), frames);
-        return;
-    }
-    losing_ += frames;
-    count(counters.input_lost_frames, frames);
-}
-
-const float* DeviceCallback::delivered(std::uint64_t hop_index) const {
-    const std::size_t slot = static_cast<std::size_t>(hop_index % slot_count_);
-    if (tags_[slot].load(std::memory_order_acquire) != hop_index + 1) return nullptr;
-    return slots_.data() + slot * stems_ * hop_ * channels();
-}
-
-bool DeviceCallback::is_ready(std::size_t frames) const {
-    const std::uint64_t first = position_.load(std::memory_order_relaxed), end = first + frames;
-    if (end <= delivery_offset_) return true;
-    const std::uint64_t from = std::max<std::uint64_t>(first, delivery_offset_) - delivery_offset_;
-    for (std::uint64_t k = from / hop_; k * hop_ < end - delivery_offset_; ++k)
-        if ((k + 1) * hop_ <= first && !delivered(k)) return false;
-    return true;
 }
 
 void DeviceCallback::play_chunk(float* out, std::uint64_t first, std::size_t frames) {
@@ -171,7 +135,7 @@ void DeviceCallback::play_chunk(float* out, std::uint64_t first, std::size_t fra
         const std::uint64_t k = (frame - delivery_offset_) / hop_;
         if (k != hop_index) {
             hop_index = k;
-            stems = delivered(k);
+            stems = exchange_->delivered(k);
             if (!stems && k != last_late_hop_) {
                 last_late_hop_ = k;
                 count(counters.late_hops, 1);
@@ -247,38 +211,6 @@ void DeviceCallback::play_frame(const float* stems, std::size_t index, const flo
     std::copy_n(played_.data(), width, history_.data() + history_at_ * width);
     history_at_ = (history_at_ + 1) % kFade;
     if (tail) ++tail_at_;
-}
-
-bool DeviceCallback::whole_hop_in(std::uint64_t hop_index) const {
-    const std::uint64_t end = input_.write_position();  // acquire: the offset read next belongs to it
-    if (end == input_.read_position()) return false;
-    return end + lost_before_.load(std::memory_order_relaxed) >= (hop_index + 1) * hop_;
-}
-
-bool DeviceCallback::wait_input(std::uint64_t hop_index, double timeout_s, double grain_s) const {
-    const std::chrono::duration<double> grain(grain_s);
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::duration<double>(timeout_s);
-    while (!whole_hop_in(hop_index)) {
-        if (std::chrono::steady_clock::now() >= deadline) return false;
-        std::this_thread::sleep_for(grain);
-    }
-    return true;
-}
-
-std::size_t DeviceCallback::read_hop(std::uint64_t hop_index, float* hop) {
-    const std::uint64_t start = hop_index * hop_;
-    const std::uint64_t next = input_.read_position() + lost_before_.load(std::memory_order_relaxed);
-    const std::size_t lost = next > start ? static_cast<std::size_t>(std::min<std::uint64_t>(next - start, hop_)) : 0;
-    std::fill_n(hop, lost * channels(), 0.0f);
-    input_.read(hop + lost * channels(), hop_ - lost);
-    return lost;
-}
-
-void DeviceCallback::deliver(std::uint64_t hop_index, const float* stems) {
-    const std::size_t slot = static_cast<std::size_t>(hop_index % slot_count_);
-    const std::size_t size = stems_ * hop_ * channels();
-    std::copy_n(stems, size, slots_.data() + slot * size);
-    tags_[slot].store(hop_index + 1, std::memory_order_release);
 }
 
 }  // namespace rtsep

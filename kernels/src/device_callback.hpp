@@ -6,9 +6,9 @@
 #include <memory>
 #include <vector>
 
+#include "hop_exchange.hpp"
 #include "input_mixer.hpp"
 #include "output_mixer.hpp"
-#include "ring.hpp"
 
 namespace rtsep {
 
@@ -24,24 +24,27 @@ class DeviceCallback {
    public:
     static constexpr std::size_t kFade = 64;           // 1.3 ms at 48 kHz: no click, hardly any smear
     static constexpr std::size_t kChunk = 256;         // host blocks of any length go through scratch of this length
-    static constexpr std::size_t kMaxHostBlock = 8192; // longest block for which hop slots are never reused in use
+    static constexpr std::size_t kMaxHostBlock = HopExchange::kMaxHostBlock;
 
     DeviceCallback(std::vector<std::size_t> picks, std::size_t device_inputs, const float* gains,
                    std::size_t device_outputs, std::size_t stems, std::size_t hop, std::size_t latency,
                    std::size_t hop_latency, std::size_t input_capacity, const float* bypass_gains,
                    std::size_t ramp, std::size_t longest_delay);
+    // The same on an exchange that another process's engine takes part in.
+    DeviceCallback(std::vector<std::size_t> picks, std::size_t device_inputs, const float* gains,
+                   std::size_t device_outputs, std::size_t latency, std::unique_ptr<HopExchange> exchange,
+                   const float* bypass_gains, std::size_t ramp, std::size_t longest_delay);
 
     // Device thread: interleaved blocks; `in` may be null (silence). `flags` are PaStreamCallbackFlags.
     void process(const float* in, float* out, std::size_t frames, unsigned long flags);
-    // Whether the next `frames` frames can be played as they should be: every hop in them has been delivered, or its
-    // input has not come yet. For a host that may wait.
-    bool is_ready(std::size_t frames) const;
+    bool is_ready(std::size_t frames) const { return exchange_->is_ready(frames); }
 
-    // Engine thread.
-    // Sleeps in steps of `grain_s` until the whole hop has come in: true, or false after `timeout_s`.
-    bool wait_input(std::uint64_t hop_index, double timeout_s, double grain_s) const;
-    std::size_t read_hop(std::uint64_t hop_index, float* hop);         // returns how many of its frames were lost
-    void deliver(std::uint64_t hop_index, const float* stems);         // [S, H, C]
+    // Engine thread, see HopExchange.
+    bool wait_input(std::uint64_t hop_index, double timeout_s, double grain_s) const {
+        return exchange_->wait_input(hop_index, timeout_s, grain_s);
+    }
+    std::size_t read_hop(std::uint64_t hop_index, float* hop) { return exchange_->read_hop(hop_index, hop); }
+    void deliver(std::uint64_t hop_index, const float* stems) { exchange_->deliver(hop_index, stems); }
     // Where everything shall be a ramp later; at once before the first frame.
     // A gain for each stem [S] over the matrix of the constructor, and the share of its bypass matrix.
     void set_gains(const float* gains, float bypass);
@@ -51,8 +54,8 @@ class DeviceCallback {
     void set_input(const float* gains) { input_mixer_.set(gains); }
     float take_input_peak(std::size_t channel) { return input_peak_[channel].exchange(0.0f); }
 
-    std::uint64_t position() const { return position_.load(std::memory_order_acquire); }
-    std::uint64_t first_frame(std::uint64_t hop_index) const { return hop_index * hop_ + delivery_offset_; }
+    std::uint64_t position() const { return exchange_->position(); }
+    std::uint64_t first_frame(std::uint64_t hop_index) const { return exchange_->first_frame(hop_index); }
     std::size_t hop() const { return hop_; }
     std::size_t stems() const { return stems_; }
     std::size_t channels() const { return picks_.size(); }
@@ -67,28 +70,16 @@ class DeviceCallback {
     void play_chunk(float* out, std::uint64_t first, std::size_t frames);
     void play_frame(const float* stems, std::size_t index, const float* delayed);
     void lose_stems();
-    bool whole_hop_in(std::uint64_t hop_index) const;
-    const float* delivered(std::uint64_t hop_index) const;
 
     const std::vector<std::size_t> picks_;
     const std::size_t device_inputs_, device_outputs_, stems_, hop_, latency_, delivery_offset_;
     const std::vector<float> gains_, bypass_gains_;  // of the constructor
 
-    // device thread -> engine
-    std::unique_ptr<float[]> clean_;  // [kChunk, C]
-    std::unique_ptr<unsigned char[]> input_memory_;
-    SampleRing input_;
-    std::atomic<std::uint64_t> lost_before_{0};  // absolute frame = ring position + this
-    std::uint64_t losing_ = 0;                   // frames lost since the ring ran full, 0 when it runs
+    std::unique_ptr<HopExchange> exchange_;
     std::unique_ptr<std::atomic<float>[]> input_peak_;
-    std::atomic<std::uint64_t> position_{0};
-
-    // engine -> device thread: one slot per hop in flight, tagged with hop number + 1 once it is whole
-    std::size_t slot_count_;
-    std::vector<float> slots_;
-    std::unique_ptr<std::atomic<std::uint64_t>[]> tags_;
 
     // device thread alone
+    std::unique_ptr<float[]> clean_;  // [kChunk, C]
     std::vector<float> delay_;  // the mixture, for the residual in fallback
     std::size_t delay_mask_;
     std::vector<float> played_;   // [S * C], one frame, before the gains

@@ -1,0 +1,159 @@
+// Rings of input and slots of stems between an audio thread and an engine. No Python in here: an audio plugin runs it in
+// its host, and the thread sanitizer in a program of its own.
+#include "hop_exchange.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <new>
+#include <thread>
+#include <vector>
+
+namespace rtsep {
+
+namespace {
+
+constexpr std::size_t kAlignment = 64;  // a cache line; what the ring asks for too
+
+std::size_t aligned(std::size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+
+std::size_t power_of_two_at_least(std::size_t n) {
+    std::size_t p = 1;
+    while (p < n) p *= 2;
+    return p;
+}
+
+// The header of an exchange of this shape, with the places of everything behind it.
+struct Places {
+    std::size_t slot_count, ring_at, tags_at, slots_at, bytes, capacity;
+
+    explicit Places(const ExchangeShape& shape)
+        : slot_count(static_cast<std::size_t>((shape.delivery_offset + HopExchange::kMaxHostBlock) / shape.hop + 4)),
+          ring_at(aligned(sizeof(ExchangeHeader))),
+          capacity(power_of_two_at_least(static_cast<std::size_t>(shape.input_capacity))) {
+        tags_at = ring_at + aligned(SampleRing::bytes(capacity, static_cast<std::size_t>(shape.channels)));
+        slots_at = tags_at + aligned(slot_count * sizeof(std::atomic<std::uint64_t>));
+        bytes = slots_at + slot_count * static_cast<std::size_t>(shape.stems * shape.hop * shape.channels) * sizeof(float);
+    }
+};
+
+}  // namespace
+
+std::size_t HopExchange::bytes(const ExchangeShape& shape) { return Places(shape).bytes; }
+
+HopExchange::HopExchange(const ExchangeShape& shape) {
+    const std::size_t size = bytes(shape);
+    std::size_t room = size + kAlignment;
+    own_.reset(new unsigned char[room]());
+    void* memory = own_.get();
+    lay_out(std::align(kAlignment, size, memory, room), shape);
+}
+
+HopExchange::HopExchange(void* memory, const ExchangeShape& shape) { lay_out(memory, shape); }
+
+HopExchange::HopExchange(void* memory) {
+    bind(memory);
+    input_ = SampleRing(static_cast<unsigned char*>(memory) + header_->ring_at);
+}
+
+void HopExchange::lay_out(void* memory, const ExchangeShape& shape) {
+    const Places places(shape);
+    auto* bytes = static_cast<unsigned char*>(memory);
+    std::fill(bytes, bytes + places.bytes, static_cast<unsigned char>(0));  // also touches every page before it matters
+    header_ = new (memory) ExchangeHeader{};
+    header_->shape = shape;
+    header_->slot_count = places.slot_count;
+    header_->ring_at = places.ring_at;
+    header_->tags_at = places.tags_at;
+    header_->slots_at = places.slots_at;
+    header_->bytes = places.bytes;
+    for (std::size_t i = 0; i < places.slot_count; ++i)
+        new (bytes + places.tags_at + i * sizeof(std::atomic<std::uint64_t>)) std::atomic<std::uint64_t>(0);
+    header_->magic = kMagic;
+    bind(memory);
+    input_ = SampleRing(bytes + places.ring_at, places.capacity, channels(), 0);
+}
+
+void HopExchange::bind(void* memory) {
+    auto* bytes = static_cast<unsigned char*>(memory);
+    header_ = reinterpret_cast<ExchangeHeader*>(bytes);
+    tags_ = reinterpret_cast<std::atomic<std::uint64_t>*>(bytes + header_->tags_at);
+    slots_ = reinterpret_cast<float*>(bytes + header_->slots_at);
+}
+
+// When the engine has stalled for so long that the ring is full, input is lost until the ring has been emptied; only then
+// may the offset between ring positions and absolute frames change, so the reader never sees an offset that does not
+// belong to the frames it reads.
+std::size_t HopExchange::push_input(const float* input, std::size_t frames) {
+    if (losing_ != 0 && input_.available() == 0) {
+        header_->lost_before.store(header_->lost_before.load(std::memory_order_relaxed) + losing_,
+                                   std::memory_order_relaxed);
+        losing_ = 0;
+    }
+    if (losing_ == 0 && input_.space() >= frames) {
+        input_.write(input, frames);
+        return 0;
+    }
+    losing_ += frames;
+    return frames;
+}
+
+const float* HopExchange::delivered(std::uint64_t hop_index) const {
+    const auto slot = static_cast<std::size_t>(hop_index % header_->slot_count);
+    if (tags_[slot].load(std::memory_order_acquire) != hop_index + 1) return nullptr;
+    return slots_ + slot * slot_size();
+}
+
+bool HopExchange::is_ready(std::size_t frames) const {
+    const std::uint64_t first = header_->position.load(std::memory_order_relaxed), end = first + frames;
+    const std::uint64_t offset = delivery_offset();
+    if (end <= offset) return true;
+    const std::uint64_t from = std::max(first, offset) - offset;
+    for (std::uint64_t k = from / hop(); k * hop() < end - offset; ++k)
+        if ((k + 1) * hop() <= first && !delivered(k)) return false;
+    return true;
+}
+
+bool HopExchange::whole_hop_in(std::uint64_t hop_index) const {
+    const std::uint64_t end = input_.write_position();  // acquire: the offset read next belongs to it
+    if (end == input_.read_position()) return false;
+    return end + header_->lost_before.load(std::memory_order_relaxed) >= (hop_index + 1) * hop();
+}
+
+bool HopExchange::wait_input(std::uint64_t hop_index, double timeout_s, double grain_s) const {
+    const std::chrono::duration<double> grain(grain_s);
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::duration<double>(timeout_s);
+    while (!whole_hop_in(hop_index)) {
+        if (std::chrono::steady_clock::now() >= deadline) return false;
+        std::this_thread::sleep_for(grain);
+    }
+    return true;
+}
+
+std::size_t HopExchange::read_hop(std::uint64_t hop_index, float* frames) {
+    const std::uint64_t start = hop_index * hop();
+    const std::uint64_t next = input_.read_position() + header_->lost_before.load(std::memory_order_relaxed);
+    const std::size_t lost = next > start ? static_cast<std::size_t>(std::min<std::uint64_t>(next - start, hop())) : 0;
+    std::fill_n(frames, lost * channels(), 0.0f);
+    input_.read(frames + lost * channels(), hop() - lost);
+    return lost;
+}
+
+void HopExchange::deliver(std::uint64_t hop_index, const float* stems) {
+    const auto slot = static_cast<std::size_t>(hop_index % header_->slot_count);
+    std::copy_n(stems, slot_size(), slots_ + slot * slot_size());
+    tags_[slot].store(hop_index + 1, std::memory_order_release);
+}
+
+std::uint64_t HopExchange::catch_up() {
+    const std::uint64_t end = input_.write_position() + header_->lost_before.load(std::memory_order_relaxed);
+    const std::uint64_t hop_index = end / hop();
+    std::vector<float> scratch(hop() * channels());
+    for (;;) {
+        const std::uint64_t next = input_.read_position() + header_->lost_before.load(std::memory_order_relaxed);
+        if (next >= hop_index * hop()) return hop_index;
+        const auto left = static_cast<std::size_t>(hop_index * hop() - next);
+        if (input_.read(scratch.data(), std::min(left, hop())) == 0) return hop_index;
+    }
+}
+
+}  // namespace rtsep
