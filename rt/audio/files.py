@@ -13,6 +13,7 @@ from rtsep.rt.audio.disk_errors import reason
 from rtsep.rt.audio.file_window import FileWindow
 from rtsep.rt.audio.ogg_links import link_starts
 from rtsep.rt.audio.wav_header import UNKNOWN, shown_whole
+from rtsep.rt.audio.wav_links import wav_starts
 from rtsep.rt.hop.channels import MAX_CHANNELS
 from rtsep.rt.hop.presets import MAX_SAMPLERATE, MIN_SAMPLERATE
 
@@ -74,14 +75,14 @@ class FileSource:
         self._believed = False
         size = os.fstat(self._fd).st_size
         if os.lseek(self._fd, 0, os.SEEK_CUR) == 0:
-            starts = link_starts(self._fd, size)
+            starts = link_starts(self._fd, size) or wav_starts(self._fd, size) or [0]
             if len(starts) > 1:
                 shown = [FileWindow(self._fd, *ends) for ends in pairwise([*starts, size])]
                 self.notes.append(
                     f"{self.name} holds {len(starts)} recordings, one after the other: all are separated"
                 )
-            elif (whole := shown_whole(self._fd, size)) is not None:
-                shown = [whole[0]]
+            if (whole := shown_whole(self._fd, size, starts[-1])) is not None:
+                shown[-1] = whole[0]
                 self.notes.append(f"{self.name}: {whole[1]}")
             self._believed = shown != [self._fd]
         try:
@@ -113,7 +114,8 @@ class FileSource:
         self._pick = pick_channels(self.name, first.channels, input_channels)
         self.channels = len(self._pick)
         self._block = max(256, BLOCK_SAMPLES // first.channels)
-        if (cut := CUT_SHORT.search(first.extra_info)) and int(cut[1]) > int(cut[2]):
+        # of several recordings only the last can be shorter than its header says
+        if (cut := CUT_SHORT.search(self._files[-1].extra_info)) and int(cut[1]) > int(cut[2]):
             if int(cut[1]) == UNKNOWN:  # what a program writes that cannot go back to its header
                 self.notes.append(f"{self.name} {NO_LENGTH}")
                 return

@@ -3,6 +3,7 @@
 import io
 import os
 import stat
+from dataclasses import replace
 
 import numpy as np
 import soundfile
@@ -20,6 +21,7 @@ from rtsep.rt.audio.wav_header import (
     is_chunk,
     read_header,
 )
+from rtsep.rt.audio.wav_links import KIND_BYTES, begins_wav
 
 STDIN_NAME = "standard input"
 
@@ -105,19 +107,15 @@ class PipedFile:
         self.name = name
         self.notes: list[str] = []
         self._fd = descriptor
-        try:
-            self._header: StreamHeader = read_header(self._take)
-        except HeaderError as error:
-            raise InputRefused(
-                f"{name} is no audio file that can be read from a pipe ({error})",
-                "send WAV, or say the raw format with --input -, such as --raw f32le:48000:1",
-            ) from None
+        self._ahead = b""  # read, but not used yet
+        self._header = self._read_header()
         self.samplerate = self._header.samplerate
         check_format(name, self.samplerate, self._header.channels)
         self._pick = pick_channels(name, self._header.channels, input_channels)
         self.channels = len(self._pick)
         self._rest = b""
-        self._came = 0  # bytes of sound
+        self._stated = self._header.data_bytes  # None: to the end of the pipe
+        self._came = 0  # bytes of sound, of this recording
         self._ended = False
 
     def read(self) -> NDArray[np.float32]:
@@ -143,34 +141,83 @@ class PipedFile:
             os.close(self._fd)
             self._fd = STDIN
 
+    def _read_header(self) -> StreamHeader:
+        try:
+            return read_header(self._take)
+        except HeaderError as error:
+            raise InputRefused(
+                f"{self.name} is no audio file that can be read from a pipe ({error})",
+                "send WAV, or say the raw format with --input -, such as --raw f32le:48000:1",
+            ) from None
+
     def _take(self, count: int) -> bytes:
-        data = b""
+        data, self._ahead = self._ahead[:count], self._ahead[count:]
         while len(data) < count and (more := read_some(self._fd, self.name, count - len(data))):
             data += more
         return data
 
     def _next_bytes(self) -> bytes:
         """Bytes of sound: up to the length that the header states, and on where it is wrong."""
-        stated = self._header.data_bytes
-        if stated is not None and self._came == stated:
-            head = self._take(CHUNK_BYTES + stated % 2)[stated % 2 :]
-            if not head or is_chunk(head):  # titles and the like: the sound is over
-                self._ended = True
-                return b""
-            self.notes.append(f"{self.name} goes on after the end that its header states: all is separated")
-            self._came += len(head)
-            return head
-        count = READ_BYTES if stated is None or self._came > stated else min(READ_BYTES, stated - self._came)
-        data = read_some(self._fd, self.name, count)
+        if self._came == self._stated and not self._goes_on():
+            self._ended = True
+            return b""
+        count = READ_BYTES if self._stated is None else min(READ_BYTES, self._stated - self._came)
+        data = self._take(min(count, len(self._ahead))) or read_some(self._fd, self.name, count)
         self._came += len(data)
         if not data:
             self._ended = True
-            if stated is not None and self._came < stated < STAND_IN_BYTES:
-                self.notes.append(
-                    f"{self.name} is cut short: {self._came} bytes of the {stated} its header promises; "
-                    "what came is separated"
+            if self._stated is not None and self._stated < STAND_IN_BYTES:
+                self._note(
+                    f"{self.name} is cut short: {self._came} bytes of the {self._stated} its header "
+                    "promises; what came is separated"
                 )
         return data
+
+    def _goes_on(self) -> bool:
+        """At the end that the header states: whether sound follows, of this recording or of another one.
+
+        Raises:
+            InputRefused: the next recording has another format.
+        """
+        padding = self._came % 2
+        behind_sound = True
+        while True:
+            head = self._take(padding + CHUNK_BYTES + KIND_BYTES)
+            if not begins_wav(head):  # not every program fills up to an even number of bytes
+                head = head[padding:]
+            self._ahead = head + self._ahead
+            if begins_wav(head):
+                self._begin_another()
+                return True
+            if head and behind_sound and not is_chunk(head[:CHUNK_BYTES]):
+                self._note(f"{self.name} goes on after the end that its header states: all is separated")
+                self._stated = None
+                return True
+            if not is_chunk(head[:CHUNK_BYTES]):
+                return False
+            length = int.from_bytes(self._take(CHUNK_BYTES)[4:], "little")
+            self._skip(length)
+            padding, behind_sound = length % 2, False
+
+    def _begin_another(self) -> None:
+        before, self._header = self._header, self._read_header()
+        if replace(before, data_bytes=None) != replace(self._header, data_bytes=None):
+            raise InputRefused(
+                f"{self.name} changes from {before.samplerate} Hz, {before.channels} channel(s), "
+                f"{before.subtype} to {self._header.samplerate} Hz, {self._header.channels}, "
+                f"{self._header.subtype} where another recording begins",
+                "send one format; what came before is kept",
+            )
+        self._stated, self._came, self._rest = self._header.data_bytes, 0, b""
+        self._note(f"{self.name} holds several recordings, one after the other: all are separated")
+
+    def _skip(self, count: int) -> None:
+        while count and (passed := len(self._take(min(count, READ_BYTES)))):
+            count -= passed
+
+    def _note(self, text: str) -> None:
+        if text not in self.notes:
+            self.notes.append(text)
 
     def _decode(self, data: bytes) -> NDArray[np.float32]:
         block: NDArray[np.float32] = soundfile.read(

@@ -16,6 +16,7 @@ UNKNOWN = 0xFFFFFFFF  # what programs write that do not know the length
 # From here on a length in a stream's header is a stand-in: sox writes 2 GiB less a header, ffmpeg UNKNOWN.
 STAND_IN_BYTES = 0x7FFF0000
 CHUNK_BYTES = 8
+RIFF_MAGICS = (b"RIFF", b"RF64", b"BW64")
 LARGEST_CHUNK = 2**28  # of a chunk that is not sound: pictures and texts
 WAV_ENCODINGS = {
     (1, 8): "PCM_U8", (1, 16): "PCM_16", (1, 24): "PCM_24", (1, 32): "PCM_32",
@@ -75,7 +76,7 @@ def read_header(take: Callable[[int], bytes]) -> StreamHeader:
     magic = take(4)
     if magic == b".snd":
         return _au_header(take)
-    if magic not in (b"RIFF", b"RF64", b"BW64"):
+    if magic not in RIFF_MAGICS:
         shown = "it is empty" if not magic else f"it begins with {magic!r}"
         raise HeaderError(f"{shown}, not with RIFF, RF64 or .snd")
     take(4)
@@ -137,7 +138,7 @@ def is_chunk(head: bytes) -> bool:
     return len(head) == CHUNK_BYTES and letters and size <= LARGEST_CHUNK
 
 
-def shown_whole(descriptor: int, size: int) -> tuple[FileWindow, str] | None:
+def shown_whole(descriptor: int, size: int, start: int = 0) -> tuple[FileWindow, str] | None:
     """A WAV file whose header is too short, shown with one that lets all be read, and what was wrong.
 
     None where the header is right, or too long (libsndfile then reads what is there).
@@ -145,8 +146,9 @@ def shown_whole(descriptor: int, size: int) -> tuple[FileWindow, str] | None:
     Args:
         descriptor: of the file.
         size: its bytes.
+        start: where its header begins.
     """
-    position = 0
+    position = start
 
     def take(count: int) -> bytes:
         nonlocal position

@@ -1,6 +1,7 @@
 """Which audio devices there are, and which one "USB", 3 or "mic" means."""
 
 import math
+import re
 from dataclasses import asdict, dataclass, replace
 from types import ModuleType
 from typing import Any, Literal
@@ -12,6 +13,9 @@ DeviceSpec = int | str | None
 DEFAULT_INPUT = "mic"
 # More than any driver buffers. JACK's ports have reported 2^33 samples: a difference that had wrapped around.
 LONGEST_LATENCY_S = 10.0
+ALSA = "ALSA"
+# The end of PortAudio's names of ALSA devices: card and device number, "USB Audio CODEC: - (hw:1,0)".
+ALSA_NUMBERS = re.compile(r"\((plug)?hw:\d+,(\d+)\)$")
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,8 @@ class Device:
         input_latency_ms, output_latency_ms: lowest the driver offers, 0 without such channels, None where
             what it says cannot be.
         default_input, default_output: used where no device is named.
-        twin: which it is, in PortAudio's order, of the `twins` devices that share driver, name and channels.
+        twin: which it is, in PortAudio's order, of the `twins` devices that share driver, name and channels;
+            the number of an ALSA card is no part of the name.
     """
 
     index: int
@@ -132,12 +137,21 @@ def number_twins(devices: list[Device]) -> list[Device]:
 
 
 def _look(device: Device) -> tuple[str, str, int, int]:
-    return device.host_api, device.name, device.inputs, device.outputs
+    return *_name(device), device.inputs, device.outputs
+
+
+def _name(device: Device) -> tuple[str, str]:
+    """Driver and name without what changes when it is connected again: ALSA gives a card the lowest free
+    number, so that one comes back under another number, or another one under its own.
+    """
+    if device.host_api != ALSA:
+        return device.host_api, device.name
+    return device.host_api, ALSA_NUMBERS.sub(r"(\1hw:*,\2)", device.name)
 
 
 def find_same(lost: Device, kind: Kind, devices: list[Device]) -> Device:
-    """The device that was `lost`, wherever `devices` has it now. Its name is taken as it is: never as a part
-    of a name, or as an index where it is a number.
+    """The device that was `lost`, wherever `devices` has it now. Its name is taken as it is, but for the
+    number of an ALSA card: never as a part of a name, or as an index where it is a number.
 
     Raises:
         DeviceRefused: it is not there, or only some of several that look alike are: which one cannot be told.
@@ -151,7 +165,7 @@ def find_same(lost: Device, kind: Kind, devices: list[Device]) -> Device:
             "connect them all",
         )
     # an audio server may come back with another number of ports
-    named = [d for d in devices if (d.host_api, d.name) == (lost.host_api, lost.name) and d.channels(kind)]
+    named = [d for d in devices if _name(d) == _name(lost) and d.channels(kind)]
     if len(named) != 1 or lost.twins > 1:
         raise DeviceRefused(f"{lost.name!r} is not there", "connect it")
     return named[0]

@@ -15,6 +15,7 @@ from rtsep.rt.audio.file_window import FileWindow
 from rtsep.rt.audio.files import FileSource
 from rtsep.rt.audio.ogg_links import link_starts
 from rtsep.rt.audio.wav_header import shown_whole
+from rtsep.rt.audio.wav_links import wav_starts
 
 SOUND = (two_tones()[:, 0] * 32767).astype("<i2")
 TITLES = b"LIST" + struct.pack("<I", 11) + b"INFOtitles." + b"\0"
@@ -142,11 +143,75 @@ def test_ogg_that_changes_its_rate_is_refused_before_anything_is_written() -> No
         FileSource("chain.ogg")
 
 
+JOINED = "in.wav holds 3 recordings, one after the other: all are separated"
+
+
+@pytest.mark.parametrize(
+    ("file_format", "subtype"),
+    [("WAV", "PCM_16"), ("WAV", "IMA_ADPCM"), ("WAVEX", "FLOAT"), ("RF64", "PCM_24")],
+)
+def test_joined_wavs_are_separated_as_a_whole(file_format: str, subtype: str) -> None:
+    single = []
+    with open("in.wav", "wb") as joined:
+        for number, seconds in enumerate((0.25, 0.05, 0.1)):
+            soundfile.write(
+                f"{number}", two_tones(seconds=seconds), 48000, format=file_format, subtype=subtype
+            )
+            single.append(read_all(f"{number}")[0])
+            joined.write(Path(f"{number}").read_bytes())
+    assert read_all("0")[1] == []
+    audio, notes = read_all("in.wav")
+    np.testing.assert_array_equal(audio, np.concatenate(single))
+    assert notes == [JOINED]
+
+
+@pytest.mark.parametrize("padded", [True, False])
+def test_joined_wavs_of_odd_length_and_with_titles(padded: bool) -> None:
+    one = wav_header(bits=8, data_bytes=4801) + bytes(range(1, 97)) * 50 + b"\x01" + padded * b"\0"
+    assert len(one) == 44 + 4801 + padded
+    Path("in.wav").write_bytes(one + one + TITLES * padded + one)
+    audio, notes = read_all("in.wav")
+    assert notes == [JOINED]
+    np.testing.assert_array_equal(audio, np.concatenate(3 * [audio[:4801]]))
+
+
+def test_the_last_of_joined_wavs_may_have_a_wrong_header() -> None:
+    data = SOUND.tobytes()
+    right = wav_header(data_bytes=len(data)) + data
+    Path("in.wav").write_bytes(2 * right + wav_header(data_bytes=4000) + data)
+    audio, notes = read_all("in.wav")
+    np.testing.assert_array_equal(audio[:, 0], np.tile(SOUND / np.float32(32768), 3))
+    assert notes == [JOINED, "in.wav: its header says 0.0 s of sound, 0.2 s are there and separated"]
+    Path("in.wav").write_bytes(2 * right + wav_header(data_bytes=len(data)) + data[:4000])
+    audio, notes = read_all("in.wav")
+    assert len(audio) == 2 * len(SOUND) + 2000
+    assert notes == [
+        JOINED,
+        f"in.wav is cut short: 4000 bytes of the {len(data)} its header promises; what is there is separated",
+    ]
+
+
+def test_joined_wavs_of_two_formats_are_refused_before_anything_is_written() -> None:
+    data = SOUND.tobytes()
+    other = wav_header(rate=44100, data_bytes=len(data)) + data
+    Path("in.wav").write_bytes(wav_header(data_bytes=len(data)) + data + other)
+    with pytest.raises(RtsepError, match=r"changes from 48000 Hz .* to 44100 Hz .* in its part 2"):
+        FileSource("in.wav")
+
+
+def test_sound_that_spells_a_header_is_sound() -> None:
+    data = SOUND.tobytes() + wav_header(data_bytes=8) + SOUND.tobytes()
+    Path("in.wav").write_bytes(wav_header(data_bytes=len(data)) + data)
+    audio, notes = read_all("in.wav")
+    assert (2 * len(audio), notes) == (len(data), [])
+
+
 def test_other_files_are_no_chain_and_no_wav() -> None:
     Path("odd").write_bytes(b"OggS" + bytes(5))
     with open("odd", "rb") as file:
         assert link_starts(file.fileno(), 9) == []
         assert shown_whole(file.fileno(), 9) is None
+        assert wav_starts(file.fileno(), 9) == []
 
 
 def test_a_window_shows_a_header_and_a_stretch() -> None:

@@ -16,6 +16,7 @@ import soundfile
 from helpers.bad_inputs import wav_header
 from helpers.cli_helpers import read_stems, run_command, two_tones
 
+from rtsep.kernels.errors import RtsepError
 from rtsep.rt.audio.piped_sound import PipedFile, RawSource
 from rtsep.rt.audio.pipes import RawFormat, StdoutSink
 
@@ -81,6 +82,33 @@ def test_titles_after_the_sound_are_no_sound() -> None:
     titles = b"LIST" + struct.pack("<I", 12) + b"INFO" + bytes(8)
     audio, notes = piped(wav_header(data_bytes=len(SOUND) * 2) + SOUND.tobytes() + titles)
     assert (len(audio), notes) == (len(SOUND), [])
+
+
+@pytest.mark.parametrize("titles", [b"", b"LIST" + struct.pack("<I", 5) + b"INFOx\0"], ids=["", "titles"])
+@pytest.mark.parametrize(("channels", "bits"), [(1, 16), (3, 8)])
+def test_joined_wavs_are_given_on_as_one(titles: bytes, channels: int, bits: int) -> None:
+    """Also where the first ends inside a frame, and at an odd byte without the byte that fills it up."""
+    data = SOUND.tobytes()[: 9001 if channels == 3 else 9000]
+    one = wav_header(channels=channels, bits=bits, data_bytes=len(data)) + data
+    padding = b"\0" if titles and len(data) % 2 else b""
+    alone = piped(one)[0]
+    audio, notes = piped(one + padding + titles + one + one + padding + titles)
+    np.testing.assert_array_equal(audio, np.concatenate([alone, alone, alone]))
+    assert notes == ["a pipe holds several recordings, one after the other: all are separated"]
+
+
+def test_a_joined_wav_of_another_format_ends_the_pipe_and_keeps_what_came() -> None:
+    data = SOUND.tobytes()
+    reader, writer = os.pipe()
+    first = wav_header(data_bytes=20000) + data[:20000]
+    os.write(writer, first + wav_header(rate=44100, data_bytes=2000) + data[:2000])
+    os.close(writer)
+    source = PipedFile(reader, "a pipe")
+    got = source.read()
+    with pytest.raises(RtsepError, match=r"changes from 48000 Hz, 1 channel\(s\), PCM_16 to 44100 Hz, 1"):
+        source.read()
+    assert len(got) == 10000
+    source.close()
 
 
 def test_a_pipe_cut_short_is_told() -> None:

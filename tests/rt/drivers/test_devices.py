@@ -113,6 +113,38 @@ def test_a_name_is_no_index_and_no_part_of_a_name(name: str) -> None:
     assert find_same(lost, "input", [*DEVICES, replace(lost, index=5)]).index == 5
 
 
+def alsa(index: int, card: str, number: int, inputs: int = 2) -> Device:
+    return device(index, f"{card} (hw:{number},0)", "ALSA", inputs, 2)
+
+
+def test_an_alsa_device_comes_back_under_another_card_number() -> None:
+    onboard, hdmi = alsa(0, "HDA Intel: ALC295 Analog", 0), device(1, "HDA: HDMI (hw:0,3)", "ALSA", 0, 8)
+    usb, other = alsa(2, "USB Audio CODEC: -", 1), alsa(3, "USB Microphone: -", 2)
+    before = number_twins([onboard, hdmi, usb, other])
+    assert [d.twins for d in before] == [1, 1, 1, 1]
+    back = replace(usb, index=2, name="USB Audio CODEC: - (hw:3,0)")
+    assert find_same(before[2], "input", number_twins([onboard, hdmi, other, back])) == back
+    # another card that took its number meanwhile is not it
+    with pytest.raises(RtsepError, match=r"'USB Audio CODEC: - \(hw:1,0\)' is not there; connect it"):
+        find_same(before[2], "input", number_twins([onboard, hdmi, alsa(2, "USB Microphone: -", 1)]))
+    # nor is another device of a card of that name
+    with pytest.raises(RtsepError, match="is not there"):
+        find_same(before[2], "input", [replace(usb, name="USB Audio CODEC: - (hw:1,1)")])
+    # nor a device of another driver whose name only looks like it
+    with pytest.raises(RtsepError, match="is not there"):
+        find_same(before[2], "input", [replace(back, host_api="OSS")])
+
+
+def test_two_alsa_cards_of_one_make_are_told_by_their_order_when_both_are_there() -> None:
+    before = number_twins([alsa(0, "USB Audio CODEC: -", 1), alsa(1, "USB Audio CODEC: -", 2)])
+    assert [(d.twin, d.twins) for d in before] == [(0, 2), (1, 2)]
+    now = number_twins([alsa(4, "USB Audio CODEC: -", 2), alsa(5, "USB Audio CODEC: -", 4)])
+    assert [find_same(lost, "output", now).index for lost in before] == [4, 5]
+    # the first card took the number of the second, which is away: it must not be taken for it
+    with pytest.raises(RtsepError, match=r"1 of 2 devices named 'USB Audio CODEC: - \(hw:2,0\)' are there"):
+        find_same(before[1], "output", number_twins([alsa(4, "USB Audio CODEC: -", 2)]))
+
+
 def test_an_audio_server_may_come_back_with_other_ports() -> None:
     assert find_same(replace(DEVICES[4], outputs=2), "output", DEVICES) == DEVICES[4]
 
