@@ -28,7 +28,8 @@ class DeviceCallback:
         hop: H.
         latency: from input to output, at least hop_latency + hop.
         hop_latency: of the stems in a delivered hop against the hop that came in.
-        input_capacity: frames the engine may be behind before input is lost; rounded up to a power of two.
+        input_capacity: frames the engine may be behind before input is lost; at least two hops
+            and 256, rounded up to a power of two.
         bypass_gains: float32 [device outputs, channels]: where the delayed mixture goes in bypass.
         ramp: frames that a changed gain takes to its new value, in a straight line.
         longest_delay: frames that a stem may be delayed by.
@@ -50,7 +51,7 @@ class DeviceCallback:
     ) -> None:
         self._picks, self._gains, self._stems, self._hop = picks, gains, stems, hop
         self._latency, self._offset = latency, latency - hop_latency
-        self._capacity = 1 << (input_capacity - 1).bit_length()
+        self._capacity = 1 << (max(input_capacity, 2 * hop + 256) - 1).bit_length()
         width = (stems - 1) * len(picks)
         self._mixture: list[F32] = []
         self._input: dict[int, F32] = {}  # absolute frame -> samples, what the engine has yet to read
@@ -92,7 +93,7 @@ class DeviceCallback:
         self.position += len(block)
 
     def _push(self, chunk: F32, first: int) -> None:
-        if self._losing and not self._input:
+        if self._losing and len(self._input) < self._hop:
             self._losing = False
         if self._losing or len(self._input) + len(chunk) > self._capacity:
             self._losing = True
@@ -173,7 +174,7 @@ class DeviceCallback:
         return bool(self._input) and max(self._input) + 1 >= (hop_index + 1) * self._hop
 
     def read_hop(self, hop_index: int, hop: F32) -> int:
-        """Takes a hop, float32 [H, C]; lost frames are zeros at its beginning. Returns how many were lost."""
+        """Takes a hop, float32 [H, C]; lost frames are zeros. Returns how many were lost."""
         lost = 0
         for i in range(self._hop):
             sample = self._input.pop(hop_index * self._hop + i, None)

@@ -23,7 +23,7 @@ struct Counters {
 class DeviceCallback {
    public:
     static constexpr std::size_t kFade = 64;           // 1.3 ms at 48 kHz: no click, hardly any smear
-    static constexpr std::size_t kChunk = 256;         // host blocks of any length go through scratch of this length
+    static constexpr std::size_t kChunk = HopExchange::kMaxPush;  // host blocks of any length go through scratch of this length
     static constexpr std::size_t kMaxHostBlock = HopExchange::kMaxHostBlock;
 
     DeviceCallback(std::vector<std::size_t> picks, std::size_t device_inputs, const float* gains,
@@ -66,7 +66,6 @@ class DeviceCallback {
 
    private:
     void take_chunk(const float* in, std::size_t frames);
-    void push_input(std::size_t frames);
     void play_chunk(float* out, std::uint64_t first, std::size_t frames);
     void play_frame(const float* stems, std::size_t index, const float* delayed);
     void lose_stems();

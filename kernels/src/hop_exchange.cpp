@@ -29,7 +29,9 @@ struct Places {
     explicit Places(const ExchangeShape& shape)
         : slot_count(static_cast<std::size_t>((shape.delivery_offset + HopExchange::kMaxHostBlock) / shape.hop + 4)),
           ring_at(aligned(sizeof(ExchangeHeader))),
-          capacity(power_of_two_at_least(static_cast<std::size_t>(shape.input_capacity))) {
+          // so long that between two gaps in the input the engine reads more than one hop, see push_input
+          capacity(power_of_two_at_least(static_cast<std::size_t>(
+              std::max<std::uint64_t>(shape.input_capacity, 2 * shape.hop + HopExchange::kMaxPush)))) {
         tags_at = ring_at + aligned(SampleRing::bytes(capacity, static_cast<std::size_t>(shape.channels)));
         slots_at = tags_at + aligned(slot_count * sizeof(std::atomic<std::uint64_t>));
         bytes = slots_at + slot_count * static_cast<std::size_t>(shape.stems * shape.hop * shape.channels) * sizeof(float);
@@ -80,13 +82,15 @@ void HopExchange::bind(void* memory) {
     slots_ = reinterpret_cast<float*>(bytes + header_->slots_at);
 }
 
-// When the engine has stalled for so long that the ring is full, input is lost until the ring has been emptied; only then
-// may the offset between ring positions and absolute frames change, so the reader never sees an offset that does not
-// belong to the frames it reads.
+// When the engine has stalled for so long that the ring is full, input is lost until the engine has read every whole hop;
+// what is left then, less than a hop, is what came before the gap. Only one gap is open at a time: the ring would have to
+// fill up again before the next one, and by then the engine has met this one (see the capacity).
 std::size_t HopExchange::push_input(const float* input, std::size_t frames) {
-    if (losing_ != 0 && input_.available() == 0) {
+    if (losing_ != 0 && input_.available() < hop()) {
+        header_->gap_at.store(input_.write_position(), std::memory_order_relaxed);
+        // release: who sees how much was lost sees where
         header_->lost_before.store(header_->lost_before.load(std::memory_order_relaxed) + losing_,
-                                   std::memory_order_relaxed);
+                                   std::memory_order_release);
         losing_ = 0;
     }
     if (losing_ == 0 && input_.space() >= frames) {
@@ -130,12 +134,26 @@ bool HopExchange::wait_input(std::uint64_t hop_index, double timeout_s, double g
 }
 
 std::size_t HopExchange::read_hop(std::uint64_t hop_index, float* frames) {
-    const std::uint64_t start = hop_index * hop();
-    const std::uint64_t next = input_.read_position() + header_->lost_before.load(std::memory_order_relaxed);
-    const std::size_t lost = next > start ? static_cast<std::size_t>(std::min<std::uint64_t>(next - start, hop())) : 0;
-    std::fill_n(frames, lost * channels(), 0.0f);
-    input_.read(frames + lost * channels(), hop() - lost);
+    const std::size_t before = std::min(frames_before_gap(), hop());
+    std::size_t done = input_.read(frames, before);
+    const std::uint64_t next = next_frame(), now = hop_index * hop() + done;
+    const std::size_t lost = next > now ? static_cast<std::size_t>(std::min<std::uint64_t>(next - now, hop() - done)) : 0;
+    std::fill_n(frames + done * channels(), lost * channels(), 0.0f);
+    done += lost;
+    input_.read(frames + done * channels(), hop() - done);
     return lost;
+}
+
+// Frames that wait in front of a gap which the engine has not met yet; from here on it has.
+std::size_t HopExchange::frames_before_gap() {
+    const std::uint64_t lost = header_->lost_before.load(std::memory_order_acquire);
+    if (lost == header_->lost_met.load(std::memory_order_relaxed)) return 0;
+    header_->lost_met.store(lost, std::memory_order_relaxed);
+    return static_cast<std::size_t>(header_->gap_at.load(std::memory_order_relaxed) - input_.read_position());
+}
+
+std::uint64_t HopExchange::next_frame() const {
+    return input_.read_position() + header_->lost_met.load(std::memory_order_relaxed);
 }
 
 void HopExchange::deliver(std::uint64_t hop_index, const float* stems) {
@@ -148,12 +166,12 @@ std::uint64_t HopExchange::catch_up() {
     const std::uint64_t end = input_.write_position() + header_->lost_before.load(std::memory_order_relaxed);
     const std::uint64_t hop_index = end / hop();
     std::vector<float> scratch(hop() * channels());
-    for (;;) {
-        const std::uint64_t next = input_.read_position() + header_->lost_before.load(std::memory_order_relaxed);
-        if (next >= hop_index * hop()) return hop_index;
-        const auto left = static_cast<std::size_t>(hop_index * hop() - next);
-        if (input_.read(scratch.data(), std::min(left, hop())) == 0) return hop_index;
+    input_.read(scratch.data(), std::min(frames_before_gap(), hop()));
+    while (next_frame() < hop_index * hop()) {
+        const auto left = static_cast<std::size_t>(hop_index * hop() - next_frame());
+        if (input_.read(scratch.data(), std::min(left, hop())) == 0) break;
     }
+    return hop_index;
 }
 
 }  // namespace rtsep

@@ -20,7 +20,11 @@ struct ExchangeHeader {
     std::uint64_t magic;
     ExchangeShape shape;
     std::uint64_t slot_count, ring_at, tags_at, slots_at, bytes;
-    alignas(64) std::atomic<std::uint64_t> lost_before;  // absolute frame = ring position + this
+    // Audio thread: frames lost so far, the last of them at ring position `gap_at`.
+    alignas(64) std::atomic<std::uint64_t> lost_before;
+    std::atomic<std::uint64_t> gap_at;
+    // Engine: of `lost_before` what lies in front of the ring's next frame: absolute frame = ring position + this.
+    alignas(64) std::atomic<std::uint64_t> lost_met;
     alignas(64) std::atomic<std::uint64_t> position;     // frames that the audio thread has taken
     alignas(64) std::atomic<std::uint64_t> heartbeat;    // counts while the engine lives
 };
@@ -29,6 +33,7 @@ class HopExchange {
    public:
     static constexpr std::uint64_t kMagic = 0x3167636578707372;  // "rspxecg1" and a little-endian check
     static constexpr std::size_t kMaxHostBlock = 8192;           // longest block for which slots are never reused in use
+    static constexpr std::size_t kMaxPush = 256;                 // frames
 
     static std::size_t bytes(const ExchangeShape& shape);
 
@@ -44,7 +49,7 @@ class HopExchange {
     std::uint64_t first_frame(std::uint64_t hop_index) const { return hop_index * hop() + delivery_offset(); }
 
     // Audio thread.
-    // Takes `frames` frames [frames, C] for the engine; how many were lost, because the ring is full.
+    // Takes up to `kMaxPush` frames [frames, C] for the engine; how many were lost, because the ring is full.
     std::size_t push_input(const float* input, std::size_t frames);
     void advance(std::uint64_t position) { header_->position.store(position, std::memory_order_release); }
     // Stems [S, H, C] of a hop, null while they are not here.
@@ -56,7 +61,8 @@ class HopExchange {
     // Engine thread.
     // Sleeps in steps of `grain_s` until the whole hop has come in: true, or false after `timeout_s`.
     bool wait_input(std::uint64_t hop_index, double timeout_s, double grain_s) const;
-    std::size_t read_hop(std::uint64_t hop_index, float* hop);  // returns how many of its frames were lost
+    // Hops in order, each once; returns how many of its frames were lost, which are zeros.
+    std::size_t read_hop(std::uint64_t hop_index, float* hop);
     void deliver(std::uint64_t hop_index, const float* stems);  // [S, H, C]
     // For an engine that comes after another one: lets all go that has come in, and names the first hop to read.
     std::uint64_t catch_up();
@@ -68,6 +74,8 @@ class HopExchange {
     void bind(void* memory);
     std::size_t slot_size() const { return stems() * hop() * channels(); }
     bool whole_hop_in(std::uint64_t hop_index) const;
+    std::size_t frames_before_gap();
+    std::uint64_t next_frame() const;
 
     std::unique_ptr<unsigned char[]> own_;
     ExchangeHeader* header_ = nullptr;

@@ -84,7 +84,7 @@ class TakeFeed:
         """A hop of the input, float32 [hop, channels], and of the stems, float32 [stems, hop, channels].
 
         Args:
-            lost_frames: of the input, at the hop's beginning: the engine had stalled.
+            lost_frames: of the input, anywhere in the hop: the engine had stalled.
             skipped: the hop was not separated, as its stems would have come too late.
         """
         position, now_s = self._callback.position, time.monotonic()
