@@ -195,14 +195,25 @@ class Session:
 
     def status(self) -> Status:
         """Snapshot of now; levels are those since the last call."""
+        self._last = Status.from_dict(self.snapshot(seen=True))
+        return self._last
+
+    def snapshot(self, *, seen: bool = False) -> dict[str, Any]:
+        """`status` as JSON types and with `levels` (`process.peaks`); takes no level away unless `seen`."""
         values = self._last.as_dict()
         if self._status_block is not None:
-            values |= self._status_block.read()
+            values |= self._status_block.read() if seen else self._status_block.peek()
         if self._takes is not None and self._status_block is not None:
             self._takes.add_to(values)
         self._note_death(self._engine, values, "engine", "state", ("stopped", "failed"))
-        self._last = Status.from_dict(values)
-        return self._last
+        return {key: values[key] for key in self._last.as_dict()} | {"levels": values.get("levels", {})}
+
+    @property
+    def memories(self) -> tuple[SharedMemory, SharedMemory]:
+        """Status and parameters, for a surface in a process of its own; RtsepError unless it runs."""
+        if self._status_block is None or self._commands is None:
+            raise RtsepError("a session has shared memory while it runs", "call start() first")
+        return self._status_block.shared, self._commands
 
     def _note_death(
         self,

@@ -119,6 +119,9 @@ def option(*names: str, section: str, **kwargs: Any) -> Callable[[F], F]:
         help="Record only when told to (kill -USR1 starts, stops), and the 10 s before it.")  # fmt: skip
 @option("--osc", section="Live", metavar="[HOST:]PORT",
         help="Be steered by OSC; from this machine only unless a host is given.")  # fmt: skip
+@option("--web", section="Live", metavar="[HOST:]PORT",
+        help="A mixer page for phone and tablet, and HTTP; from this machine only unless a host is "
+        "given, and then with a token.")  # fmt: skip
 @option("--name", section="Live", metavar="NAME", help="Of this session, for rtsep control.")
 @option("--quiet", section="Messages", is_flag=True, help="Nothing but errors.")
 @option("--json", "as_json", section="Messages", is_flag=True,

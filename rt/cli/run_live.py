@@ -44,11 +44,15 @@ def run_live(source: Source, options: RunOptions) -> int:
             with view, _surfaces(session, options) as surfaces:
                 for note in surfaces.notes:
                     Messages(sys.stderr).offer(f"rtsep: note: {note}")
+                for line in surfaces.web.qr if surfaces.web is not None and sys.stderr.isatty() else ():
+                    Messages(sys.stderr).line(line)
                 ended = False
                 while not ended:
                     with signals.interruptible():
                         ended = session.wait(view.period_s)
                     record_signal.obey()
+                    for news in surfaces.take_news():
+                        Messages(sys.stderr).offer(f"rtsep: note: {news}")
                     view.update(session.status())
         except Stopped as stopped:
             code, why = stopped.exit_code, str(stopped)
@@ -69,8 +73,8 @@ def run_live(source: Source, options: RunOptions) -> int:
 
 
 def _surfaces(session: Session, options: RunOptions) -> Surfaces:
-    model = CommandModel(session.control, session_actions(session), lambda: session.status().as_dict())
-    return Surfaces(model, session_name(options.name), options.osc)
+    model = CommandModel(session.control, session_actions(session), session.snapshot)
+    return Surfaces(model, session_name(options.name), options.osc, options.web, session.memories)
 
 
 def _session(source: Source, options: RunOptions) -> Session:
@@ -150,7 +154,7 @@ class RecordSignal:
         while self._came:
             self._came -= 1
             try:
-                if self._session.status().record_state in ("recording", "held"):
+                if self._session.snapshot()["record_state"] in ("recording", "held"):
                     self._session.record_stop()
                 else:
                     self._session.record_start()

@@ -55,6 +55,7 @@ class RunOptions:
     input_mix: str | None
     yes_feedback: bool
     osc: str | None
+    web: str | None
     name: str | None
     record: str | None
     record_format: str
@@ -80,6 +81,7 @@ def check_conflicts(source: Source, options: RunOptions) -> None:
         "--route": options.route,
         "--input-mix": options.input_mix,
         "--osc": options.osc,
+        "--web": options.web,
         "--name": options.name,
         "--yes-feedback": "" if options.yes_feedback else None,
         "--record": options.record,

@@ -73,6 +73,24 @@ class CommandModel:
         self._control.set(name, number)
         return number
 
+    def update(self, values: Mapping[str, object]) -> dict[str, float]:
+        """Sets many parameters at the same moment and returns what they are now.
+
+        Raises:
+            RtsepError: as `set`. Nothing has changed then, not even the right ones.
+        """
+        numbers = {}
+        for name, value in values.items():
+            parameter = self._control.parameter(name)
+            numbers[name] = parameter.checked(self._meant(parameter, value))
+        self._control.update(numbers)
+        return numbers
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """Names of what `do` can do."""
+        return tuple(self._actions)
+
     def steer(self, name: str, words: Sequence[str], *, relative: bool = False) -> Any:
         """What a line of a shell means: `voice-1.gain -6` sets, `voice-1.gain` asks, `mark verse` does.
 

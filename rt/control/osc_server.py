@@ -15,6 +15,7 @@ from pythonosc.osc_packet import OscPacket
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.control.command_model import CommandModel
+from rtsep.rt.process.peaks import PeakKeeper
 
 ROOT = "/rtsep"
 LARGEST_PACKET = 65536
@@ -49,6 +50,7 @@ class Subscriber:
     ends_at: float
     next_at: float = 0.0
     sent: dict[str, float] = field(default_factory=dict)
+    peaks: PeakKeeper = field(default_factory=PeakKeeper)
 
 
 class OscServer:
@@ -76,6 +78,7 @@ class OscServer:
         self._model = model
         self.malformed = self.refused = self.accepted = 0
         self._subscribers: dict[Address, Subscriber] = {}
+        self._look_at = 0.0  # not at every packet of a flood
         self._names = {_osc_address(p.name): p.name for p in model.parameters}
         try:
             self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -157,7 +160,12 @@ class OscServer:
 
     def _feed_subscribers(self) -> None:
         now = time.monotonic()
+        if not self._subscribers or now < self._look_at:
+            return
+        self._look_at = now + POLL_S
+        status = self._model.status()
         for sender, subscriber in list(self._subscribers.items()):
+            subscriber.peaks.add(status)
             if now >= subscriber.ends_at:
                 del self._subscribers[sender]
             elif now >= subscriber.next_at:
@@ -167,9 +175,9 @@ class OscServer:
                     if subscriber.sent.get(name) != value:
                         self._send(sender, _osc_address(name), [value])
                 subscriber.sent = values
-                status = self._model.status()
+                levels = status | subscriber.peaks.take()
                 for meter in METERS:
-                    numbers = [float(v) for v in status.get(meter, ()) if v is not None]
+                    numbers = [float(v) for v in levels.get(meter, ()) if v is not None]
                     self._send(sender, f"{ROOT}/meter/{meter}", numbers)
 
     def _send(self, to: Address, address: str, values: list[Any]) -> None:

@@ -51,7 +51,8 @@ class SocketServer:
     """Answers requests until it is closed, every client in a thread of its own: a silent one holds nobody up.
 
     A request: `{"do": "list"}`, `{"do": "get", "name": N}`, `{"do": "set", "name": N, "value": V}` (with
-    `"relative": true` the value is added), `{"do": "status"}` or
+    `"relative": true` the value is added), `{"do": "status"}`,
+    `{"do": "actions"}` (names of what can be done), `{"do": "action", "name": N, "words": TEXT}` or
     `{"do": "steer", "name": N, "words": [...], "relative": B}`, a line of a shell. An answer:
     `{"answer": ...}`, or `{"problem": ..., "remedy": ...}`.
 
@@ -125,10 +126,15 @@ class SocketServer:
             return model.set(str(request["name"]), request["value"], relative=relative)
         if verb == "status":
             return model.status()
+        if verb == "actions":
+            return model.actions
+        if verb == "action":
+            return model.do(str(request["name"]), str(request.get("words", "")))
         if verb == "steer":
             relative = bool(request.get("relative", False))
             return model.steer(str(request["name"]), list(map(str, request["words"])), relative=relative)
-        raise RtsepError(f"there is no request {verb!r}", "send list, get, set, status or steer")
+        verbs = "list, get, set, status, actions, action or steer"
+        raise RtsepError(f"there is no request {verb!r}", f"send {verbs}")
 
 
 def running_sessions() -> list[str]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from rtsep.kernels import _core
 from rtsep.rt.audio.levels import to_db
-from rtsep.rt.live.meters import HopTimes, LevelMeters, SignalWatch
+from rtsep.rt.live.meters import HopTimes, LevelMeters, RecentPeaks, SignalWatch
 from rtsep.rt.live.status import of_each, rounded
 from rtsep.rt.process.block import Block
 from rtsep.rt.separator import Separator
@@ -61,6 +61,7 @@ class LiveReport:
         self._load, self._load_at = 0.0, (time.monotonic(), time.process_time())
         before = block.peek()
         self._signal = SignalWatch()
+        self._recent = RecentPeaks(len(separator.stems), channels, before)
         self._restarts: dict[str, Any] = {
             key: before[key] for key in ("engine_restarts", "last_fault") if key in before
         }
@@ -122,6 +123,7 @@ class LiveReport:
                 "notes": self._all_notes(),
                 "no_signal": self._signal.is_missing(max(peaks), now),
                 **self._meters.publish(was_read),
+                **self._recent.publish(self._meters.latest, peaks),
                 **self._hop_times.publish(),
                 **{name: before[name] + value for name, value in counted.items()},
                 "state": state,

@@ -2,6 +2,10 @@
 grows.
 """
 
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +13,9 @@ from rtsep.rt.audio.levels import to_db
 from rtsep.rt.live.status import rounded
 
 HOP_TIME_SECONDS = 5.0
+FULL_SCALE = 1.0
+# A reader that looks every 50 ms, as snapshots come, may be stalled for 150 ms and misses nothing.
+KEPT_SNAPSHOTS = 4
 NO_SIGNAL_S = 2.0  # a gate or a muted strip may give exact zeros between two songs, for a moment
 
 
@@ -17,12 +24,16 @@ class LevelMeters:
 
     What came after the last snapshot is kept apart until it is known whether that one was read, so that
     nothing is missed however rarely somebody looks.
+
+    Attributes:
+        latest: float64 [stems], peaks between the last two snapshots, whoever has read them.
     """
 
     def __init__(self, stems: int, hop: int, channels: int) -> None:
         self._scratch = np.zeros((stems, hop, channels), np.float32)
         self._peak, self._energy, self._samples = np.zeros((2, stems)), np.zeros((2, stems)), np.zeros(2)
         self._hop_peak, self._hop_energy = np.zeros(stems, np.float32), np.zeros(stems, np.float32)
+        self.latest = np.zeros(stems)
 
     def add(self, stems: NDArray[np.float32]) -> None:
         """One hop, float32 [stems, H, channels]."""
@@ -40,13 +51,52 @@ class LevelMeters:
         np.maximum(self._peak[0], self._peak[1], out=self._peak[0])
         self._energy[0] += self._energy[1]
         self._samples[0] += self._samples[1]
+        self.latest[...] = self._peak[1]
         self._peak[1], self._energy[1], self._samples[1] = 0, 0, 0
         rms = np.sqrt(self._energy[0] / max(1.0, self._samples[0]))
         return {
             "peak_db": rounded(to_db(self._peak[0])),
             "rms_db": rounded(to_db(rms)),
-            "clip": [bool(p >= 1.0) for p in self._peak[0]],
+            "clip": [bool(p >= FULL_SCALE) for p in self._peak[0]],
         }
+
+
+class RecentPeaks:
+    """The peaks of the last few snapshots, each apart, for any number of readers that keep what they have not
+    shown yet (`rtsep.rt.process.peaks`): none of them takes a peak from another.
+
+    Args:
+        stems, inputs: how many.
+        before: what the hop loop before this one published last; counts go on from it.
+    """
+
+    def __init__(self, stems: int, inputs: int, before: dict[str, Any]) -> None:
+        self._count = int(before.get("levels", {}).get("count", 0))
+        self._peaks: dict[str, deque[list[float]]] = {
+            name: deque(maxlen=KEPT_SNAPSHOTS) for name in ("peak_db", "input_peak_db")
+        }
+        self._clips = {
+            name: _counts(before.get(name, ()), size)
+            for name, size in (("clips", stems), ("input_clips", inputs))
+        }
+
+    def publish(self, peaks: NDArray[np.float64], input_peaks: Sequence[float]) -> dict[str, Any]:
+        """With the peaks since the snapshot before: of the stems, of the inputs."""
+        self._count += 1
+        for name, now in (("peak_db", peaks), ("input_peak_db", np.asarray(input_peaks))):
+            self._peaks[name].append(rounded(to_db(now)))
+        self._clips["clips"] += peaks >= FULL_SCALE
+        self._clips["input_clips"] += np.asarray(input_peaks) >= FULL_SCALE
+        kept = {name: list(recent) for name, recent in self._peaks.items()}
+        return {
+            "levels": {"count": self._count, **kept},
+            **{name: counts.tolist() for name, counts in self._clips.items()},
+        }
+
+
+def _counts(before: Sequence[int], size: int) -> NDArray[np.int64]:
+    """Counts to go on from; of another number of stems there are none."""
+    return np.array(before if len(before) == size else [0] * size, np.int64)
 
 
 class HopTimes:

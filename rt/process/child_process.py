@@ -12,7 +12,11 @@ STOP_TIMEOUT_S = 5.0
 
 
 def spawn(
-    log: IO[bytes] | None, module: str, shared: Sequence[SharedMemory | None], first_line: str
+    log: IO[bytes] | None,
+    module: str,
+    shared: Sequence[SharedMemory | None],
+    first_line: str,
+    more_fds: Sequence[int] = (),
 ) -> subprocess.Popen[str]:
     """Starts `python -m module FD ...`, a descriptor for each memory (-1 for None).
 
@@ -21,10 +25,11 @@ def spawn(
         module: dotted name.
         shared: memory that it gets.
         first_line: its settings, the first line on its stdin.
+        more_fds: descriptors of something else that it gets, behind those of memory.
     """
-    fds = [memory.fd for memory in shared if memory is not None]
+    fds = [*(memory.fd for memory in shared if memory is not None), *more_fds]
     process = subprocess.Popen(
-        module_command(module, *(str(-1 if m is None else m.fd) for m in shared)),
+        module_command(module, *(str(-1 if m is None else m.fd) for m in shared), *map(str, more_fds)),
         stdin=subprocess.PIPE,
         stdout=log,
         stderr=log,

@@ -26,6 +26,7 @@ class FakeSession:
     final_error = ""
     signum = 0
     control = SimpleNamespace(parameters=())
+    memories = ()
 
     def __init__(self, **settings: Any) -> None:
         self.settings = settings
@@ -48,6 +49,9 @@ class FakeSession:
             state="running", samplerate=48000, frames=48000 * self.looks, stems=("voice-1", "residual")
         )
         return replace(running, last_error=self.final_error if self.stopped else "")
+
+    def snapshot(self) -> dict[str, Any]:
+        return self.status().as_dict()
 
     def stop(self) -> None:
         self.stopped = True

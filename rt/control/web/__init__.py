@@ -1,0 +1,1 @@
+"""The mixer in a browser: HTTP and WebSocket with JSON, served by a process of its own."""
