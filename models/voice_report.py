@@ -18,6 +18,8 @@ class VoiceReport:
     Attributes:
         stems: names of the stems that have a pitch, in the order of the arrays.
         f0_hz: float32 [voices], 0 where unvoiced.
+        followed_hz: float32 [voices], the pitches that the masks follow, 0 where there is none: `f0_hz`, and
+            pitches that the model is not confident of.
         level_db: float32 [voices], level of the voice's partials relative to a full-scale sine.
         merged: bool [voices], true where the voice shares its partials with another one (unison or octave),
             so that no magnitude mask can part them.
@@ -25,6 +27,7 @@ class VoiceReport:
 
     stems: tuple[str, ...]
     f0_hz: NDArray[np.float32]
+    followed_hz: NDArray[np.float32]
     level_db: NDArray[np.float32]
     merged: NDArray[np.bool_]
 
@@ -35,6 +38,7 @@ class VoiceReport:
         return VoiceReport(
             stems,
             np.zeros(shape, np.float32),
+            np.zeros(shape, np.float32),
             np.full(shape, SILENCE_DB, np.float32),
             np.zeros(shape, np.bool_),
         )
@@ -42,5 +46,6 @@ class VoiceReport:
     def clear(self) -> None:
         """Back to a report of silence."""
         self.f0_hz[...] = 0
+        self.followed_hz[...] = 0
         self.level_db[...] = SILENCE_DB
         self.merged[...] = False

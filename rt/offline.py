@@ -10,11 +10,47 @@ from numpy.typing import NDArray
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.audio.levels import dbfs
-from rtsep.rt.separator import Separator
 from rtsep.rt.stop import Stopped, StopSignals
 
 # The largest positive 16-bit sample: converters that clip stop here.
 FULL_SCALE = 32767 / 32768
+
+
+class Separates(Protocol):
+    """A `Separator`, or what stands in its place."""
+
+    @property
+    def samplerate(self) -> int:
+        """See `Separator.samplerate`."""
+        ...
+
+    @property
+    def channels(self) -> int:
+        """See `Separator.channels`."""
+        ...
+
+    @property
+    def stems(self) -> tuple[str, ...]:
+        """See `Separator.stems`."""
+        ...
+
+    @property
+    def latency_samples(self) -> int:
+        """See `Separator.latency_samples`."""
+        ...
+
+    @property
+    def nonfinite_samples(self) -> int:
+        """See `Separator.nonfinite_samples`."""
+        ...
+
+    def process(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See `Separator.process`."""
+        ...
+
+    def flush(self) -> NDArray[np.float32]:
+        """See `Separator.flush`."""
+        ...
 
 
 class Source(Protocol):
@@ -97,7 +133,7 @@ class _Levels:
 def separate(
     source: Source,
     sink: Sink,
-    separator: Separator,
+    separator: Separates,
     *,
     signals: StopSignals,
     keep_latency: bool = False,

@@ -23,6 +23,9 @@ MIN_WHOLE_TIMES = 10
 # As Hz, the numbers of MIDI notes that choirs sing (36..84) all lie below F#2 (92.5 Hz), where no part stays
 # for a whole piece.
 MAX_MIDI_NUMBER = 92.0
+# At the end of a column's name, it says the unit: `rtsep --f0-out` writes it, as a low voice alone may stay
+# below the bound above.
+HZ_MARK = "_hz"
 
 
 class F0Track:
@@ -71,7 +74,7 @@ class F0Track:
         table = _fast_table(text, voices)
         if table is None:
             table = _checked_table(path, text, voices)
-        _require_units(path, table)
+        _require_units(path, table, said=HZ_MARK in text[: text.find("\n")])
         return cls(np.ascontiguousarray(table[:, 0]), np.ascontiguousarray(table[:, 1:]))
 
     def require_within(self, duration_s: float) -> None:
@@ -175,8 +178,10 @@ def _checked_table(path: str | Path, text: str, voices: int) -> NDArray[np.float
     return np.array(rows)
 
 
-def _require_units(path: str | Path, table: NDArray[np.float64]) -> None:
-    """Seconds and Hz, as far as the numbers themselves can tell."""
+def _require_units(path: str | Path, table: NDArray[np.float64], said: bool) -> None:
+    """Seconds and Hz, as far as the numbers themselves can tell where the header has not `said` it."""
+    if said:
+        return
     times_s, f0_hz = table[:, 0], table[:, 1:]
     if times_s.size >= MIN_WHOLE_TIMES and (times_s == np.floor(times_s)).all():
         raise InputRefused(

@@ -74,12 +74,6 @@ class ChoirModel:
         """Pitch, level and `merged` flag of every voice after the last hop."""
         return self._report
 
-    @property
-    def followed_hz(self) -> NDArray[np.float32]:
-        """Pitches [voices] of the last hop's masks, also those that the tracker is not confident of; 0 =
-        unvoiced."""
-        return self._f0_hz
-
     def step(self, spectrum: NDArray[np.complex64], masks: NDArray[np.float32]) -> None:
         """See `MaskModel.step`."""
         self._hops += 1
@@ -92,6 +86,7 @@ class ChoirModel:
             self._f0.at(self._time_s(), self._f0_hz)
             np.greater(self._f0_hz, 0, out=self._confident)
         self._comb.step(self._power, self._f0_hz, masks, report.level_db)
+        report.followed_hz[...] = self._f0_hz
         np.multiply(self._f0_hz, self._confident, out=report.f0_hz)
         mark_merged(report.f0_hz, report.merged)
 
@@ -139,7 +134,7 @@ class ChoirModel:
             parts.append((self._tracker, _of(state, "tracker.")))
         load_all(parts)
         self._hops = int(state["hops"])
-        self._report.f0_hz[...] = state["f0_hz"]
+        self._report.f0_hz[...] = self._report.followed_hz[...] = state["f0_hz"]
         self._report.level_db[...] = state["level_db"]
         self._report.merged[...] = state["merged"]
 

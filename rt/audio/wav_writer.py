@@ -5,22 +5,20 @@ may fill the disk, and does not know how long a pipe lasts. Here the header is r
 becomes RF64 when the data passes 4 GiB (EBU Tech 3306: a `JUNK` chunk keeps the place of `ds64`).
 """
 
-import contextlib
 import os
-import secrets
 import struct
-from io import FileIO
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from rtsep.rt.audio.part_file import create, create_part
 
 IEEE_FLOAT, EXTENSIBLE = 0x0003, 0xFFFE
 # KSDATAFORMAT_SUBTYPE_IEEE_FLOAT, for more than two channels
 FLOAT_GUID = bytes.fromhex("0300000000001000800000aa00389b71")
 MAX_RIFF_BYTES = 0xFFFFFFFF
 BYTES_PER_SAMPLE = 4
-PART_SUFFIX = ".part"
 
 
 class WavWriter:
@@ -57,7 +55,7 @@ class WavWriter:
         self._channels = channels
         self._riff_limit = riff_limit
         self._frames_in_header = 0
-        self.part, self._file = (path, _create(path)) if growing else _create_part(path)
+        self.part, self._file = (path, create(path)) if growing else create_part(path)
         try:
             self._file.write(self._header(0))
         except OSError:
@@ -180,20 +178,3 @@ def _header(frames: int, samplerate: int, channels: int, riff_limit: int) -> byt
         + body
         + struct.pack("<I", data_bytes)
     )
-
-
-def _create(path: Path) -> FileIO:
-    """A new file, open for writing.
-
-    Raises:
-        FileExistsError: something has this name, be it a link that leads nowhere.
-    """
-    return open(path, "xb", buffering=0)
-
-
-def _create_part(path: Path) -> tuple[Path, FileIO]:
-    """A new file beside `path` with a name of its own."""
-    while True:
-        part = path.with_name(f"{path.name}.{secrets.token_hex(4)}{PART_SUFFIX}")
-        with contextlib.suppress(FileExistsError):
-            return part, _create(part)

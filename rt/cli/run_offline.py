@@ -26,8 +26,8 @@ from rtsep.rt.cli.progress import Progress, summary_lines
 from rtsep.rt.drivers.jack_options import DEFAULT_NAME, JackOptions
 from rtsep.rt.fallback import load_or_fall_back
 from rtsep.rt.live.settings import Driver
-from rtsep.rt.offline import Report, Sink, separate
-from rtsep.rt.separator import Separator
+from rtsep.rt.offline import Report, Separates, Sink, separate
+from rtsep.rt.pitches.pitch_outputs import PitchOutputs
 from rtsep.rt.stop import Stopped, StopSignals
 
 
@@ -63,6 +63,8 @@ class RunOptions:
     raw: str | None
     f0: str | None
     keep_latency: bool
+    f0_out: str | None
+    midi_out: str | None
     quiet: bool
     as_json: bool
 
@@ -87,6 +89,8 @@ def check_conflicts(source: Source, options: RunOptions) -> None:
         "--record": options.record,
     }
     if source.kind is Kind.DEVICE:
+        if (pitches_out := options.f0_out or options.midi_out) is not None:
+            raise RtsepError(f"{pitches_out} cannot be written of live input", "record, then separate the file")
         if options.output is not None:
             raise RtsepError(
                 f"--output {options.output} does not go with the live input {source.text!r}",
@@ -192,9 +196,11 @@ def _run_offline(source: Source, options: RunOptions) -> int:
                 stems=options.stems,
                 add_ons=options.add_ons,
             )
+            reads = (source.text, options.f0 or "")
+            pitches = PitchOutputs.opened(separator, options.f0_out, options.midi_out, reads)
             shown = stream if not options.quiet and not options.as_json else None
-            with Progress(reader.frames, reader.samplerate, shown, messages) as progress:
-                report, early = _run(source, options, reader, separator, signals, progress)
+            with Progress(reader.frames, reader.samplerate, shown, messages) as progress, pitches as tap:
+                report, early = _run(source, options, reader, tap, signals, progress)
         finally:
             reader.close()
     if not report.frames and early is None:
@@ -225,7 +231,7 @@ def _run(
     source: Source,
     options: RunOptions,
     reader: FileSource | PipedFile | RawSource,
-    separator: Separator,
+    separator: Separates,
     signals: StopSignals,
     progress: Progress,
 ) -> tuple[Report, Stopped | RtsepError | None]:

@@ -120,6 +120,7 @@ class GraphedStreams:
         self._history[..., -unheard:] = result.history[..., -unheard:]
         self._tail[..., :unheard] = result.tail[..., :unheard]
         report.f0_hz[...], report.level_db[...] = result.f0_hz, result.level_db
+        report.followed_hz[...] = report.f0_hz  # all that the program tells
         report.merged[...] = result.merged
 
     def _forget(self, reset: NDArray[np.bool_]) -> None:

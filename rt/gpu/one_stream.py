@@ -101,6 +101,7 @@ class GraphedPipeline:
         out[...] = result.stems[0]
         report = self.model.report
         report.f0_hz[...], report.level_db[...] = result.f0_hz[0], result.level_db[0]
+        report.followed_hz[...] = report.f0_hz  # all that the program tells
         report.merged[...] = result.merged[0]
         self._standby.follow(self._hop[0], result.tail[0])  # `out` may lie over `hop`
 

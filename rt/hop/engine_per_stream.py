@@ -100,6 +100,7 @@ class EnginePerStream:
         for stream, engine in enumerate(self._engines):
             report = engine.model.report
             self.voices.f0_hz[stream] = report.f0_hz
+            self.voices.followed_hz[stream] = report.followed_hz
             self.voices.level_db[stream] = report.level_db
             self.voices.merged[stream] = report.merged
             self.nonfinite_samples[stream] = engine.nonfinite_samples

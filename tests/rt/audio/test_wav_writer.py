@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from rtsep.rt.audio.wav_writer import PART_SUFFIX, WavWriter
+from rtsep.rt.audio.part_file import PART_SUFFIX
+from rtsep.rt.audio.wav_writer import WavWriter
 
 
 def noise(frames: int, channels: int) -> np.ndarray:

@@ -163,7 +163,7 @@ def listen(mixture: F32, model: str, voices: int, latency_ms: int) -> Heard:
     sounding = 0
     for k in range(hops):
         pipeline.step(np.ascontiguousarray(mixture[k * hop : (k + 1) * hop, None]), out)
-        f0_hz[k] = choir.followed_hz
+        f0_hz[k] = choir.report.followed_hz
         sounding += int(choir.report.f0_hz.any())
         if k > 0:  # one hop late: `Preset.hop_latency_samples`
             found[:, (k - 1) * hop : k * hop] = out[:-1, :, 0]

@@ -1,0 +1,44 @@
+"""Pitches of one hop, and whoever takes them."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+F32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class PitchHop:
+    """What a hop told of the stems that have a pitch.
+
+    Attributes:
+        time_s: time of the input that the pitches belong to, in seconds from its start: stems that are
+            aligned with the input have these pitches there. Below 0 for the first hops.
+        f0_hz: float32 [voices], reported pitches, 0 where unvoiced.
+        followed_hz: float32 [voices], pitches that the masks follow: also those that the tracker is not
+            confident of.
+        level_db: float32 [voices], level of the partials in dBFS, -120 where it is not known.
+    """
+
+    time_s: float
+    f0_hz: F32
+    followed_hz: F32
+    level_db: F32
+
+
+class PitchSink(Protocol):
+    """Takes the pitches of every hop in order."""
+
+    def add(self, hop: PitchHop) -> None:
+        """Takes a hop. Raises RtsepError where a file cannot be written."""
+        ...
+
+    def finish(self) -> None:
+        """The input has ended: what is written is whole. Raises RtsepError where it cannot be."""
+        ...
+
+    def discard(self) -> None:
+        """Nothing is to be left of it."""
+        ...
