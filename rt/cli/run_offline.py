@@ -90,7 +90,7 @@ def check_conflicts(source: Source, options: RunOptions) -> None:
     }
     if source.kind is Kind.DEVICE:
         if (pitches_out := options.f0_out or options.midi_out) is not None:
-            raise RtsepError(f"{pitches_out} cannot be written of live input", "record, then separate the file")
+            raise RtsepError(f"{pitches_out} is for files and pipes", "record, then separate the file")
         if options.output is not None:
             raise RtsepError(
                 f"--output {options.output} does not go with the live input {source.text!r}",

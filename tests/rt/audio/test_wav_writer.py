@@ -68,7 +68,7 @@ def test_discard_leaves_the_old_file(tmp_path: Path) -> None:
 
 def test_a_part_is_always_a_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = iter(["first", "first", "second"])
-    monkeypatch.setattr("rtsep.rt.audio.wav_writer.secrets.token_hex", lambda count: next(names))
+    monkeypatch.setattr("rtsep.rt.audio.part_file.secrets.token_hex", lambda count: next(names))
     writers = [WavWriter(tmp_path / "a.wav", 48000, 1) for _ in range(2)]
     assert [writer.part.name for writer in writers] == ["a.wav.first.part", "a.wav.second.part"]
     for writer in writers:
