@@ -65,6 +65,7 @@ DeviceCallback::DeviceCallback(std::vector<std::size_t> picks, std::size_t devic
       bypass_gains_(bypass_gains, bypass_gains + device_outputs * picks_.size()),
       exchange_(std::move(exchange)),
       input_peak_(new std::atomic<float>[picks_.size()]),
+      output_peak_(new std::atomic<float>[device_outputs]),
       clean_(new float[kChunk * picks_.size()]()),
       delay_(power_of_two_at_least(latency + kChunk) * picks_.size()),
       delay_mask_(power_of_two_at_least(latency + kChunk) - 1),
@@ -76,6 +77,15 @@ DeviceCallback::DeviceCallback(std::vector<std::size_t> picks, std::size_t devic
       history_(kFade * (stems_ - 1) * picks_.size()),
       tail_(kFade * (stems_ - 1) * picks_.size()) {
     for (std::size_t i = 0; i < channels(); ++i) input_peak_[i].store(0.0f);
+    for (std::size_t o = 0; o < device_outputs_; ++o) output_peak_[o].store(0.0f);
+}
+
+// The peak of a column of interleaved samples joins what is kept since somebody asked.
+static void keep_peak(const float* samples, std::size_t frames, std::size_t step, std::atomic<float>& kept) {
+    float peak = kept.load(std::memory_order_relaxed);
+    const float before = peak;
+    for (std::size_t f = 0; f < frames; ++f) peak = std::max(peak, std::fabs(samples[f * step]));
+    if (peak > before) kept.store(peak, std::memory_order_relaxed);
 }
 
 void DeviceCallback::process(const float* in, float* out, std::size_t frames, unsigned long flags) {
@@ -109,12 +119,7 @@ void DeviceCallback::take_chunk(const float* in, std::size_t frames) {
         }
     }
     if (bad) count(counters.nonfinite_samples, bad);
-    for (std::size_t i = 0; i < c; ++i) {
-        float peak = input_peak_[i].load(std::memory_order_relaxed);
-        const float before = peak;
-        for (std::size_t f = 0; f < frames; ++f) peak = std::max(peak, std::fabs(clean_[f * c + i]));
-        if (peak > before) input_peak_[i].store(peak, std::memory_order_relaxed);
-    }
+    for (std::size_t i = 0; i < c; ++i) keep_peak(clean_.get() + i, frames, c, input_peak_[i]);
 }
 
 void DeviceCallback::play_chunk(float* out, std::uint64_t first, std::size_t frames) {
@@ -150,6 +155,7 @@ void DeviceCallback::play_chunk(float* out, std::uint64_t first, std::size_t fra
         play_frame(stems, static_cast<std::size_t>((frame - delivery_offset_) % hop_), delayed);
         mixer_.next(played_.data(), delayed, out + f * device_outputs_, counts);
     }
+    for (std::size_t o = 0; o < device_outputs_; ++o) keep_peak(out + o, frames, device_outputs_, output_peak_[o]);
     if (counts.limited) count(counters.limited_samples, counts.limited);
     if (counts.nonfinite) count(counters.nonfinite_samples, counts.nonfinite);
 }

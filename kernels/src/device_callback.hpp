@@ -52,7 +52,9 @@ class DeviceCallback {
     void set_mix(const float* gains, const float* delays, float ceiling);
     // Gains [C, device inputs].
     void set_input(const float* gains) { input_mixer_.set(gains); }
+    // Largest magnitude since the last call: of what is separated, of what an output plays.
     float take_input_peak(std::size_t channel) { return input_peak_[channel].exchange(0.0f); }
+    float take_output_peak(std::size_t output) { return output_peak_[output].exchange(0.0f); }
 
     std::uint64_t position() const { return exchange_->position(); }
     std::uint64_t first_frame(std::uint64_t hop_index) const { return exchange_->first_frame(hop_index); }
@@ -75,7 +77,7 @@ class DeviceCallback {
     const std::vector<float> gains_, bypass_gains_;  // of the constructor
 
     std::unique_ptr<HopExchange> exchange_;
-    std::unique_ptr<std::atomic<float>[]> input_peak_;
+    std::unique_ptr<std::atomic<float>[]> input_peak_, output_peak_;
 
     // device thread alone
     std::unique_ptr<float[]> clean_;  // [kChunk, C]

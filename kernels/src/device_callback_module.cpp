@@ -125,6 +125,11 @@ void bind_device_callback(py::module_& m) {
             require(channel < s.channels(), "DeviceCallback: no such channel");
             return s.take_input_peak(channel);
         }, py::arg("channel"))
+        .def("take_output_peak", [](DeviceCallback& s, std::size_t output) {
+            require(output < s.device_outputs(), "DeviceCallback: no such output");
+            return s.take_output_peak(output);
+        }, py::arg("output"))
+        .def_property_readonly("device_outputs", &DeviceCallback::device_outputs)
         .def_property_readonly("position", &DeviceCallback::position)
         .def_property_readonly("xruns", [](const DeviceCallback& s) { return value(s.counters.xruns); })
         .def_property_readonly("late_hops", [](const DeviceCallback& s) { return value(s.counters.late_hops); })

@@ -23,7 +23,7 @@ POLL_S = 0.02
 # A subscription is renewed within it, as mixing desks have it: a phone that is gone costs nothing.
 LEASE_S = 10.0
 HIGHEST_RATE_HZ, SUBSCRIBERS = 50.0, 16
-METERS = ("peak_db", "rms_db", "input_peak_db", "f0_hz")  # of the status, as lists
+METERS = ("peak_db", "rms_db", "input_peak_db", "output_peak_db", "f0_hz")  # of the status, as lists
 
 Address = tuple[str, int]
 

@@ -57,11 +57,12 @@ class LiveReport:
         self._fixed, self._notes = fixed, notes
         self._meters = LevelMeters(len(separator.stems), separator.hop, channels)
         self._hop_times = HopTimes(hop_s)
-        self._input_peak = np.zeros(channels)
+        # since the last read
+        self._peaks = {"input": np.zeros(channels), "output": np.zeros(callback.device_outputs)}
         self._load, self._load_at = 0.0, (time.monotonic(), time.process_time())
         before = block.peek()
         self._signal = SignalWatch()
-        self._recent = RecentPeaks(len(separator.stems), channels, before)
+        self._recent = RecentPeaks(before)
         self._restarts: dict[str, Any] = {
             key: before[key] for key in ("engine_restarts", "last_fault") if key in before
         }
@@ -104,30 +105,29 @@ class LiveReport:
         self, state: str, device_load: float, last_error: str | None = None, device_losses: int = 0
     ) -> None:
         """A snapshot for everyone who watches."""
-        callback, before = self._callback, self._before
+        before = self._before
         stems, report = self._separator.stems, self._separator.voices
         now, cpu = time.monotonic(), time.process_time()
         if now - self._load_at[0] >= 1.0:
             self._load = (cpu - self._load_at[1]) / (now - self._load_at[0])
             self._load_at = now, cpu
         was_read = self._block.seen == self._block.sequence
-        if was_read:
-            self._input_peak[...] = 0
-        peaks = [callback.take_input_peak(i) for i in range(len(self._input_peak))]
-        np.maximum(self._input_peak, peaks, out=self._input_peak)
+        peaks = self._take_peaks()
+        for kind, kept in self._peaks.items():
+            np.maximum(0.0 if was_read else kept, peaks[kind], out=kept)
         counted = self._counted() | {"device_losses": device_losses}
         self._block.write(
             {
                 **self._fixed,
                 **self._restarts,
                 "notes": self._all_notes(),
-                "no_signal": self._signal.is_missing(max(peaks), now),
+                "no_signal": self._signal.is_missing(peaks["input"].max(), now),
                 **self._meters.publish(was_read),
-                **self._recent.publish(self._meters.latest, peaks),
+                **self._recent.publish(stem=self._meters.latest, **peaks),
                 **self._hop_times.publish(),
                 **{name: before[name] + value for name, value in counted.items()},
                 "state": state,
-                "input_peak_db": rounded(to_db(self._input_peak)),
+                **{f"{kind}_peak_db": rounded(to_db(kept)) for kind, kept in self._peaks.items()},
                 "f0_hz": of_each(stems, report.stems, rounded(report.f0_hz)),
                 "level_db": of_each(stems, report.stems, rounded(report.level_db)),
                 "merged": of_each(stems, report.stems, report.merged.tolist()),
@@ -136,6 +136,13 @@ class LiveReport:
                 "last_error": self.last_error if last_error is None else last_error,
             }
         )
+
+    def _take_peaks(self) -> dict[str, NDArray[np.float64]]:
+        """Of inputs and outputs since the snapshot before."""
+        taken = {"input": self._callback.take_input_peak, "output": self._callback.take_output_peak}
+        return {
+            kind: np.array([taken[kind](i) for i in range(len(kept))]) for kind, kept in self._peaks.items()
+        }
 
     def _all_notes(self) -> list[str]:
         notes = [*self._notes, *self.driver_notes, *self.howl_notes]

@@ -16,6 +16,12 @@ HOP_TIME_SECONDS = 5.0
 FULL_SCALE = 1.0
 # A reader that looks every 50 ms, as snapshots come, may be stalled for 150 ms and misses nothing.
 KEPT_SNAPSHOTS = 4
+# what is metered -> names in the status of its peaks, and of how many snapshots peaked at full scale
+PEAK_NAMES = {
+    "stem": ("peak_db", "clips"),
+    "input": ("input_peak_db", "input_clips"),
+    "output": ("output_peak_db", "output_clips"),
+}
 NO_SIGNAL_S = 2.0  # a gate or a muted strip may give exact zeros between two songs, for a moment
 
 
@@ -66,32 +72,27 @@ class RecentPeaks:
     shown yet (`rtsep.rt.process.peaks`): none of them takes a peak from another.
 
     Args:
-        stems, inputs: how many.
         before: what the hop loop before this one published last; counts go on from it.
     """
 
-    def __init__(self, stems: int, inputs: int, before: dict[str, Any]) -> None:
+    def __init__(self, before: dict[str, Any]) -> None:
         self._count = int(before.get("levels", {}).get("count", 0))
-        self._peaks: dict[str, deque[list[float]]] = {
-            name: deque(maxlen=KEPT_SNAPSHOTS) for name in ("peak_db", "input_peak_db")
-        }
-        self._clips = {
-            name: _counts(before.get(name, ()), size)
-            for name, size in (("clips", stems), ("input_clips", inputs))
-        }
+        self._peaks: dict[str, deque[list[float]]] = {}
+        self._clips: dict[str, NDArray[np.int64]] = {}
+        self._before = before
 
-    def publish(self, peaks: NDArray[np.float64], input_peaks: Sequence[float]) -> dict[str, Any]:
-        """With the peaks since the snapshot before: of the stems, of the inputs."""
+    def publish(self, **peaks: NDArray[np.float64]) -> dict[str, Any]:
+        """With the peaks since the snapshot before: `stem`, `input`, `output`, float64, one for each."""
         self._count += 1
-        for name, now in (("peak_db", peaks), ("input_peak_db", np.asarray(input_peaks))):
-            self._peaks[name].append(rounded(to_db(now)))
-        self._clips["clips"] += peaks >= FULL_SCALE
-        self._clips["input_clips"] += np.asarray(input_peaks) >= FULL_SCALE
+        counted = {}
+        for kind, now in peaks.items():
+            name, clips = PEAK_NAMES[kind]
+            self._peaks.setdefault(name, deque(maxlen=KEPT_SNAPSHOTS)).append(rounded(to_db(now)))
+            counts = self._clips.setdefault(clips, _counts(self._before.get(clips, ()), len(now)))
+            counts += now >= FULL_SCALE
+            counted[clips] = counts.tolist()
         kept = {name: list(recent) for name, recent in self._peaks.items()}
-        return {
-            "levels": {"count": self._count, **kept},
-            **{name: counts.tolist() for name, counts in self._clips.items()},
-        }
+        return {"levels": {"count": self._count, **kept}, **counted}
 
 
 def _counts(before: Sequence[int], size: int) -> NDArray[np.int64]:

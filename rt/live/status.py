@@ -31,10 +31,11 @@ class Status:
         input_lost_frames: input frames lost because the engine had stalled for seconds.
         device_losses: times the device went away.
         engine_restarts: times the engine was started again after it had failed; engine_pid: its process.
-        input_peak_db: peak of each input channel since the last read, dBFS.
+        input_peak_db, output_peak_db: peak since the last read of each channel that is separated, and of each
+            device output, dBFS.
         peak_db, rms_db, clip: of each stem since the last read, before routing; clip is peak >= 0 dBFS.
-        clips, input_clips: snapshots since the start in which a stem, an input, peaked at 0 dBFS or more: a
-            count that no reader resets.
+        clips, input_clips, output_clips: snapshots since the start in which a stem, an input, an output
+            peaked at 0 dBFS or more: counts that no reader resets.
         f0_hz, level_db, merged: of each stem, None where it has no pitch: F0 (0 Hz = unvoiced),
             level of its partials, and whether it shares them with another stem.
         hop_time_p50, hop_time_p99, hop_time_max: of the last seconds, as share of a hop's time.
@@ -74,11 +75,13 @@ class Status:
     engine_restarts: int = 0
     engine_pid: int = 0
     input_peak_db: tuple[float, ...] = ()
+    output_peak_db: tuple[float, ...] = ()
     peak_db: tuple[float, ...] = ()
     rms_db: tuple[float, ...] = ()
     clip: tuple[bool, ...] = ()
     clips: tuple[int, ...] = ()
     input_clips: tuple[int, ...] = ()
+    output_clips: tuple[int, ...] = ()
     f0_hz: tuple[float | None, ...] = ()
     level_db: tuple[float | None, ...] = ()
     merged: tuple[bool | None, ...] = ()

@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 from typing import Any
 
-METERS = ("peak_db", "input_peak_db")
+METERS = ("peak_db", "input_peak_db", "output_peak_db")
 
 
 class PeakKeeper:
-    """The largest peak of every stem and input since this reader last took them.
+    """The largest peak of every stem, input and output since this reader last took them.
 
     The engine publishes twenty times a second; each snapshot has the peaks of the last four intervals
     (`levels`), so a keeper that is fed ten times a second misses nothing.
 
     Example:
         >>> keeper = PeakKeeper()
-        >>> levels = {"count": 7, "peak_db": [[-9.0], [-3.0]], "input_peak_db": [[-6.0], [-6.0]]}
+        >>> levels = {"count": 7, "peak_db": [[-9.0], [-3.0]]}
         >>> keeper.add({"levels": levels})
         >>> keeper.add({"levels": levels | {"count": 8, "peak_db": [[-3.0], [-20.0]]}})
         >>> keeper.take()["peak_db"], keeper.take()["peak_db"]
@@ -36,7 +36,7 @@ class PeakKeeper:
             return
         self._count = levels["count"]
         for name in METERS:
-            recent: Sequence[list[float]] = levels[name]
+            recent: Sequence[list[float]] = levels.get(name) or [[]]
             # the first, or another engine's: only what is newest
             fresh = recent[-min(news, len(recent)) :] if 0 < news < self._count else recent[-1:]
             self._last[name] = fresh[-1]
@@ -45,8 +45,8 @@ class PeakKeeper:
             self._kept[name] = [max(column) for column in zip(*fresh, *([kept] if same else []), strict=True)]
 
     def take(self) -> dict[str, list[float]]:
-        """`peak_db` of the stems and `input_peak_db` since the last time, dBFS; where nothing is new, the
-        last ones; nothing before the first snapshot.
+        """`peak_db` of the stems, `input_peak_db`, `output_peak_db` since the last time, dBFS; where nothing
+        is new, the last ones; nothing before the first snapshot.
         """
         taken = self._last | self._kept
         self._kept = {}

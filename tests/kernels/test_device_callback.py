@@ -170,6 +170,12 @@ def test_picks_and_gains() -> None:
     np.testing.assert_array_equal(out[2 * HOP :], np.stack([0.5 * delayed, 0 * delayed, -delayed], 1))
     assert callback.take_input_peak(0) == pytest.approx(np.abs(indata[:, 2]).max())
     assert callback.take_input_peak(0) == 0
+    assert callback.device_outputs == 3
+    for output, expected in enumerate(np.abs(out).max(0)):
+        assert callback.take_output_peak(output) == expected
+        assert callback.take_output_peak(output) == 0
+    with pytest.raises(ValueError, match="no such output"):
+        callback.take_output_peak(3)
 
 
 @pytest.mark.parametrize("kind", [_core.DeviceCallback, Reference])

@@ -23,7 +23,7 @@ WAITING_BYTES = 16384  # what a client has not taken yet: beyond it frames are l
 STUCK_S = 20.0  # a client that takes nothing for so long is let go
 TELL_S = 1.0  # how often a client that sends too much is told
 # Sent by other ways: as levels, as values, or not at all.
-NOT_SENT = ("levels", "peak_db", "rms_db", "input_peak_db", "clip")
+NOT_SENT = ("levels", "peak_db", "rms_db", "input_peak_db", "output_peak_db", "clip")
 
 
 class LiveChannel:

@@ -222,7 +222,7 @@ def test_subscribers_hear_values_and_meters(desk: tuple[Desk, Client]) -> None:
     steered, osc = desk
     osc.send("/rtsep/subscribe", 50.0)
     heard: dict[str, list[Any]] = {}
-    while len(heard) < len(PARAMETERS) + 4:
+    while len(heard) < len(PARAMETERS) + 5:
         address, values = osc.receive()
         heard[address] = values
     assert heard["/rtsep/meter/peak_db"] == [-6.0, -12.0]

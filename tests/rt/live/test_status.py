@@ -98,13 +98,13 @@ def test_levels_since_the_last_read() -> None:
 
 def test_readers_with_peaks_of_their_own_take_none_from_each_other() -> None:
     """One looks at every snapshot, one at every third; each meets the one loud interval, once."""
-    meters, recent = LevelMeters(stems=1, hop=4, channels=1), RecentPeaks(1, 1, {})
+    meters, recent = LevelMeters(stems=1, hop=4, channels=1), RecentPeaks({})
     often, seldom = PeakKeeper(), PeakKeeper()
     met: dict[str, list[float]] = {"often": [], "seldom": []}
     for interval in range(9):
         meters.add(np.full((1, 4, 1), 1.0 if interval == 4 else 0.1, np.float32))
         meters.publish(was_read=True)
-        snapshot = json.loads(json.dumps(recent.publish(meters.latest, [0.5])))
+        snapshot = json.loads(json.dumps(recent.publish(stem=meters.latest, input=np.array([0.5]))))
         often.add(snapshot)
         met["often"] += often.take()["peak_db"]
         if interval % 3 == 2:
@@ -113,14 +113,18 @@ def test_readers_with_peaks_of_their_own_take_none_from_each_other() -> None:
     assert met["often"] == [-20.0] * 4 + [0.0] + [-20.0] * 4
     assert met["seldom"] == [-20.0, 0.0, -20.0]
     assert (snapshot["clips"], snapshot["input_clips"]) == ([1], [0])
-    assert often.take() == {"peak_db": [-20.0], "input_peak_db": [-6.02]}  # nothing new: as it was
+    assert often.take() == {
+        "peak_db": [-20.0],
+        "input_peak_db": [-6.02],
+        "output_peak_db": [],
+    }  # nothing new: as it was
 
 
 def test_counts_of_clips_go_on_in_another_engine() -> None:
-    before = RecentPeaks(2, 1, {}).publish(np.array([1.0, 0.5]), [1.5])
-    after = RecentPeaks(2, 1, before).publish(np.array([1.0, 1.0]), [0.0])
-    assert (after["clips"], after["input_clips"], after["levels"]["count"]) == ([2, 1], [1], 2)
-    assert RecentPeaks(3, 1, before).publish(np.zeros(3), [0.0])["clips"] == [0, 0, 0]  # other stems
+    before = RecentPeaks({}).publish(stem=np.array([1.0, 0.5]), output=np.array([1.5]))
+    after = RecentPeaks(before).publish(stem=np.array([1.0, 1.0]), output=np.array([0.0]))
+    assert (after["clips"], after["output_clips"], after["levels"]["count"]) == ([2, 1], [1], 2)
+    assert RecentPeaks(before).publish(stem=np.zeros(3))["clips"] == [0, 0, 0]  # other stems
 
 
 def test_hop_times_are_shares_of_the_hop() -> None:
