@@ -7,14 +7,14 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-SYSTEM_PACKAGES := python3-venv python3-dev g++ libportaudio2 jackd2
+SYSTEM_PACKAGES := python3-venv python3-dev g++ libportaudio2 jackd2 lv2-dev
 # Pinned, and installed before the rest: asked for exactly this version, pip takes a CPU build that it finds
 # locally (PIP_FIND_LINKS, PIP_EXTRA_INDEX_URL); of a range it would take the gigabytes of a CUDA build.
 TORCH := torch==2.13.0
 # Tests of real time need a core of their own: those with an audio server run alone, after the others.
 TEST_PROCESSES := 2
 # the package is built again when any of these changes
-BUILD_INPUTS := pyproject.toml CMakeLists.txt $(wildcard kernels/src/*)
+BUILD_INPUTS := pyproject.toml CMakeLists.txt $(wildcard kernels/src/* rt/embed/*pp rt/embed/*.h)
 
 .PHONY: demo test lint sanitize docs clean
 .DELETE_ON_ERROR:

@@ -209,10 +209,22 @@ class Rig:
             if time.monotonic() > deadline:
                 raise RtsepError(f"JACK has no client {self._target!r} with such ports", "start rtsep first")
             time.sleep(0.02)
-        self._player.connect(self._source, inputs[0])
-        self._player.connect(self._source, self._sinks[0])
-        for port, sink in zip(outputs, self._sinks[1:], strict=False):
-            self._player.connect(port, sink)
+        pairs = [(self._source, inputs[0]), (self._source, self._sinks[0])]
+        for source, sink in [*pairs, *zip(outputs, self._sinks[1:], strict=False)]:
+            self._join(source, sink, deadline)
+
+    def _join(self, source: Any, sink: Any, deadline: float) -> None:
+        """A client's ports are there before it is active, and only then can they be connected."""
+        import jack
+
+        while True:
+            try:
+                self._player.connect(source, sink)
+                return
+            except jack.JackErrorCode:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(0.05)
 
     def play(self, signal: NDArray[np.float32], settle_s: float = 0.3, tail_s: float = 0.5) -> None:
         """Plays float32 [frames] from the next cycle on and returns when it has been recorded to its end."""

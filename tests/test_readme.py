@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 from types import SimpleNamespace
 
+from click import Context
+
 from rtsep.rt.cli.main import root
 from rtsep.rt.control.commands import BLOCK_BYTES, Control, lay_out
 from rtsep.rt.control.desk_layout import lay_desk
@@ -31,7 +33,8 @@ def test_latency_table() -> None:
 
 
 def test_options_that_are_named_exist() -> None:
-    params = [*root.params, *root.commands["control"].params]
+    commands = [root, *(root.get_command(Context(root), name) for name in root.list_commands(Context(root)))]
+    params = [parameter for command in commands if command for parameter in command.params]
     known = {name for parameter in params for name in parameter.opts} | {"--help"}
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", README)) <= known
 

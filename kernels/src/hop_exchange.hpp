@@ -41,6 +41,7 @@ class HopExchange {
     HopExchange(void* memory, const ExchangeShape& shape);  // laid out in `memory`, 64-byte aligned, `bytes()` long
     explicit HopExchange(void* memory);                     // takes part in one that another process laid out
 
+    const ExchangeShape& shape() const { return header_->shape; }
     std::size_t hop() const { return static_cast<std::size_t>(header_->shape.hop); }
     std::size_t stems() const { return static_cast<std::size_t>(header_->shape.stems); }
     std::size_t channels() const { return static_cast<std::size_t>(header_->shape.channels); }

@@ -20,6 +20,7 @@ PYBIND11_MODULE(_core, m) {
     bind_assignment(m);
     bind_ring(m);
     bind_value_snapshot(m);
+    bind_hop_exchange(m);
     bind_device_callback(m);
     bind_jack(m);
 }

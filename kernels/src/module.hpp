@@ -53,5 +53,6 @@ void bind_salience(py::module_& m);
 void bind_assignment(py::module_& m);
 void bind_ring(py::module_& m);
 void bind_value_snapshot(py::module_& m);
+void bind_hop_exchange(py::module_& m);
 void bind_device_callback(py::module_& m);
 void bind_jack(py::module_& m);

@@ -14,6 +14,7 @@ KNOWN_COMMANDS = {
     "eval": ("Measure separation quality on a folder of stems.", "eval"),
     "compile": ("Prepare a model for another backend.", "openvino"),
     "bench": ("Time the engine on this machine, paced like a device.", "test"),
+    "embed": ("Use rtsep in a program written in C, or as LV2 plugins.", ""),
 }
 
 
@@ -47,9 +48,9 @@ class RootGroup(click.Group):
             command = entry.load()
         except ImportError as error:
             extra = KNOWN_COMMANDS.get(cmd_name, ("", cmd_name))[1]
+            package = f"'rtsep[{extra}]'" if extra else "rtsep"
             raise RtsepError(
-                f"rtsep {cmd_name} cannot start: {error}",
-                f"install what it needs: pip install 'rtsep[{extra}]'",
+                f"rtsep {cmd_name} cannot start: {error}", f"install what it needs: pip install {package}"
             ) from error
         if not isinstance(command, click.Command):
             raise TypeError(f"entry point {entry.value} is no click command")

@@ -22,14 +22,14 @@ from rtsep.rt.live.stream_callback import changes, device_callback, latency_fact
 from rtsep.rt.live.stream_choice import StreamChoice
 from rtsep.rt.process.block import Block
 from rtsep.rt.process.rights import rights_hint
-from rtsep.rt.process.scheduling import REAL_TIME, lock_memory, stop_collecting
+from rtsep.rt.process.scheduling import REAL_TIME, lock_memory
 from rtsep.rt.takes.take_feed import TakeFeed
 from rtsep.rt.takes.take_memory import TakeMemory
+from rtsep.rt.warm_up import warm_up
 
 HOUSEKEEPING_S = 0.05  # a screen refreshes 20 times a second at most
 # Waiting for input: each sleep takes up to its own length from the hop's time, and each waking costs CPU.
 SLEEPS_PER_HOP, LONGEST_SLEEP_S = 20, 5e-4
-WARM_UP_HOPS = 24  # past every first call: FFT plans, page faults, branch predictors
 
 
 class HopLoop:
@@ -86,7 +86,7 @@ class HopLoop:
             delay = separator.hop_latency_samples
             self._take = TakeFeed(record, stems, hop, channels, delay, fmt.samplerate, self._callback)
         self._grain_s = min(LONGEST_SLEEP_S, hop / fmt.samplerate / SLEEPS_PER_HOP)
-        self._warm_up()
+        warm_up(separator)
         if state is not None:
             waiting = {name: state.pop(name) for name in TakeFeed.no_state()}
             if self._take is not None:
@@ -114,15 +114,6 @@ class HopLoop:
         self._report = LiveReport(
             block, separator, self._callback, channels, hop / fmt.samplerate, fixed, notes
         )
-
-    def _warm_up(self) -> None:
-        """First calls are slow: they happen here, on noise that leaves no trace. Then the collector goes."""
-        self._hop[...] = np.random.default_rng(0).normal(0, 0.1, self._hop.shape)
-        for _ in range(WARM_UP_HOPS):
-            self._separator.process_hop(self._hop, self._stems)
-            self._separator.skip_hop(self._hop, self._stems)
-        self._separator.reset()
-        stop_collecting()
 
     @property
     def callback(self) -> _core.DeviceCallback:
