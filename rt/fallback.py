@@ -6,6 +6,7 @@ import numpy as np
 
 from rtsep.kernels.errors import GpuMissing
 from rtsep.models.mask_model import State
+from rtsep.rt.hop.rendering import MASKS
 from rtsep.rt.separator import Separator
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ def load_or_fall_back(
     f0: "F0Track | None",
     stems: tuple[str, ...] | None = None,
     add_ons: tuple[str, ...] = (),
+    render: str = MASKS,
 ) -> tuple[Separator, list[str]]:
     """`Separator.load`, on the processor where the GPU is missing; and what the user should know of that.
 
@@ -41,6 +43,7 @@ def load_or_fall_back(
             f0=f0,
             stems=stems,
             add_ons=add_ons,
+            render=render,
         )
 
     try:

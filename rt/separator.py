@@ -18,6 +18,7 @@ from rtsep.rt.hop.host_arrays import described, require_flags, require_hop, samp
 from rtsep.rt.hop.one_owner import OneOwner
 from rtsep.rt.hop.pipeline import HopPipeline
 from rtsep.rt.hop.presets import Preset
+from rtsep.rt.hop.rendering import MASKS
 from rtsep.rt.hop.state_check import require_same_kind
 
 
@@ -26,7 +27,7 @@ class Separator(OneOwner):
 
     One instance serves one stream and one thread. `process` gives the same samples for any cutting of the
     same input into blocks; the sum over stems (the residual included) is the input delayed by
-    `latency_samples`, to rounding.
+    `latency_samples`, to rounding, unless voices are rendered.
 
     Example:
         >>> import numpy as np
@@ -40,14 +41,19 @@ class Separator(OneOwner):
     """
 
     def __init__(
-        self, model: MaskModel, preset: Preset, channels: int = 1, runner: HopRunner | None = None
+        self,
+        model: MaskModel,
+        preset: Preset,
+        channels: int = 1,
+        runner: HopRunner | None = None,
+        render: str = MASKS,
     ) -> None:
         super().__init__()
         require_channels(channels)
         self._preset = preset
         self._channels = channels
         self._stems = (*model.stems, RESIDUAL)
-        pipeline = HopPipeline(preset, model, channels)
+        pipeline = HopPipeline(preset, model, channels, render)
         self._pipeline: Pipeline = pipeline if runner is None else GraphedPipeline(runner, pipeline)
         self._pending = np.zeros((preset.hop, channels), np.float32)
         self._ready = np.zeros((len(self._stems), preset.hop, channels), np.float32)
@@ -66,23 +72,24 @@ class Separator(OneOwner):
         channels: int = 1,
         backend: str = "auto",
         f0: F0Track | None = None,
+        render: str = MASKS,
     ) -> Self:
         """Builds a separator from a model by name.
 
         Args:
-            model: name as `rtsep models` lists it, or a model's folder; the shipped choir where left out, the
-                shipped band where stems are named.
-            voices: 1..4 voices, sorted from the highest down; 4 of a choir where left out. Of a band: how
-                many singers to take apart in its vocals, which stay one stem where left out.
+            model: name as of `rtsep models`, or a folder; choir where left out, band where stems are named.
+            voices: 1..4, highest first; 4 of a choir where left out. Of a band: how many singers to take
+                apart in its vocals, which stay one stem where left out.
             stems: names of a band's stems, in the order in which they are wanted; all where left out.
             add_ons: folders with decoders for a band's encoder, each a stem more.
             samplerate: 8000..192000 Hz.
             latency_ms: preset 5, 11, 21 or 43.
             channels: audio channels, separated with one mask; two of a band as mid and side (21, 43 ms).
-            backend: "auto", "cpu", "openvino" (see `rtsep compile`); or with torch on an NVIDIA GPU "cuda",
-                "tensorrt" or "tensorrt-fp16" (see `rtsep compile`): compared with the processor on a chord
-                here, and replaced by it if it fails.
+            backend: "auto", "cpu", "openvino"; or with torch on an NVIDIA GPU "cuda", "tensorrt" or
+                "tensorrt-fp16": compared with the processor on a chord here, replaced by it if it fails.
             f0: pitches to follow instead of tracking them.
+            render: "masks", or "synth" for voices sung anew at their pitches, as late as the masked ones; the
+                residual is that of the masks, so the sum is not the input then.
 
         Raises:
             GpuMissing: a GPU was asked for and cannot be had.
@@ -90,8 +97,8 @@ class Separator(OneOwner):
         """
         preset = Preset(samplerate, latency_ms)
         if backend in GPU_BACKENDS:
-            if f0 is not None:
-                raise GpuMissing(f"--backend {backend} does not take given pitches", "use --backend cpu")
+            if f0 is not None or render != MASKS:
+                raise GpuMissing(f"--backend {backend} has neither --f0 nor --render", "use --backend cpu")
             choice = ModelChoice(model, voices, stems, add_ons)
             standby, runner = model_on_gpu(choice, backend, preset.framing, channels)
             return cls(standby, preset, channels, runner)
@@ -105,7 +112,7 @@ class Separator(OneOwner):
             f0=f0,
             make_step=step_maker(backend),
         )
-        return cls(built, preset, channels)
+        return cls(built, preset, channels, render=render)
 
     @property
     def preset(self) -> Preset:
@@ -154,17 +161,15 @@ class Separator(OneOwner):
 
     @property
     def voices(self) -> VoiceReport:
-        """Pitch, level and `merged` flag of every stem that has a pitch, after the last hop: of all voices of
-        a choir, of none of a band's stems."""
+        """What the last hop told of stems with a pitch: all voices of a choir, none of a band's stems."""
         return self._pipeline.model.report
 
     def listen_to(self, heard: NDArray[np.bool_]) -> None:
         """Which outputs anybody listens to, from the next hop on until told otherwise; all at the start.
 
-        A band's decoders run for outputs that are heard, and rest where no output needs them: the residual
-        needs them all, as it is what they leave. Outputs that are heard do not change by a sample, and the
-        sum of all outputs stays the input. What is heard again fades in, within 20 ms or one hop. A choir
-        computes all voices together in any case.
+        A band's decoders rest where no output needs them: the residual needs them all, as it is what they
+        leave. Outputs that are heard do not change by a sample, and the sum of all outputs stays the input.
+        What is heard again fades in, within 20 ms or one hop. A choir computes all voices in any case.
 
         Args:
             heard: bool [len(stems)], in the order of `stems`, the residual last.
@@ -226,7 +231,6 @@ class Separator(OneOwner):
         """Separates exactly one hop with one hop less latency: for hosts that can wait for whole hops.
 
         Not to be mixed with `process` on one instance without `reset` between.
-
         Shape:
             hop: C-contiguous float32 [H, channels]; out: C-contiguous float32 [stems, H, channels], written,
             delayed by `hop_latency_samples`; the two may overlap.
@@ -242,9 +246,8 @@ class Separator(OneOwner):
     def skip_hop(self, hop: NDArray[np.float32], out: NDArray[np.float32]) -> None:
         """In place of `process_hop` where there is no time for it: positions and the sum of stems stay right.
 
-        The stems fade out with the synthesis window of the frames before and fade in again after the
-        skipped hop; the residual is the rest. Costs a few percent of `process_hop`.
-        Shape and errors are those of `process_hop`.
+        The stems fade out with the synthesis window of the frames before and in again after the skipped hop;
+        the residual is the rest. Costs a few percent of `process_hop`; shape and errors are as there.
         """
         require_hop(hop, out, self._pending.shape, self._ready.shape)
         with self._alone():
@@ -287,14 +290,11 @@ class Separator(OneOwner):
                 has changed then.
         """
         with self._alone():
-            self._load_state(state)
-
-    def _load_state(self, state: State) -> None:
-        require_same_kind(self._state(), state, "separator")
-        if not 0 <= state["position"] < self.hop:  # type: ignore[operator]
-            raise ValueError(f"state 'position' is {state['position']}, outside 0..{self.hop - 1}")
-        own = ("pending", "ready", "position", "samplerate")
-        load_all([(self._pipeline, {name: array for name, array in state.items() if name not in own})])
-        self._pending[...] = state["pending"]
-        self._ready[...] = state["ready"]
-        self._position = int(state["position"])
+            require_same_kind(self._state(), state, "separator")
+            if not 0 <= state["position"] < self.hop:  # type: ignore[operator]
+                raise ValueError(f"state 'position' is {state['position']}, outside 0..{self.hop - 1}")
+            own = ("pending", "ready", "position", "samplerate")
+            load_all([(self._pipeline, {name: array for name, array in state.items() if name not in own})])
+            self._pending[...] = state["pending"]
+            self._ready[...] = state["ready"]
+            self._position = int(state["position"])

@@ -30,7 +30,7 @@ class Session:
     """A live separation from an input device to an output device.
 
     Args:
-        voices, model, stems, add_ons: as for `Separator.load`.
+        voices, model, stems, add_ons, render: as for `Separator.load`.
         latency_ms: preset 5, 11, 21 or 43.
         input: device index, part of its name, or "mic" for the default.
         input_channels: 1-based channel or channels to separate; the first where left out.
@@ -92,6 +92,7 @@ class Session:
         add_ons: tuple[str, ...] = (),
         driver: Driver | None = None,
         jack: JackOptions | None = None,
+        render: str = "masks",
     ) -> None:
         self._settings = LiveSettings.asked(
             f0,
@@ -112,6 +113,7 @@ class Session:
             add_ons=add_ons,
             jack=jack_settings(driver, jack),
             has_take=record is not None,
+            render=render,
         )
         self._folder = None if record is None else Path(record)
         self._record_format, self._pre_roll = record_format, pre_roll

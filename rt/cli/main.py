@@ -80,6 +80,8 @@ def option(*names: str, section: str, **kwargs: Any) -> Callable[[F], F]:
     help="auto, cpu; openvino (after `rtsep compile`); on an NVIDIA GPU whole hops by cuda, or tensorrt, "
     "tensorrt-fp16 (after `rtsep compile`). Without a GPU the processor takes over, before the start.",
 )  # fmt: skip
+@option("--render", section="Separation", type=click.Choice(["masks", "synth"]), default="masks",
+        show_default=True, help="synth: voices sung anew at their pitches (guide tracks).")  # fmt: skip
 @option(
     "--output", section="Files and pipes out", metavar="FOLDER|-",
     help="One float32 WAV per stem, aligned to the input; stems of the same name are replaced, other files "

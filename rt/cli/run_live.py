@@ -98,6 +98,7 @@ def _session(source: Source, options: RunOptions) -> Session:
         stems=options.stems,
         add_ons=options.add_ons,
         backend=options.backend,
+        render=options.render,
         driver=options.driver,
         jack=jack_options(options),
     )

@@ -41,6 +41,7 @@ class RunOptions:
     latency_ms: int
     model: str | None
     backend: str
+    render: str
     output: str | None
     output_device: str | None
     input_channels: list[int] | None
@@ -195,6 +196,7 @@ def _run_offline(source: Source, options: RunOptions) -> int:
                 f0=f0,
                 stems=options.stems,
                 add_ons=options.add_ons,
+                render=options.render,
             )
             reads = (source.text, options.f0 or "")
             pitches = PitchOutputs.opened(separator, options.f0_out, options.midi_out, reads)

@@ -5,11 +5,12 @@ from numpy.typing import NDArray
 
 from rtsep.kernels import _core
 from rtsep.kernels.windows import analysis_window, synthesis_window
-from rtsep.models.mask_model import MaskModel, State, require_like
+from rtsep.models.mask_model import MaskModel, State, joined_state, load_joined, require_like
 from rtsep.rt.hop.masking import masking
 from rtsep.rt.hop.presets import Preset
+from rtsep.rt.hop.rendering import MASKS, Rendering
 
-MODEL_PREFIX = "model."
+MODEL_PREFIX, RENDER_PREFIX = "model.", "render."
 
 
 class HopPipeline:
@@ -19,9 +20,13 @@ class HopPipeline:
         preset: frame sizes.
         model: masks of every stem but the residual.
         channels: audio channels; see `masking` for what masks they share.
+        render: see `Rendering`. The residual is what the masks leave in any case.
+
+    Raises:
+        RtsepError: as of `Rendering`.
     """
 
-    def __init__(self, preset: Preset, model: MaskModel, channels: int) -> None:
+    def __init__(self, preset: Preset, model: MaskModel, channels: int, render: str = MASKS) -> None:
         self.preset = preset
         self.model = model
         self.nonfinite_samples = 0
@@ -36,6 +41,7 @@ class HopPipeline:
         self._masking = masking(model, channels, bins)
         self._masked = np.zeros((stems, channels, bins), np.complex64)
         self._frames = np.zeros((stems, channels, n), np.float32)
+        self._rendering = Rendering(render, model, channels, preset.framing)
 
     def step(self, hop: NDArray[np.float32], out: NDArray[np.float32]) -> None:
         """Separates one hop; `out` is delayed by `preset.hop_latency_samples`.
@@ -48,6 +54,7 @@ class HopPipeline:
         self._masking.apply(self._spectrum, self._masked)
         np.fft.irfft(self._masked, n=self._frame.shape[1], out=self._frames)  # type: ignore[arg-type]
         _core.overlap_add(self._frames, self._synthesis, self._tail, self._history, out)
+        self._rendering.step(self._masked, out)
 
     def skip(self, hop: NDArray[np.float32], out: NDArray[np.float32]) -> None:
         """Like `step`, without model and FFT: stems run out, the residual takes over."""
@@ -55,6 +62,7 @@ class HopPipeline:
         self.model.skip()
         self._frames[...] = 0
         _core.overlap_add(self._frames, self._synthesis, self._tail, self._history, out)
+        self._rendering.skip(out)
 
     @property
     def audio_state(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -73,6 +81,7 @@ class HopPipeline:
         self._tail[...] = 0
         self.nonfinite_samples = 0
         self.model.reset()
+        self._rendering.reset()
 
     def state_dict(self) -> State:
         """Copies of everything later output depends on, by name."""
@@ -81,8 +90,7 @@ class HopPipeline:
             "tail": self._tail.copy(),
             "nonfinite_samples": np.array(self.nonfinite_samples, np.int64),
         }
-        state.update({MODEL_PREFIX + name: value for name, value in self.model.state_dict().items()})
-        return state
+        return state | joined_state({MODEL_PREFIX: self.model, RENDER_PREFIX: self._rendering})
 
     def load_state_dict(self, state: State) -> None:
         """Continues sample-exactly from `state_dict()`.
@@ -92,10 +100,7 @@ class HopPipeline:
                 changed then.
         """
         require_like(self.state_dict(), state, "pipeline")
-        start = len(MODEL_PREFIX)
-        self.model.load_state_dict(
-            {name[start:]: value for name, value in state.items() if name.startswith(MODEL_PREFIX)}
-        )
+        load_joined({MODEL_PREFIX: self.model, RENDER_PREFIX: self._rendering}, state)
         self._history[...] = state["history"]
         self._tail[...] = state["tail"]
         self.nonfinite_samples = int(state["nonfinite_samples"])

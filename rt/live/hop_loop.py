@@ -70,6 +70,7 @@ class HopLoop:
             f0=settings.f0,
             stems=settings.choice.stems,
             add_ons=settings.choice.add_ons,
+            render=settings.render,
         )
         self._separator = separator
         hop, stems = separator.hop, len(separator.stems)

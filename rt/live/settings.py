@@ -54,6 +54,7 @@ class LiveSettings:
     route: str | None = None
     input_mix: str | None = None
     allow_feedback: bool = False
+    render: str = "masks"
 
     @classmethod
     def asked(cls, f0: F0Track | None, **values: Any) -> Self:

@@ -121,6 +121,14 @@ def test_gpu_or_processor(tmp_path: Path) -> None:
     )
 
 
+def test_guide_track(tmp_path: Path) -> None:
+    lines = run_example(tmp_path, "guide_track.py", "choir.wav", "2").splitlines()
+    assert [line.split(":")[0] for line in lines] == ["1 s"]
+    assert lines[0].count("Hz") == 2
+    for name in ("voice-1", "voice-2"):
+        assert soundfile.read(tmp_path / f"guide-{name}.wav")[0].std() > 0.01
+
+
 def test_one_call(tmp_path: Path) -> None:
     lines = run_example(tmp_path, "one_call.py", "choir.wav").splitlines()
     assert [line.split(":")[0] for line in lines[:3]] == ["voice-1", "voice-2", "residual"]
