@@ -14,6 +14,7 @@ KNOWN_COMMANDS = {
     "eval": ("Measure separation quality on a folder of stems.", "eval"),
     "compile": ("Prepare a model for another backend.", "openvino"),
     "bench": ("Time the engine on this machine, paced like a device.", "test"),
+    "mixer": ("A mixer in the terminal for a session that runs.", "stage"),
     "embed": ("Use rtsep in a program written in C, or as LV2 plugins.", ""),
 }
 

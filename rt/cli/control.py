@@ -36,7 +36,7 @@ def control(
     if sessions:
         click.echo(json.dumps(running) if as_json else "\n".join(running) or "no session runs")
         return
-    to = _chosen(session, running)
+    to = chosen_session(session, running)
     if listed or name is None:
         rows = _ask(to, {"do": "list"})
         click.echo(json.dumps(rows) if as_json else "\n".join(map(_row, rows)))
@@ -51,7 +51,8 @@ def control(
         click.echo(_shown(answer))
 
 
-def _chosen(session: str | None, running: list[str]) -> str:
+def chosen_session(session: str | None, running: list[str]) -> str:
+    """The session that is meant; RtsepError where none or several are."""
     if session is not None:
         if session not in running:
             raise RtsepError(

@@ -13,6 +13,7 @@ from rtsep.rt.audio.levels import to_db
 from rtsep.rt.live.status import rounded
 
 HOP_TIME_SECONDS = 5.0
+TENTHS = np.arange(1, 10) / 10  # of a hop's time: where the bars of its histogram end, the last is open
 FULL_SCALE = 1.0
 # A reader that looks every 50 ms, as snapshots come, may be stalled for 150 ms and misses nothing.
 KEPT_SNAPSHOTS = 4
@@ -113,16 +114,21 @@ class HopTimes:
         self._times[self._count % len(self._times)] = seconds
         self._count += 1
 
-    def publish(self) -> dict[str, float]:
-        """p50, p99 and maximum as share of the hop's time."""
+    def publish(self) -> dict[str, float | list[int]]:
+        """p50, p99 and maximum as share of the hop's time, and how many hops needed each tenth of it."""
         known = np.sort(self._times[: self._count]) / self._hop_s
         if not len(known):
-            return {"hop_time_p50": 0.0, "hop_time_p99": 0.0, "hop_time_max": 0.0}
+            nothing: list[int] = []
+            return dict.fromkeys(("hop_time_p50", "hop_time_p99", "hop_time_max"), 0.0) | {
+                "hop_time_counts": nothing
+            }
+        below = [0, *np.searchsorted(known, TENTHS).tolist(), len(known)]
         at = [int(q * (len(known) - 1)) for q in (0.5, 0.99, 1.0)]
         return {
             "hop_time_p50": round(float(known[at[0]]), 4),
             "hop_time_p99": round(float(known[at[1]]), 4),
             "hop_time_max": round(float(known[at[2]]), 4),
+            "hop_time_counts": np.diff(below).tolist(),
         }
 
 

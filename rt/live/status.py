@@ -39,6 +39,8 @@ class Status:
         f0_hz, level_db, merged: of each stem, None where it has no pitch: F0 (0 Hz = unvoiced),
             level of its partials, and whether it shares them with another stem.
         hop_time_p50, hop_time_p99, hop_time_max: of the last seconds, as share of a hop's time.
+        hop_time_counts: of the same hops, how many needed less than a tenth of a hop's time, a tenth to two,
+            ..., nine tenths or more.
         cpu_load: of the engine process, 1 = one core.
         device_load: of the device callback, as PortAudio measures it.
         algorithmic_samples, buffering_samples: their sum is `live_latency_samples`, exact.
@@ -88,6 +90,7 @@ class Status:
     hop_time_p50: float = 0.0
     hop_time_p99: float = 0.0
     hop_time_max: float = 0.0
+    hop_time_counts: tuple[int, ...] = ()
     cpu_load: float = 0.0
     device_load: float = 0.0
     algorithmic_samples: int = 0
