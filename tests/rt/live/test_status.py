@@ -129,9 +129,11 @@ def test_counts_of_clips_go_on_in_another_engine() -> None:
 
 def test_hop_times_are_shares_of_the_hop() -> None:
     times = HopTimes(hop_s=0.005)
-    assert times.publish() == {"hop_time_p50": 0.0, "hop_time_p99": 0.0, "hop_time_max": 0.0}
+    nothing = {"hop_time_p50": 0.0, "hop_time_p99": 0.0, "hop_time_max": 0.0, "hop_time_counts": []}
+    assert times.publish() == nothing
     for _ in range(5000):
         times.add(1.0)  # fell out of the window of the last seconds
     for i in range(1000):
-        times.add(0.001 if i % 100 else 0.004)
-    assert times.publish() == {"hop_time_p50": 0.2, "hop_time_p99": 0.2, "hop_time_max": 0.8}
+        times.add(0.0011 if i % 100 else 0.0041)
+    shares = {"hop_time_p50": 0.22, "hop_time_p99": 0.22, "hop_time_max": 0.82}
+    assert times.publish() == shares | {"hop_time_counts": [0, 0, 990, 0, 0, 0, 0, 0, 10, 0]}
