@@ -21,6 +21,7 @@ HIGHEST_RATE_HZ, DEFAULT_RATE_HZ = 30.0, 20.0
 HEARTBEAT_S = 10.0  # a phone that is gone is noticed
 WAITING_BYTES = 16384  # what a client has not taken yet: beyond it frames are left out
 STUCK_S = 20.0  # a client that takes nothing for so long is let go
+ALIVE_S = 1.0  # a page that hears nothing takes the connection for lost
 TELL_S = 1.0  # how often a client that sends too much is told
 # Sent by other ways: as levels, as values, or not at all.
 NOT_SENT = ("levels", "peak_db", "rms_db", "input_peak_db", "output_peak_db", "clip")
@@ -34,8 +35,8 @@ class LiveChannel:
     `{"type": "do", "action": A, "words": TEXT}`. One with an `id` is answered: `{"type": "answer", "id": I,
     "answer": ...}`; what is refused always: `{"type": "error", "id": I, "problem": ..., "remedy": ...}`.
 
-    Messages out besides: `hello` with parameters and actions (again when the desk has other parameters), and
-    `live` with what has changed: `values`, `status`, `levels`, `events`.
+    Messages out besides: `hello` with parameters and actions (again when they are others), and `live` with
+    what has changed: `values`, `status`, `levels`, `events`, once a second at least.
 
     Args:
         watcher: the session.
@@ -52,7 +53,7 @@ class LiveChannel:
         self._sent_values: dict[str, float] = {}
         self._sent_status: dict[str, Any] = {}
         self._sent_event = 0
-        self._desk = 0
+        self._greeted: tuple[int, tuple[str, ...]] = (0, ())  # which desk, and what can be done
         self._too_many, self._told_at = 0, -math.inf
 
     async def run(self, request: web.Request) -> web.WebSocketResponse:
@@ -81,9 +82,9 @@ class LiveChannel:
         await self._socket.close(code=WSCloseCode.GOING_AWAY, message=b"the server ends")
 
     async def _greet(self) -> None:
-        self._desk = self._watcher.desks
-        self._sent_values, self._sent_status = {}, {}
         model = self._watcher.model
+        self._greeted = self._watcher.desks, model.actions
+        self._sent_values, self._sent_status = {}, {}
         await self._send({"type": "hello", "parameters": described(model), "actions": model.actions})
 
     async def _send(self, message: dict[str, Any]) -> None:
@@ -104,6 +105,7 @@ class LiveChannel:
                 await self._send({"type": "answer", "id": identity, "answer": answer})
         except RtsepError as error:
             self._counts["refused_values"] += 1
+            self._sent_values = {}  # the page shows what it asked for: it is told what is
             told = {"type": "error", "problem": error.problem, "remedy": error.remedy}
             await self._send(told | ({} if identity is None else {"id": identity}))
 
@@ -147,7 +149,7 @@ class LiveChannel:
 
     async def _feed(self) -> None:
         """Frames at the client's rate. One that a slow client has no room for is left out, never queued."""
-        next_at, free_at = time.monotonic(), time.monotonic()
+        next_at = free_at = sent_at = time.monotonic()
         while not self._socket.closed:
             if math.isinf(self._period_s):
                 self._rate_changed.clear()
@@ -167,10 +169,12 @@ class LiveChannel:
                     return
                 continue
             free_at = now
-            if self._desk != self._watcher.desks:
+            if self._greeted != (self._watcher.desks, self._watcher.model.actions):
                 await self._greet()
-            if frame := self._frame():
-                await self._send(frame)
+            frame = self._frame()
+            if frame or now - sent_at >= ALIVE_S:
+                sent_at = now
+                await self._send({"type": "live", **frame})
 
     def _frame(self) -> dict[str, Any]:
         """What has changed since the last one; empty where nothing has."""
@@ -193,4 +197,4 @@ class LiveChannel:
             frame["events"] = events
             self._sent_event = events[-1]["number"]
         self._sent_values, self._sent_status = values, status
-        return {"type": "live", **frame} if frame else {}
+        return frame

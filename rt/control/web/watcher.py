@@ -74,6 +74,7 @@ class Watcher:
         self._written = -1
         self._snapshot: dict[str, Any] = {}
         self._told: dict[str, Any] = {}
+        self._heard = False  # what the session told is not in the events yet
         self._desk: dict[str, Any] | None = None
         self.actions = SessionActions(session)
         self.answers = True
@@ -98,7 +99,6 @@ class Watcher:
             self.desks += 1
         for keeper in self.keepers:
             keeper.add(snapshot)
-        self.events.follow(self.status(), time.monotonic())
         return True
 
     def status(self) -> dict[str, Any]:
@@ -114,7 +114,9 @@ class Watcher:
         asking = asyncio.create_task(self._ask())
         try:
             while True:
-                self.look()
+                if self.look() or self._heard:
+                    self._heard = False
+                    self.events.follow(self.status(), time.monotonic())
                 if asking.done():
                     asking.result()
                 await asyncio.sleep(LOOK_S)
@@ -136,4 +138,4 @@ class Watcher:
         self._told = {
             key: value for key, value in status.items() if key in OF_THE_SESSION or key.startswith("record_")
         }
-        self.answers = True
+        self.answers = self._heard = True
