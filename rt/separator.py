@@ -98,7 +98,8 @@ class Separator(OneOwner):
         preset = Preset(samplerate, latency_ms)
         if backend in GPU_BACKENDS:
             if f0 is not None or render != MASKS:
-                raise GpuMissing(f"--backend {backend} has neither --f0 nor --render", "use --backend cpu")
+                lack = "take given pitches" if f0 is not None else f"render {render}"
+                raise GpuMissing(f"--backend {backend} does not {lack}", "use --backend cpu")
             choice = ModelChoice(model, voices, stems, add_ons)
             standby, runner = model_on_gpu(choice, backend, preset.framing, channels)
             return cls(standby, preset, channels, runner)
@@ -228,9 +229,8 @@ class Separator(OneOwner):
                 self._position = 0
 
     def process_hop(self, hop: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-        """Separates exactly one hop with one hop less latency: for hosts that can wait for whole hops.
+        """Separates exactly one hop, with one hop less latency; no `process` beside it without `reset`.
 
-        Not to be mixed with `process` on one instance without `reset` between.
         Shape:
             hop: C-contiguous float32 [H, channels]; out: C-contiguous float32 [stems, H, channels], written,
             delayed by `hop_latency_samples`; the two may overlap.

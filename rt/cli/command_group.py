@@ -10,6 +10,7 @@ from rtsep.kernels.errors import RtsepError
 ENTRY_POINT_GROUP = "rtsep.commands"
 # Shown by --help without importing the commands: name -> (help line, extra of pyproject.toml that it needs).
 KNOWN_COMMANDS = {
+    "batch": ("Separate every recording of a folder, on all cores or on a cluster.", "archive"),
     "adapt": ("Adapt a model to a choir and its room, from a rehearsal's mixture.", "train"),
     "eval": ("Measure separation quality on a folder of stems.", "eval"),
     "compile": ("Prepare a model for another backend.", "openvino"),
