@@ -6,7 +6,6 @@ from types import SimpleNamespace
 
 from click import Context
 
-from rtsep.rt.archive.command import command as batch
 from rtsep.rt.cli.main import root
 from rtsep.rt.control.commands import BLOCK_BYTES, Control, lay_out
 from rtsep.rt.control.desk_layout import lay_desk
