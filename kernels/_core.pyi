@@ -168,7 +168,7 @@ class PitchAssignment:
     PEAKS: int
     SILENT: int
     CONSTANTS: dict[str, float]
-    def __init__(self, voices: int, hop_s: float) -> None: ...
+    def __init__(self, voices: int, hop_s: float, free_order: bool = False) -> None: ...
     def step(
         self,
         place: F32,
@@ -179,6 +179,8 @@ class PitchAssignment:
         observed_s: F32,
         score: F32,
         chosen: I32,
+        bias: F32 | None = None,
+        share_cost: F32 | None = None,
     ) -> None: ...
 
 # ring.cpp

@@ -30,9 +30,12 @@ MEMORY_S = 0.1
 """The past fades by e."""
 
 
-def all_assignments(voices: int) -> list[tuple[int, ...]]:
-    """Every assignment of peaks to voices in pitch order, -1 = silent, in the kernel's order."""
+def all_assignments(voices: int, free_order: bool = False) -> list[tuple[int, ...]]:
+    """Every assignment of peaks to voices in pitch order, -1 = silent, in the kernel's order. In free order,
+    every assignment."""
     every = itertools.product(range(SILENT, PEAKS), repeat=voices)
+    if free_order:
+        return list(every)
     return [peaks for peaks in every if _descends([p for p in peaks if p != SILENT])]
 
 

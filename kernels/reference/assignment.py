@@ -2,6 +2,8 @@
 to voices.
 """
 
+import itertools
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +16,7 @@ from rtsep.kernels.assignments import (
     MAX_EMISSION,
     MAX_REGISTER_COST,
     MEMORY_S,
+    PEAKS,
     RANGE,
     REGISTER_COST,
     REGISTER_S,
@@ -31,13 +34,13 @@ f32 = np.float32
 
 
 class PitchAssignment:
-    """See the kernel. Peaks come highest pitch first, so a later voice takes a later peak."""
+    """See the kernel. Peaks come highest pitch first: but in free order, a later voice takes a later peak."""
 
-    def __init__(self, voices: int, hop_s: float) -> None:
+    def __init__(self, voices: int, hop_s: float, free_order: bool = False) -> None:
         self.voices = voices
         self.hop_s = f32(hop_s)
         self.memory = np.exp(-self.hop_s / f32(MEMORY_S))
-        self.assignments = all_assignments(voices)
+        self.assignments = all_assignments(voices, free_order)
 
     def step(
         self,
@@ -49,8 +52,12 @@ class PitchAssignment:
         observed_s: F32,
         score: F32,
         chosen: I32,
+        bias: F32 | None = None,
+        share_cost: F32 | None = None,
     ) -> None:
         """See the kernel."""
+        bias = np.zeros((self.voices, PEAKS + 1), np.float32) if bias is None else bias
+        bias = np.where(np.isfinite(bias), bias, f32(0))
         alive = int(np.argmin(np.isfinite(score))) if not np.isfinite(score).all() else SIZE
         if alive == 0:
             sung[0], register_centre[0], observed_s[0], score[0] = SILENT_PLACE, 0, 0, 0
@@ -61,21 +68,23 @@ class PitchAssignment:
         usable = [assignment for assignment in self.assignments if max(assignment) < count]
         best = np.full(len(usable), -np.inf, np.float32)
         parent = np.zeros(len(usable), np.intp)
+        shared = [self._shared(assignment, share_cost) for assignment in usable]
         for h in range(alive):
             choice_score = [
                 self._choice_scores(
-                    place, emission, count, sung[h, v], register_centre[h, v], observed_s[h, v]
+                    place, emission, count, sung[h, v], register_centre[h, v], observed_s[h, v], bias[v]
                 )
                 for v in range(self.voices)
             ]
             past = self.memory * score[h]
             for w, assignment in enumerate(usable):
                 total = past + f32(ALL_SING) if SILENT not in assignment else past
+                total = total - shared[w]
                 for v, peak in enumerate(assignment):
                     total = total + choice_score[v][peak + 1]
                 if total > best[w]:
                     best[w], parent[w] = total, h
-        order = np.argsort(-best, kind="stable")[:SIZE]
+        order = np.argsort(-best, kind="stable")[: min(SIZE, int(np.isfinite(best).sum()))]
         before = register_centre.copy(), observed_s.copy()
         sung[...], register_centre[...], observed_s[...] = SILENT_PLACE, 0, 0
         score[...] = -np.inf
@@ -93,15 +102,23 @@ class PitchAssignment:
                         place[peak] - register_centre[k, v]
                     )
 
+    def _shared(self, assignment: tuple[int, ...], share_cost: F32 | None) -> f32:
+        """What the pairs of voices on one peak cost."""
+        cost = f32(0)
+        for v, w in itertools.combinations(range(self.voices), 2):
+            if assignment[v] == assignment[w] != SILENT:
+                cost = cost + (f32(np.inf) if share_cost is None else share_cost[v, w])
+        return cost
+
     def _choice_scores(
-        self, place: F32, emission: F32, count: int, now: f32, centre: f32, observed: f32
+        self, place: F32, emission: F32, count: int, now: f32, centre: f32, observed: f32, bias: F32
     ) -> list[f32]:
         sounding = now >= 0
-        scores = [f32(-TOGGLE) if sounding else f32(0)]
+        scores = [(f32(-TOGGLE) if sounding else f32(0)) + bias[0]]
         familiar = min(observed / f32(FAMILIAR_S), f32(1))
         for p in range(count):
             transition = min(f32(STEP) * abs(place[p] - now), f32(JUMP)) if sounding else f32(TOGGLE)
             away = (place[p] - centre) / f32(RANGE)
             register_cost = familiar * min(f32(REGISTER_COST) * (away * away), f32(MAX_REGISTER_COST))
-            scores.append((emission[p] - transition) - register_cost)
+            scores.append(((emission[p] - transition) - register_cost) + bias[p + 1])
         return scores

@@ -7,11 +7,18 @@
 // jumping, entering and leaving, and a register cost against singing far from the centre of a voice's register. The
 // score of the past fades, so that a wrong decision is left within a few hops.
 //
+// What else is known of the voices (a written score, say) comes as a bias on every choice of every voice. In free order
+// the voices may cross, and take the same peak at a cost for every pair: four voices and eight peaks have 6561
+// assignments then.
+//
 // Every sum is float32 in a fixed order and this file is compiled without fused multiply-add (CMakeLists.txt): all
 // machines and the NumPy reference choose the same assignment.
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <vector>
+
+#include <pybind11/stl.h>
 
 #include "checks.hpp"
 #include "voices.hpp"
@@ -22,6 +29,7 @@ using rtsep::kMaxVoices;
 
 constexpr int kBeam = 8;  // three times as many change nothing in the recall on a real quartet
 constexpr int kMaxPeaks = 8;   // the likeliest; sixteen hold a voice that eight do not in one frame of a thousand
+constexpr int kPairSets = 1 << (kMaxVoices * (kMaxVoices - 1) / 2);
 constexpr int kSilent = -1;
 constexpr float kSilentPlace = -1.0f;
 constexpr float kBonus = 2.0f;       // log odds: to the masks a pitch that is likely wrong does less harm than none
@@ -40,7 +48,8 @@ constexpr float kMemory_s = 0.1f;     // the past fades by e
 
 class PitchAssignment {
    public:
-    PitchAssignment(int voices, float hop_s) : voices_(voices), hop_s_(hop_s), memory_(std::exp(-hop_s / kMemory_s)) {
+    PitchAssignment(int voices, float hop_s, bool free_order)
+        : voices_(voices), hop_s_(hop_s), memory_(std::exp(-hop_s / kMemory_s)), free_order_(free_order) {
         require_range(voices, 1, kMaxVoices, "voices");
         require_range(hop_s, 1e-4, 1.0, "hop_s");
         int chosen[kMaxVoices];
@@ -53,9 +62,10 @@ class PitchAssignment {
     // place [P] (candidates, descending), log_odds [P], count; state, best first: sung [beam, V] (places, or -1),
     // register_centre [beam, V] (places), observed_s [beam, V] (how long the register was learnt from), score [beam]
     // (-inf where there is no hypothesis; without any the beam starts again from silence); chosen [V]: peaks of the
-    // best hypothesis, -1 = silent.
-    void step(f32 place, f32 log_odds, int count, f32 sung, f32 register_centre, f32 observed_s, f32 score,
-              i32 chosen) {
+    // best hypothesis, -1 = silent. bias [V, 1 + P]: added to the score of silence and of each peak for each voice.
+    // share_cost [V, V]: of two voices on one peak, its upper triangle is read; without it none shares a peak.
+    void step(f32 place, f32 log_odds, int count, f32 sung, f32 register_centre, f32 observed_s, f32 score, i32 chosen,
+              std::optional<f32> bias, std::optional<f32> share_cost) {
         require_shape(place, "place", {kMaxPeaks});
         require_shape(log_odds, "log_odds", {kMaxPeaks});
         require_range(count, 0, kMaxPeaks, "count");
@@ -63,6 +73,11 @@ class PitchAssignment {
             require_shape(array, "sung, register_centre, observed_s", {kBeam, voices_});
         require_shape(score, "score", {kBeam});
         require_shape(chosen, "chosen", {voices_});
+        if (bias) require_shape(*bias, "bias", {voices_, kMaxPeaks + 1});
+        if (share_cost) require_shape(*share_cost, "share_cost", {voices_, voices_});
+        if (share_cost && !free_order_) throw py::value_error("share_cost is for free order: pitch order shares no peak");
+        bias_ = bias ? bias->data() : nullptr;
+        list_pair_costs(share_cost ? share_cost->data() : nullptr);
         place_ = place.data();
         float* s = score.mutable_data();
         float *now = sung.mutable_data(), *centre = register_centre.mutable_data(), *observed = observed_s.mutable_data();
@@ -91,6 +106,7 @@ class PitchAssignment {
         int peak[kMaxVoices];
         int highest;  // peaks needed
         bool all;     // every voice sings
+        int sharing;  // a bit for each pair of voices on one peak
     };
 
     void list_assignments(int* chosen, int voice, int next) {
@@ -98,6 +114,10 @@ class PitchAssignment {
             Assignment assignment{};
             assignment.highest = 0;
             assignment.all = true;
+            assignment.sharing = 0;
+            for (int v = 0, pair = 0; v < voices_; ++v)
+                for (int w = v + 1; w < voices_; ++w, ++pair)
+                    if (chosen[v] != kSilent && chosen[v] == chosen[w]) assignment.sharing |= 1 << pair;
             for (int v = 0; v < voices_; ++v) {
                 assignment.peak[v] = chosen[v];
                 assignment.highest = std::max(assignment.highest, chosen[v] + 1);
@@ -110,28 +130,42 @@ class PitchAssignment {
         list_assignments(chosen, voice + 1, next);
         for (int p = next; p < kMaxPeaks; ++p) {
             chosen[voice] = p;
-            list_assignments(chosen, voice + 1, p + 1);
+            list_assignments(chosen, voice + 1, free_order_ ? 0 : p + 1);
         }
     }
+
+    // The cost of every set of pairs that share a peak; infinite where a pair may not, or NaN says nothing.
+    void list_pair_costs(const float* cost) {
+        for (int set = 0; set < kPairSets; ++set) {
+            float total = 0.0f;
+            for (int v = 0, pair = 0; v < voices_; ++v)
+                for (int w = v + 1; w < voices_; ++w, ++pair)
+                    if (set >> pair & 1) total += cost ? cost[v * voices_ + w] : INFINITY;
+            pair_cost_[set] = total;
+        }
+    }
+
+    float bias(int voice, int choice) const { return bias_ ? finite_or_zero(bias_[voice * (kMaxPeaks + 1) + choice]) : 0.0f; }
 
     // The score of each choice of each voice, then of every assignment; of equal ones that of the better parent stays.
     void extend(int h, int count, const float* now, const float* centre, const float* observed, float score) {
         float choice_score[kMaxVoices][kMaxPeaks + 1];  // [.][0] is silence
         for (int v = 0; v < voices_; ++v) {
             const bool sounding = now[v] >= 0.0f;
-            choice_score[v][0] = sounding ? -kToggle : 0.0f;
+            choice_score[v][0] = (sounding ? -kToggle : 0.0f) + bias(v, 0);
             const float familiar = std::min(observed[v] / kFamiliar_s, 1.0f);
             for (int p = 0; p < count; ++p) {
                 const float transition = sounding ? std::min(kStep * std::fabs(place_[p] - now[v]), kJump) : kToggle;
                 const float away = (place_[p] - centre[v]) / kRange;
                 const float register_cost = familiar * std::min(kRegisterCost * (away * away), kMaxRegisterCost);
-                choice_score[v][p + 1] = (emission_[p] - transition) - register_cost;
+                choice_score[v][p + 1] = ((emission_[p] - transition) - register_cost) + bias(v, p + 1);
             }
         }
         const float past = memory_ * score;
         for (size_t w = 0; w < assignments_.size(); ++w) {
             if (assignments_[w].highest > count) continue;
             float total = assignments_[w].all ? past + kAllSing : past;
+            total -= pair_cost_[assignments_[w].sharing];
             for (int v = 0; v < voices_; ++v) total += choice_score[v][assignments_[w].peak[v] + 1];
             if (h == 0 || total > best_[w]) {
                 best_[w] = total;
@@ -183,6 +217,9 @@ class PitchAssignment {
 
     int voices_;
     float hop_s_, memory_;
+    bool free_order_;
+    const float* bias_ = nullptr;
+    float pair_cost_[kPairSets] = {};
     const float* place_ = nullptr;
     float emission_[kMaxPeaks + 1] = {};
     std::vector<Assignment> assignments_;
@@ -195,10 +232,11 @@ class PitchAssignment {
 
 void bind_assignment(py::module_& m) {
     py::class_<PitchAssignment>(m, "PitchAssignment")
-        .def(py::init<int, float>(), py::arg("voices"), py::arg("hop_s"))
+        .def(py::init<int, float, bool>(), py::arg("voices"), py::arg("hop_s"), py::arg("free_order") = false)
         .def("step", &PitchAssignment::step, py::arg("place").noconvert(), py::arg("log_odds").noconvert(),
              py::arg("count"), py::arg("sung").noconvert(), py::arg("register_centre").noconvert(),
-             py::arg("observed_s").noconvert(), py::arg("score").noconvert(), py::arg("chosen").noconvert())
+             py::arg("observed_s").noconvert(), py::arg("score").noconvert(), py::arg("chosen").noconvert(),
+             py::arg("bias").noconvert() = py::none(), py::arg("share_cost").noconvert() = py::none())
         .def_property_readonly_static("SIZE", [](const py::object&) { return kBeam; })
         .def_property_readonly_static("PEAKS", [](const py::object&) { return kMaxPeaks; })
         .def_property_readonly_static("SILENT", [](const py::object&) { return kSilent; })

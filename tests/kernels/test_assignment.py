@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from rtsep.kernels import _core, assignments
 from rtsep.kernels.assignments import PEAKS, SIZE
@@ -17,8 +18,8 @@ Peaks = list[tuple[float, float]]  # (place, log odds)
 class Assigned:
     """An assignment and its state."""
 
-    def __init__(self, module: object, voices: int) -> None:
-        self.kernel = module.PitchAssignment(voices, HOP_S)  # type: ignore[attr-defined]
+    def __init__(self, module: object, voices: int, free_order: bool = False) -> None:
+        self.kernel = module.PitchAssignment(voices, HOP_S, free_order)  # type: ignore[attr-defined]
         shape = (SIZE, voices)
         self.sung = np.full(shape, -1, np.float32)
         self.register_centre, self.observed_s = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
@@ -26,8 +27,8 @@ class Assigned:
         self.score[0] = 0
         self.chosen = np.full(voices, -1, np.int32)
 
-    def step(self, peaks: Peaks) -> list[float]:
-        """Places of the best hypothesis."""
+    def step(self, peaks: Peaks, *known: NDArray[np.float32] | None) -> list[float]:
+        """Places of the best hypothesis; `known` are bias and cost of sharing."""
         place, log_odds = np.zeros(PEAKS, np.float32), np.zeros(PEAKS, np.float32)
         for p, (at, odds) in enumerate(sorted(peaks, reverse=True)):
             place[p], log_odds[p] = at, odds
@@ -40,6 +41,7 @@ class Assigned:
             self.observed_s,
             self.score,
             self.chosen,
+            *known,
         )
         return [float(x) for x in self.sung[0]]
 
@@ -47,12 +49,12 @@ class Assigned:
 class Twins:
     """The kernel and its reference, held together bit by bit."""
 
-    def __init__(self, voices: int) -> None:
-        self.kernel, self.twin = Assigned(_core, voices), Assigned(reference, voices)
+    def __init__(self, voices: int, free_order: bool = False) -> None:
+        self.kernel, self.twin = (Assigned(module, voices, free_order) for module in (_core, reference))
 
-    def step(self, peaks: Peaks) -> list[float]:
-        best = self.kernel.step(peaks)
-        self.twin.step(peaks)
+    def step(self, peaks: Peaks, *known: NDArray[np.float32] | None) -> list[float]:
+        best = self.kernel.step(peaks, *known)
+        self.twin.step(peaks, *known)
         for name in ("sung", "register_centre", "observed_s", "score", "chosen"):
             np.testing.assert_array_equal(getattr(self.kernel, name), getattr(self.twin, name), err_msg=name)
         return best
@@ -84,6 +86,39 @@ def test_parity_over_a_long_noisy_piece() -> None:
             chord = np.sort(rng.uniform(20, 110, 4))[::-1]
         sung = [(float(c + 0.3 * rng.standard_normal()), float(2 + 2 * rng.standard_normal())) for c in chord]
         twins.step(sung + [(float(rng.uniform(0, 120)), float(-2 + rng.standard_normal())) for _ in range(3)])
+
+
+@pytest.mark.parametrize("free_order", [False, True])
+def test_parity_with_a_bias_and_shared_peaks(free_order: bool) -> None:
+    rng = np.random.default_rng(1)
+    twins = Twins(3, free_order)
+    for _ in range(25):
+        bias = rng.normal(0, 3, (3, PEAKS + 1)).astype(np.float32)
+        bias[0, 2] = np.nan
+        cost = rng.choice([0.0, 1.5, np.inf], (3, 3)).astype(np.float32)
+        peaks = [(float(at), float(rng.normal(1, 2))) for at in rng.choice(120, 4, replace=False)]
+        twins.step(peaks, bias, cost if free_order else None)
+
+
+def test_a_bias_says_who_sings_and_in_free_order_voices_cross() -> None:
+    assigned, bias = Assigned(_core, 2, free_order=True), np.zeros((2, PEAKS + 1), np.float32)
+    bias[0, 1] = bias[1, 2] = -8.0  # not the upper peak for the first voice, nor the lower for the second
+    for _ in range(10):
+        best = assigned.step([(80.0, CLEAR), (60.0, CLEAR)], bias)
+    assert best == [60.0, 80.0]
+    bias[...] = 0
+    bias[0, 0] = 20.0
+    assert assigned.step([(80.0, CLEAR), (60.0, CLEAR)], bias)[0] == -1.0
+
+
+def test_two_voices_share_a_peak_where_that_costs_nothing() -> None:
+    peaks, cost = [(60.0, CLEAR)], np.zeros((2, 2), np.float32)
+    assert Assigned(_core, 2, free_order=True).step(peaks, None, cost) == [60.0, 60.0]
+    cost[0, 1] = 50.0
+    assert sorted(Assigned(_core, 2, free_order=True).step(peaks, None, cost)) == [-1.0, 60.0]
+    assert sorted(Assigned(_core, 2, free_order=True).step(peaks)) == [-1.0, 60.0]
+    with pytest.raises(ValueError, match="free order"):
+        Assigned(_core, 2).step(peaks, None, cost)
 
 
 def test_all_voices_change_their_notes_in_one_hop() -> None:
