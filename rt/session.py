@@ -20,6 +20,7 @@ from rtsep.rt.live.engine_start import await_running
 from rtsep.rt.live.settings import Driver, LiveSettings, jack_settings
 from rtsep.rt.live.status import Status
 from rtsep.rt.live.take_info import take_info, take_plan
+from rtsep.rt.pitches.pitch_ring import make_memory
 from rtsep.rt.process.block import Block
 from rtsep.rt.process.child_process import end, spawn
 from rtsep.rt.process.shared_memory import SharedMemory
@@ -35,8 +36,7 @@ class Session:
         input: device index, part of its name, or "mic" for the default.
         input_channels: 1-based channel or channels to separate; the first where left out.
         output: device index or part of its name; the default of the input's host API where left out.
-        output_channels: 1-based outputs to play on, in order; as many as there is something to play where
-            left out.
+        output_channels: 1-based outputs to play on, in order; as many as are needed where left out.
         samplerate: Hz; the input device's own where left out.
         route: which stem goes to which outputs, such as "voice-1>1,2; residual>3"; stems that it does not
             name are not played. Where left out, `output_channels` in stem order.
@@ -50,10 +50,10 @@ class Session:
         record_format: "wav" (float32) or "flac" (24 bit).
         pre_roll: no take is begun before `record_start`, which then keeps the 10 s before it too.
         f0: pitches to follow instead of tracking them.
-        backend: "auto", "cpu", "openvino" or "cuda" (the processor where there is no GPU; the
-            status says so in `notes`).
+        backend: "auto", "cpu", "openvino", "cuda" (the processor without a GPU, which `notes` tells).
         driver: "jack" for a JACK client of its own (`input` and `output` name clients), else PortAudio.
         jack: its name and connections; means "jack".
+        pitches: voices whose pitches `rt.pitches.LivePitches` is to write from `memories`; 0 for none.
 
     Raises:
         RtsepError: on `start`, for anything that cannot be had.
@@ -93,6 +93,7 @@ class Session:
         driver: Driver | None = None,
         jack: JackOptions | None = None,
         render: str = "masks",
+        pitches: int = 0,
     ) -> None:
         self._settings = LiveSettings.asked(
             f0,
@@ -117,6 +118,7 @@ class Session:
         )
         self._folder = None if record is None else Path(record)
         self._record_format, self._pre_roll = record_format, pre_roll
+        self._pitches = pitches
         self._status_block: Block | None = None
         self._takes: TakeKeeper | None = None
         self._commands: SharedMemory | None = None
@@ -139,7 +141,7 @@ class Session:
             width = (len(self._settings.choice.names()) + 2) * channels
             self._takes = TakeKeeper(self._folder, width, channels, self._record_format, self._pre_roll)
         self._status_block = Block.create()
-        self._commands = SharedMemory.create(BLOCK_BYTES)
+        self._commands = make_memory(BLOCK_BYTES, self._pitches)
         lay_out(self._commands.memory)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
         try:

@@ -91,8 +91,9 @@ def option(*names: str, section: str, **kwargs: Any) -> Callable[[F], F]:
         help="Leave the latency in the output instead of aligning it to the input.")  # fmt: skip
 @option("--f0-out", section="Pitches out", metavar="FILE.csv",
         help="F0 of every voice over time, as --f0 reads it.")  # fmt: skip
-@option("--midi-out", section="Pitches out", metavar="FILE.mid",
-        help="Notes of every voice, each on a channel of its own, with pitch bend.")  # fmt: skip
+@option("--midi-out", section="Pitches out", metavar="FILE.mid|PORT",
+        help="Notes of every voice, a channel for each, with pitch bend: a file; live a port too, or "
+        "virtual:NAME for a port of its own.")  # fmt: skip
 @option("--output-device", section="Live", metavar="NAME|INDEX", help="Default device unless given.")
 @option("--output-channels", section="Live", type=CHANNEL_LIST, metavar="LIST",
         help="Where the stems go in order, from channel 1.")  # fmt: skip

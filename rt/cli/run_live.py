@@ -5,6 +5,8 @@ import sys
 from typing import Self
 
 from rtsep.kernels.errors import RtsepError
+from rtsep.models.build import ModelChoice
+from rtsep.models.choir.model import voice_names
 from rtsep.rt.audio.disk_errors import reason
 from rtsep.rt.cli.input_kind import MIC, Source, file_hint
 from rtsep.rt.cli.live_screen import View, choose_view, counters_text, json_end
@@ -12,8 +14,10 @@ from rtsep.rt.cli.messages import EXIT_USER, Messages
 from rtsep.rt.cli.run_offline import RunOptions, given_pitches, jack_options
 from rtsep.rt.cli.session_actions import session_actions, session_name
 from rtsep.rt.control.command_model import CommandModel
+from rtsep.rt.control.commands import BLOCK_BYTES
 from rtsep.rt.control.surfaces import Surfaces
 from rtsep.rt.live.status import Status
+from rtsep.rt.pitches.live_pitches import LivePitches
 from rtsep.rt.session import Session
 from rtsep.rt.stop import Stopped, StopSignals
 
@@ -26,17 +30,22 @@ def run_live(source: Source, options: RunOptions) -> int:
     Raises:
         RtsepError: a device, rate or folder that cannot be had, or a fault that ended the run.
     """
-    session = _session(source, options)
+    pitches = _pitches(options)
+    session = _session(source, options, 0 if pitches is None else pitches.voices)
     with StopSignals() as signals, RecordSignal(session) as record_signal:
         try:
             with signals.interruptible():
                 session.start()
+                if pitches is not None:
+                    pitches.begin(session.memories[1], BLOCK_BYTES)
         except RtsepError as error:
+            session.stop()
             hint = "" if source.text == MIC or source.text.isdecimal() else file_hint(source.text)
             told = RtsepError(error.problem, error.remedy + hint)
             _say_json_end(options, Status(state="failed"), EXIT_USER, str(told))
             raise told from error
         except Stopped as stopped:
+            session.stop()
             _say_json_end(options, Status(state="stopped"), stopped.exit_code, str(stopped))
             return stopped.exit_code
         code, why, view = 0, "", choose_view(quiet=options.quiet, as_json=options.as_json)
@@ -51,6 +60,8 @@ def run_live(source: Source, options: RunOptions) -> int:
                     with signals.interruptible():
                         ended = session.wait(view.period_s)
                     record_signal.obey()
+                    if pitches is not None and (fault := pitches.take_fault()):
+                        Messages(sys.stderr).offer(f"rtsep: note: {fault}")
                     for news in surfaces.take_news():
                         Messages(sys.stderr).offer(f"rtsep: note: {news}")
                     view.update(session.status())
@@ -58,6 +69,8 @@ def run_live(source: Source, options: RunOptions) -> int:
             code, why = stopped.exit_code, str(stopped)
         finally:
             session.stop()
+            if pitches is not None:
+                pitches.stop()
     status = session.status()
     _say_the_end(view, status, options)
     failed = code == 0 and bool(status.last_error)
@@ -77,7 +90,16 @@ def _surfaces(session: Session, options: RunOptions) -> Surfaces:
     return Surfaces(model, session_name(options.name), options.osc, options.web, session.memories)
 
 
-def _session(source: Source, options: RunOptions) -> Session:
+def _pitches(options: RunOptions) -> LivePitches | None:
+    if options.f0_out is None and options.midi_out is None:
+        return None
+    choice = ModelChoice(options.model, options.voices, options.stems, options.add_ons)
+    choice.names()
+    voices = voice_names(choice.voice_count)
+    return LivePitches(voices, options.f0_out, options.midi_out, jack=options.driver == "jack")
+
+
+def _session(source: Source, options: RunOptions, pitches: int) -> Session:
     return Session(
         voices=options.voices,
         model=options.model,
@@ -99,6 +121,7 @@ def _session(source: Source, options: RunOptions) -> Session:
         add_ons=options.add_ons,
         backend=options.backend,
         render=options.render,
+        pitches=pitches,
         driver=options.driver,
         jack=jack_options(options),
     )

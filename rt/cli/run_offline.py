@@ -90,8 +90,6 @@ def check_conflicts(source: Source, options: RunOptions) -> None:
         "--record": options.record,
     }
     if source.kind is Kind.DEVICE:
-        if (pitches_out := options.f0_out or options.midi_out) is not None:
-            raise RtsepError(f"{pitches_out} is for files and pipes", "record, then separate the file")
         if options.output is not None:
             raise RtsepError(
                 f"--output {options.output} does not go with the live input {source.text!r}",

@@ -11,6 +11,7 @@ import numpy as np
 
 from rtsep.kernels import _core
 from rtsep.models.mask_model import State
+from rtsep.rt.control.commands import BLOCK_BYTES
 from rtsep.rt.control.howl_guard import HowlGuard
 from rtsep.rt.drivers.device_stream import device_timeout_s
 from rtsep.rt.drivers.stream import open_stream
@@ -20,6 +21,7 @@ from rtsep.rt.live.live_report import LiveReport
 from rtsep.rt.live.settings import LiveSettings
 from rtsep.rt.live.stream_callback import changes, device_callback, latency_facts, stream_shape
 from rtsep.rt.live.stream_choice import StreamChoice
+from rtsep.rt.pitches.pitch_ring import PitchFeed
 from rtsep.rt.process.block import Block
 from rtsep.rt.process.rights import rights_hint
 from rtsep.rt.process.scheduling import REAL_TIME, lock_memory
@@ -86,6 +88,8 @@ class HopLoop:
         if record is not None:
             delay = separator.hop_latency_samples
             self._take = TakeFeed(record, stems, hop, channels, delay, fmt.samplerate, self._callback)
+        delay_s = separator.preset.framing.pitch_delay_s
+        self._pitches = PitchFeed.of(commands, BLOCK_BYTES, hop / fmt.samplerate, delay_s)
         self._grain_s = min(LONGEST_SLEEP_S, hop / fmt.samplerate / SLEEPS_PER_HOP)
         warm_up(separator)
         if state is not None:
@@ -238,6 +242,8 @@ class HopLoop:
             self._report.skipped_hops += 1
         else:
             self._separator.process_hop(self._hop, self._stems)
+            if self._pitches is not None:
+                self._pitches.write(self._hop_index, self._separator.voices)
         self._callback.deliver(self._hop_index, self._stems)
         self._howl_guard.feed(self._hop, on=self._desk.guarding)
         self._report.howl_notes = self._howl_guard.notes

@@ -1,0 +1,94 @@
+"""The session's side of pitches that leave a live run: starts the process that writes them, and ends it."""
+
+import json
+import subprocess
+import time
+
+from rtsep.kernels.errors import RtsepError, of_kind
+from rtsep.rt.audio.part_file import output_file
+from rtsep.rt.pitches.midi_channels import require_mido
+from rtsep.rt.pitches.midi_port import require_rtmidi
+from rtsep.rt.pitches.pitch_outputs import is_midi_file, require_pitches
+from rtsep.rt.process.block import Block
+from rtsep.rt.process.child_process import end, spawn
+from rtsep.rt.process.shared_memory import SharedMemory
+
+START_S, POLL_S = 20.0, 0.01
+END_S = 20.0  # a long MIDI file takes seconds to write
+
+
+class LivePitches:
+    """What `--f0-out` and `--midi-out` name, for a live session.
+
+    Args:
+        stems: names of the voices, () where no stem has a pitch.
+        f0_out: file that must not exist yet: it holds whole rows at any moment, however the session ends.
+        midi_out: `.mid` file, written every ten seconds and at the end; or part of a port's name, or
+            `virtual:NAME`.
+        jack: ports of JACK, not of the system.
+
+    Raises:
+        RtsepError: a file that cannot be, no library for MIDI, or stems without a pitch.
+    """
+
+    def __init__(
+        self, stems: tuple[str, ...], f0_out: str | None, midi_out: str | None, *, jack: bool = False
+    ) -> None:
+        require_pitches(stems, f0_out, midi_out)
+        if f0_out is not None and output_file("--f0-out", f0_out).exists():
+            raise RtsepError(f"--f0-out {f0_out} is there already", "move it away or name another file")
+        if midi_out is not None:
+            require_mido()
+            if is_midi_file(midi_out):
+                output_file("--midi-out", midi_out)
+            else:
+                require_rtmidi()
+        self._asked = {"stems": stems, "f0_out": f0_out, "midi_out": midi_out, "jack": jack}
+        self._voices, self._told = len(stems), False
+        self._process: subprocess.Popen[str] | None = None
+        self._block: Block | None = None
+
+    @property
+    def voices(self) -> int:
+        """How many the engine must tell of."""
+        return self._voices
+
+    def begin(self, memory: SharedMemory, first_bytes: int) -> None:
+        """Starts the process, once the engine runs.
+
+        Args:
+            memory, first_bytes: as of `make_memory`.
+
+        Raises:
+            RtsepError: what was asked for cannot be had.
+        """
+        self._block = Block.create()
+        settings = json.dumps(self._asked | {"first_bytes": first_bytes})
+        self._process = spawn(None, "rtsep.rt.pitches.pitch_process", [memory, self._block.shared], settings)
+        deadline = time.monotonic() + START_S
+        while not (values := self._block.peek()) and self._process.poll() is None:
+            if time.monotonic() > deadline:
+                break
+            time.sleep(POLL_S)
+        if "error" in values:
+            raise of_kind(*values["error"])
+        if not values:
+            raise RtsepError("the process that writes pitches did not start", "start the session again")
+
+    def take_fault(self) -> str:
+        """Why pitches are not written any more, the first time it is asked; empty where they are."""
+        if self._told or self._process is None or self._block is None or self._process.poll() is None:
+            return ""
+        self._told = True
+        values = self._block.peek()
+        if values.get("state") == "finished":
+            return ""
+        why = "; ".join(values["error"][1:]) if "error" in values else f"code {self._process.returncode}"
+        return f"pitches are not written any more: {why}; the sound goes on"
+
+    def stop(self) -> None:
+        """After the engine has ended: files are complete when it returns. Harmless when nothing runs."""
+        if self._process is not None and self._block is not None:
+            end(self._process, END_S)
+            self._block.shared.close()
+            self._process = None

@@ -1,0 +1,93 @@
+"""The process that writes the pitches of a live session, started by `rtsep.rt.pitches.live_pitches` as
+`python -m rtsep.rt.pitches.pitch_process FD FD` with its settings on stdin.
+
+It ends when stdin closes (its parent asks, or is gone), after the last pitches.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+from rtsep.kernels.errors import RtsepError
+from rtsep.rt.audio.part_file import output_file
+from rtsep.rt.pitches.f0_file import F0File
+from rtsep.rt.pitches.midi_file import MidiFile
+from rtsep.rt.pitches.midi_port import MidiPort
+from rtsep.rt.pitches.pitch_hop import PitchSink
+from rtsep.rt.pitches.pitch_outputs import is_midi_file
+from rtsep.rt.pitches.pitch_ring import PitchReader
+from rtsep.rt.process.block import Block
+from rtsep.rt.process.parent_watch import ParentWatch
+from rtsep.rt.process.shared_memory import SharedMemory
+
+# A port plays a note as soon as it is decided; half the shortest hop is soon enough.
+POLL_S = 0.0013
+FLUSH_S = 1.0  # of rows: what a kill may cost
+# Of a MIDI file, which has to be written as a whole, and never more than a twentieth of the time.
+SAVE_S, SAVE_SHARE = 10.0, 0.05
+
+
+class PitchWriter:
+    """Everything that one session's pitches go to."""
+
+    def __init__(self, stems: tuple[str, ...], f0_out: str | None, midi_out: str | None, jack: bool) -> None:
+        self._f0: F0File | None = None
+        self._song: MidiFile | None = None
+        self._port: MidiPort | None = None
+        if midi_out is not None and is_midi_file(midi_out):
+            self._song = MidiFile(output_file("--midi-out", midi_out), stems)
+        elif midi_out is not None:
+            self._port = MidiPort(midi_out, stems, jack=jack)
+        if f0_out is not None:
+            self._f0 = F0File(Path(f0_out), stems, growing=True)
+        self.sinks: list[PitchSink] = [s for s in (self._port, self._f0, self._song) if s is not None]
+        self._flush_at = time.monotonic() + FLUSH_S
+        self._save_at = time.monotonic() + SAVE_S
+
+    def look(self) -> None:
+        """Between hops."""
+        now = time.monotonic()
+        if self._port is not None:
+            self._port.look()
+        if self._f0 is not None and now >= self._flush_at:
+            self._flush_at = now + FLUSH_S
+            self._f0.flush()
+        if self._song is not None and now >= self._save_at:
+            self._song.save()
+            after = time.monotonic()
+            self._save_at = after + max(SAVE_S, (after - now) / SAVE_SHARE)
+
+
+def main() -> int:
+    """argv: descriptors of the session's memory with the ring, and of the block to say how it goes."""
+    watch = ParentWatch()
+    memory, block = SharedMemory(int(sys.argv[1])), Block(SharedMemory(int(sys.argv[2])))
+    asked = json.loads(sys.stdin.readline())
+    try:
+        writer = PitchWriter(tuple(asked["stems"]), asked["f0_out"], asked["midi_out"], asked["jack"])
+        reader = PitchReader(memory.memory, asked["first_bytes"])
+        block.write({"state": "running"})
+        ending = False
+        while True:
+            hops = reader.read()
+            for hop in hops:
+                for sink in writer.sinks:
+                    sink.add(hop)
+            writer.look()
+            if not hops:
+                if ending:
+                    break
+                ending = watch()
+                time.sleep(POLL_S)
+        for sink in writer.sinks:
+            sink.finish()
+    except RtsepError as error:
+        block.write({"state": "failed", "error": [type(error).__name__, error.problem, error.remedy]})
+        return 2
+    block.write({"state": "finished"})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
