@@ -72,7 +72,7 @@ def test_every_option_reaches_the_session(capfd: Capture, session: type[FakeSess
     options = "--input USB --input-channels 3 --output-device 5 --output-channels 1-2 --voices 2 --latency 21"
     desk = ["--route", "voice-1>1; voice-2>2", "--input-mix", "1+2", "--yes-feedback"]
     more = "--samplerate 44100 --blocksize 64 --record take --backend cpu --model choir-fixed --f0 f0.csv"
-    assert run_command(capfd, *options.split(), *more.split(), *desk).code == 0
+    assert run_command(capfd, *options.split(), *more.split(), *desk, "--render", "synth").code == 0
     settings = session.last.settings
     assert settings.pop("f0").voices == 2
     assert settings == {
@@ -95,6 +95,8 @@ def test_every_option_reaches_the_session(capfd: Capture, session: type[FakeSess
         "record_format": "wav",
         "pre_roll": False,
         "backend": "cpu",
+        "render": "synth",
+        "pitches": 0,
         "model": "choir-fixed",
     }
     assert session.last.stopped
