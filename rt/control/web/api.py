@@ -64,6 +64,7 @@ class Api:
         return web.Response(body=self._files[name], content_type=kind, charset="utf-8")
 
     async def _status(self, request: web.Request) -> web.Response:
+        self._watcher.look()
         counted = dict(self._counts) | {"clients": len(self._channels)}
         return _json(self._watcher.status() | {"session_answers": self._watcher.answers, "web": counted})
 

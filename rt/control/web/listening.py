@@ -3,6 +3,7 @@
 Here and in `web_keeper` runs the process that owns the session; it loads nothing of the server.
 """
 
+import io
 import ipaddress
 import json
 import secrets
@@ -113,17 +114,9 @@ def _own_address(host: str) -> str:
 
 
 def qr_lines(url: str) -> list[str]:
-    """A QR code in half blocks, for a terminal.
+    """A QR code in half blocks, for a terminal; needs segno."""
+    import segno
 
-    Raises:
-        RtsepError: segno is not installed.
-    """
-    import io
-
-    try:
-        import segno
-    except ImportError:
-        raise RtsepError("a QR code needs segno", "pip install 'rtsep[stage]'") from None
     text = io.StringIO()
     segno.make(url, error="l").terminal(out=text, compact=True)
     return text.getvalue().splitlines()

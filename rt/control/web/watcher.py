@@ -17,6 +17,7 @@ from rtsep.rt.process.peaks import PeakKeeper
 from rtsep.rt.process.shared_memory import SharedMemory
 
 LOOK_S = 1 / 60  # looking is one number in memory; the engine publishes twenty times a second
+IDLE_LOOK_S = 0.2  # no page is open: what stands in the event log may be a moment late
 ASK_S = 0.5  # takes and notes change slowly
 # Of the session alone: the engine knows nothing of takes, nor that its process is gone.
 OF_THE_SESSION = ("state", "notes", "last_error")
@@ -74,7 +75,7 @@ class Watcher:
         self._written = -1
         self._snapshot: dict[str, Any] = {}
         self._told: dict[str, Any] = {}
-        self._heard = False  # what the session told is not in the events yet
+        self._news = False  # something is not in the events yet
         self._desk: dict[str, Any] | None = None
         self.actions = SessionActions(session)
         self.answers = True
@@ -83,14 +84,14 @@ class Watcher:
         self.keepers: set[PeakKeeper] = set()
         self.look()
 
-    def look(self) -> bool:
-        """Takes in a new snapshot of the engine; whether there was one."""
+    def look(self) -> None:
+        """Takes in a new snapshot of the engine, where there is one."""
         written = self._block.written
         if written == self._written:
-            return False
+            return
         snapshot = self._block.peek()
         if not snapshot:
-            return False
+            return
         self._written, self._snapshot = written, snapshot
         if "desk" in snapshot and snapshot["desk"] != self._desk:
             self._desk = snapshot["desk"]
@@ -99,7 +100,7 @@ class Watcher:
             self.desks += 1
         for keeper in self.keepers:
             keeper.add(snapshot)
-        return True
+        self._news = True
 
     def status(self) -> dict[str, Any]:
         """Of now, JSON types; peaks are those of no reader (see `rtsep.rt.process.peaks`)."""
@@ -114,12 +115,13 @@ class Watcher:
         asking = asyncio.create_task(self._ask())
         try:
             while True:
-                if self.look() or self._heard:
-                    self._heard = False
+                self.look()
+                if self._news:
+                    self._news = False
                     self.events.follow(self.status(), time.monotonic())
                 if asking.done():
                     asking.result()
-                await asyncio.sleep(LOOK_S)
+                await asyncio.sleep(LOOK_S if self.keepers else IDLE_LOOK_S)
         finally:
             asking.cancel()
 
@@ -138,4 +140,4 @@ class Watcher:
         self._told = {
             key: value for key, value in status.items() if key in OF_THE_SESSION or key.startswith("record_")
         }
-        self.answers = self._heard = True
+        self.answers = self._news = True

@@ -48,12 +48,13 @@ class WebKeeper:
         qr: lines of a QR code of the address; none where only this machine reaches it.
 
     Raises:
-        RtsepError: no aiohttp, or an address that cannot be had.
+        RtsepError: no aiohttp, no segno, or an address that cannot be had.
     """
 
     def __init__(self, address: Address, session: str, memories: Sequence[SharedMemory]) -> None:
-        if importlib.util.find_spec("aiohttp") is None:
-            raise RtsepError("--web needs aiohttp", "pip install 'rtsep[stage]'")
+        for needed in ("aiohttp", "segno"):
+            if importlib.util.find_spec(needed) is None:
+                raise RtsepError(f"--web needs {needed}", "pip install 'rtsep[stage]'")
         host = address[0]
         self._memories = memories
         self._socket = listen(address)

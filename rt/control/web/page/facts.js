@@ -95,6 +95,7 @@ export class Facts {
       ["processor", `${percent(s.cpu_load)} of a core, ${s.scheduling || ""}`],
       ["device", `${s.input_device || "-"} \u2192 ${s.output_device || "-"}, block ${s.blocksize}`],
     ];
+    this.histogram(s.hop_time_counts ?? []);
     for (const [name, text, bad] of rows) {
       let row = this.rows.get(name);
       if (!row) {
@@ -110,6 +111,18 @@ export class Facts {
       list.dataset.notes = JSON.stringify(notes);
       list.replaceChildren(...notes.map((text) => h("li", {}, text)));
     }
+  }
+
+  // How many hops of the last seconds needed how many tenths of a hop's time.
+  histogram(counts) {
+    const bars = byId("hops"), all = counts.reduce((sum, n) => sum + n, 0);
+    bars.hidden = !all;
+    if (!all) return;
+    while (bars.children.length < counts.length) bars.append(h("i", { title: `${10 * bars.children.length} % of a hop and more` }));
+    // the root, so that one late hop among a thousand is seen
+    counts.forEach((n, i) => { bars.children[i].style.height = `${n ? Math.max(4, 100 * Math.sqrt(n / all)) : 1}%`; });
+    const late = counts.at(-1);
+    bars.setAttribute("aria-label", `hop times: ${late} of ${all} hops needed nine tenths of their time or more`);
   }
 
   events(events) {
