@@ -10,7 +10,9 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from rtsep.bench.hop.break_trace import trace_lines
 from rtsep.bench.hop.energy import describe
+from rtsep.bench.hop.hdr_file import write_hdr
 from rtsep.bench.hop.hop_timing import histogram_lines
 from rtsep.bench.hop.machine import MEBIBYTE
 from rtsep.bench.hop.timed_process import run_worker
@@ -42,6 +44,10 @@ MAX_SECONDS = 24 * 3600.0
     is_flag=True,
     help="Instead, side by side: backends, presets, voices, many streams, and the least time possible.",
 )
+@click.option("--hdr", "hdr_file", type=click.Path(path_type=Path), metavar="FILE",
+              help="Write response times as an HDR histogram (.hgrm).")  # fmt: skip
+@click.option("--break-above", "break_above_us", type=click.FloatRange(min=1.0), metavar="US",
+              help="End at the first hop slower than that, and tell what ran.")  # fmt: skip
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the report here as well.")
 def command(
     model: str | None,
@@ -56,12 +62,16 @@ def command(
     unpaced: bool,
     kernels: bool,
     compare: bool,
+    hdr_file: Path | None,
+    break_above_us: float | None,
     json_file: Path | None,
 ) -> None:
     """Times every hop at the pace of a device: percentiles, late hops, memory, start-up."""
     console = Console(markup=False)
     if json_file is not None and not json_file.absolute().parent.is_dir():
         raise RtsepError(f"--json {json_file}: {json_file.parent} is not a folder", "create it first")
+    if (kernels or compare) and (hdr_file is not None or break_above_us is not None):
+        raise RtsepError("--hdr and --break-above are for one run", "leave out --kernels or --compare")
     if kernels:
         report = _kernel_report(console)
     else:
@@ -83,6 +93,8 @@ def command(
             "backend": backend,
             "seconds": seconds,
             "paced": not unpaced,
+            "break_above_us": break_above_us,
+            "responses": hdr_file is not None,
         }
         screen = Console(stderr=True, markup=False)
         if compare:
@@ -100,6 +112,14 @@ def command(
             with screen.status(f"timing {seconds:g} s of a synthetic choir"):
                 report = {"format": FORMAT, "settings": settings} | run_worker(settings)
             show(report, console)
+            responses_us = report.pop("responses_us")
+            if hdr_file is not None:
+                write_hdr(hdr_file, responses_us)
+            if report["broke"] is not None:
+                for line in trace_lines(report["broke"]):
+                    console.print(line, highlight=False, soft_wrap=True)
+            elif break_above_us is not None:
+                console.print(f"no hop took longer than {break_above_us:g} us")
     if json_file is not None:
         try:
             json_file.write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8")

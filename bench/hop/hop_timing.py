@@ -40,8 +40,15 @@ class HopTimes:
         return self.response_s > self.hop_s
 
 
-def measure(separator: Separator, signal: NDArray[np.float32], hops: int, paced: bool = True) -> HopTimes:
-    """Runs `hops` hops of `signal`, over and over.
+def measure(
+    separator: Separator,
+    signal: NDArray[np.float32],
+    hops: int,
+    paced: bool = True,
+    break_above_s: float = np.inf,
+) -> HopTimes:
+    """Runs `hops` hops of `signal`, over and over; ends after the first whose response takes longer than
+    `break_above_s`.
 
     Paced, hop i falls due (i + 1) H / fs after the start by a monotonic clock, and is not looked at earlier:
     caches grow cold and clocks sink between hops as they do on stage, which back-to-back loops hide.
@@ -65,6 +72,8 @@ def measure(separator: Separator, signal: NDArray[np.float32], hops: int, paced:
         ended = clock()
         compute_s[i] = ended - started
         response_s[i] = ended - due if paced else ended - started
+        if response_s[i] > break_above_s:
+            return HopTimes(hop_s, hop, compute_s[: i + 1], response_s[: i + 1], paced)
     return HopTimes(hop_s, hop, compute_s, response_s, paced)
 
 

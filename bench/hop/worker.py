@@ -3,6 +3,7 @@
 python -m rtsep.bench.hop.worker '{"voices": 4, ..., "spawned_at": seconds of the monotonic clock}'
 """
 
+import contextlib
 import json
 import sys
 import time
@@ -42,6 +43,7 @@ def main() -> int:
     startup_s = time.monotonic() - settings["spawned_at"]
 
     # only now: none of this is needed on stage, so none of it belongs to the start
+    from rtsep.bench.hop.break_trace import Trace
     from rtsep.bench.hop.energy import EnergyCounter
     from rtsep.bench.hop.hop_timing import measure, summarise
     from rtsep.bench.hop.machine import machine_facts, peak_resident_bytes, resident_bytes, scheduling
@@ -64,7 +66,14 @@ def main() -> int:
     stop_collecting()
     energy = EnergyCounter.find()
     begin_j = energy.read_j()
-    times = measure(separator, signal, hops, settings["paced"])
+    trace = Trace()
+    limit_us = settings.get("break_above_us")
+    limit_s = np.inf if limit_us is None else 1e-6 * limit_us
+    with trace.watching() if limit_us is not None else contextlib.nullcontext():
+        times = measure(separator, signal, hops, settings["paced"], limit_s)
+        broke = bool(times.response_s[-1] > limit_s)
+        if broke:
+            trace.stop()
     spent_j = energy.since_j(begin_j)
     report = {
         "separator": {
@@ -77,6 +86,10 @@ def main() -> int:
         "resident_bytes": resident_bytes(),
         "resident_peak_bytes": peak_resident_bytes(),
         "hops": summarise(times),
+        "responses_us": (1e6 * times.response_s).round(1).tolist() if settings.get("responses") else None,
+        "broke": trace.report(len(times.response_s) - 1, 1e6 * float(times.response_s[-1]))
+        if broke
+        else None,
         "energy": {"packages_j": spent_j, "why_not": energy.why_not},
         "machine": facts,
     }

@@ -15,6 +15,8 @@ KNOWN_COMMANDS = {
     "eval": ("Measure separation quality on a folder of stems.", "eval"),
     "compile": ("Prepare a model for another backend.", "openvino"),
     "bench": ("Time the engine on this machine, paced like a device.", "test"),
+    "doctor": ("Look whether this machine is ready for a show.", ""),
+    "latency": ("Measure a device's round trip, and what rtsep adds.", ""),
     "mixer": ("A mixer in the terminal for a session that runs.", "stage"),
     "embed": ("Use rtsep in a program written in C, or as LV2 plugins.", ""),
 }

@@ -1,0 +1,1 @@
+"""`rtsep latency`."""
