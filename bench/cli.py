@@ -34,6 +34,7 @@ MAX_SECONDS = 24 * 3600.0
 @click.option("--samplerate", type=int, default=48000, show_default=True, help="Hz.")
 @click.option("--channels", type=int, default=1, show_default=True, help="Input channels.")
 @click.option("--backend", default="auto", show_default=True, help="As on stage, see `rtsep --help`.")
+@click.option("--render", type=click.Choice(["masks", "synth"]), default="masks", show_default=True)
 @click.option("--seconds", type=float, default=30.0, show_default=True, help="Length of the timed run.")
 @click.option(
     "--unpaced", is_flag=True, help="Back to back instead of paced: the machine's limit, not a show."
@@ -58,6 +59,7 @@ def command(
     samplerate: int,
     channels: int,
     backend: str,
+    render: str,
     seconds: float,
     unpaced: bool,
     kernels: bool,
@@ -91,6 +93,7 @@ def command(
             "samplerate": samplerate,
             "channels": channels,
             "backend": backend,
+            "render": render,
             "seconds": seconds,
             "paced": not unpaced,
             "break_above_us": break_above_us,

@@ -31,6 +31,7 @@ def main() -> int:
             backend=settings["backend"],
             stems=None if settings["stems"] is None else tuple(settings["stems"]),
             add_ons=tuple(settings["add_ons"]),
+            render=settings["render"],
         )
     except RtsepError as error:
         print(json.dumps({"error": [error.problem, error.remedy]}))

@@ -27,7 +27,12 @@ EXIT_FAILURES = 5
 REPORT = "report.json"
 MAX_JOBS = 1024
 # Whatever changes what a separation gives belongs to the archive's command too.
-SEPARATION = [p for p in root.params if isinstance(p, SectionOption) and p.section == "Separation"]
+OF_OTHER_SECTIONS = ("input_channels", "offline")
+SEPARATION = [
+    p
+    for p in root.params
+    if isinstance(p, SectionOption) and (p.section == "Separation" or p.name in OF_OTHER_SECTIONS)
+]
 
 
 @click.command("batch", params=[*SEPARATION])

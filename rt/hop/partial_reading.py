@@ -49,26 +49,28 @@ class PartialReading:
         self.power = np.zeros((voices, channels, PARTIALS))
         self.noise = np.zeros((voices, channels, PARTIALS))
 
-    def read(self, voice: int, spectrum: NDArray[np.complex64], f0_hz: float) -> None:
-        """Writes row `voice` of `power` and `noise` from complex64 [channels, bins], at a pitch above 0."""
-        place = self._number * (f0_hz / self._bin_hz)
-        inside = place < self._bins - 1 - REACH_BINS
-        count = int(np.count_nonzero(inside))
-        place, power, noise = place[:count], self.power[voice], self.noise[voice]
-        power[:, count:] = noise[:, count:] = 0
-        bins = np.rint(place).astype(np.intp)[:, None] + self._offsets
-        near = self._squares(spectrum, np.maximum(bins, 0))
-        lobe = np.interp(np.abs(bins - place[:, None]), self._grid, self._lobe, right=0.0)
-        power[:, :count] = near.sum(axis=-1) / lobe.sum(axis=-1)
+    def read(self, spectra: NDArray[np.complex64], f0_hz: F64) -> None:
+        """Writes `power` and `noise` from complex64 [voices, channels, bins], at pitches [voices] above 0."""
+        place = self._number * (f0_hz / self._bin_hz)[:, None]
+        inside = (place < self._bins - 1 - REACH_BINS)[:, None]
+        place = np.minimum(place, self._bins - 1 - REACH_BINS)
+        bins = np.rint(place).astype(np.intp)[..., None] + self._offsets
+        near = self._squares(spectra, np.maximum(bins, 0))
+        lobe = np.interp(np.abs(bins - place[..., None]), self._grid, self._lobe, right=0.0)
+        np.multiply(near.sum(axis=-1) / lobe.sum(axis=-1)[:, None], inside, out=self.power)
         half = 0.5 * f0_hz / self._bin_hz
-        between = self._squares(spectrum, np.minimum(np.rint(place + half).astype(np.intp), self._bins - 1))
-        after = np.concatenate([power[:, 1:count], power[:, count - 1 : count]], axis=1)
-        leaked = (
-            LEAKAGE_TIMES * np.interp(half, self._grid, self._lobe, right=0.0) * (power[:, :count] + after)
-        )
-        noise[:, :count] = np.maximum(between - leaked, 0)
+        middle = np.minimum(np.rint(place + half[:, None]).astype(np.intp), self._bins - 1)
+        leaked = LEAKAGE_TIMES * np.interp(half, self._grid, self._lobe, right=0.0)[:, None, None]
+        after = np.concatenate([self.power[..., 1:], self.power[..., -1:]], axis=-1)
+        between = self._squares(spectra, middle) - leaked * (self.power + after)
+        np.multiply(np.maximum(between, 0), inside, out=self.noise)
 
-    def _squares(self, spectrum: NDArray[np.complex64], bins: NDArray[np.intp]) -> F64:
-        values = spectrum[:, bins]
-        found: F64 = (values.real.astype(np.float64) ** 2 + values.imag.astype(np.float64) ** 2) * self._scale
-        return found
+    def _squares(self, spectra: NDArray[np.complex64], bins: NDArray[np.intp]) -> F64:
+        """Power [voices, channels, ...] at bins [voices, ...]."""
+        voices, channels = spectra.shape[:2]
+        flat = bins.reshape(voices, 1, -1)
+        values = np.take_along_axis(
+            spectra, np.broadcast_to(flat, (voices, channels, flat.shape[-1])), axis=-1
+        )
+        squares: F64 = (np.square(values.real, dtype=np.float64) + np.square(values.imag)) * self._scale
+        return squares.reshape(voices, channels, *bins.shape[1:])

@@ -36,6 +36,7 @@ class VoiceSynth:
 
     def __init__(self, voices: int, channels: int, framing: Framing) -> None:
         self._voices, self._channels, self._hop = voices, channels, framing.hop
+        self._bin_hz = framing.bin_hz
         self._reading = PartialReading(voices, channels, framing)
         self._oscillators = _core.HarmonicOscillator(voices * channels, PARTIALS, framing.samplerate)
         self._sung = np.zeros((voices * channels, framing.hop), np.float32)
@@ -53,11 +54,10 @@ class VoiceSynth:
         self._noise_hz = np.arange(framing.half_overlap + 1) * (framing.samplerate / length)
         self._window = np.sin(np.pi * (np.arange(length) + 0.5) / length).astype(np.float32)
         phases = np.random.default_rng(0).uniform(0, 2 * np.pi, (NOISE_FRAMES, len(self._noise_hz)))
-        self._phases = np.exp(1j * phases).astype(np.complex64)
         window = analysis_window(framing.window_samples, framing.half_overlap).astype(np.float64)
         # From a bin's power, 1 = a full-scale sine, to the variance of white noise that leaves it there.
         variance = window.sum() ** 2 / (4.0 * np.square(window).sum())
-        self._noise_scale = np.sqrt(length * variance)
+        self._phases = (np.sqrt(length * variance) * np.exp(1j * phases)).astype(np.complex64)
         self._tail = np.zeros((voices, channels, length - framing.hop), np.float32)
         self._hops = 0
 
@@ -68,19 +68,14 @@ class VoiceSynth:
             spectra: complex64 [voices, channels, bins], masked; f0_hz: float32 [voices], 0 where unvoiced;
             out: float32 [voices, H, channels], the masked voices, replaced.
         """
-        noise = np.zeros((self._voices, self._channels, len(self._noise_hz)), np.float32)
-        for voice, hz in enumerate(f0_hz.tolist()):
-            if hz > 0:
-                self._reading.read(voice, spectra[voice], hz)
-                np.sqrt(self._reading.power[voice], out=self._amplitudes[voice], casting="same_kind")
-                self._f0_hz[voice] = hz
-                between_hz = hz * np.arange(1.5, PARTIALS + 1.0)
-                for channel in range(self._channels):
-                    levels = np.sqrt(self._reading.noise[voice, channel])
-                    noise[voice, channel] = np.interp(self._noise_hz, between_hz, levels, right=0.0)
-            # a voice that leaves sings on at its last pitch while it fades
-            change = self._gain_step if hz > 0 else -self._gain_step
-            self._gain[voice] = min(1.0, max(0.0, self._gain[voice] + change))
+        voiced = f0_hz > 0
+        self._f0_hz[voiced] = f0_hz[voiced]
+        # a voice that leaves sings on at its last pitch while it fades
+        change = np.where(voiced, self._gain_step, -self._gain_step)
+        self._gain[...] = np.clip(self._gain + change, 0.0, 1.0)
+        noise = None
+        if voiced.any():
+            noise = self._read(spectra, voiced)
         self._sing()
         self._breathe(noise)
         sung = self._sung.reshape(self._voices, self._channels, -1)
@@ -94,7 +89,28 @@ class VoiceSynth:
 
     def skip(self, out: F32) -> None:
         """A hop without a spectrum: voices fade."""
-        self.step(np.zeros((self._voices, 0, 0), np.complex64), np.zeros(self._voices, np.float32), out)
+        self.step(
+            np.zeros((self._voices, self._channels, 0), np.complex64), np.zeros(self._voices, np.float32), out
+        )
+
+    def _read(self, spectra: NDArray[np.complex64], voiced: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Levels of partials; the noise's magnitudes [voices, channels, M + 1], 0 for who is not voiced."""
+        hz = np.where(voiced, self._f0_hz, self._bin_hz).astype(np.float64)
+        self._reading.read(spectra, hz)
+        np.copyto(
+            self._amplitudes, np.sqrt(self._reading.power), where=voiced[:, None, None], casting="same_kind"
+        )
+        # between two half-ways in a straight line; below the first as there, nothing above the last
+        place = np.maximum(self._noise_hz / hz[:, None] - 1.5, 0.0)
+        lower = np.minimum(place.astype(np.intp), PARTIALS - 2)[:, None]
+        levels = np.sqrt(self._reading.noise) * voiced[:, None, None]
+        share = (place - lower[:, 0])[:, None]
+        low, high = (
+            np.take_along_axis(levels, np.broadcast_to(at, (*levels.shape[:2], at.shape[-1])), -1)
+            for at in (lower, lower + 1)
+        )
+        found: NDArray[np.float64] = (low + share * (high - low)) * (share <= 1.0)
+        return found
 
     def _sing(self) -> None:
         f0_hz = np.where(self._gain > 0, self._f0_hz, np.float32(0))
@@ -102,11 +118,14 @@ class VoiceSynth:
         self._played[...] = played.reshape(self._played.shape)
         self._oscillators.render(np.repeat(f0_hz, self._channels), self._played, self._sung)
 
-    def _breathe(self, magnitudes: F32) -> None:
-        spectrum = magnitudes * (self._phases[self._hops % NOISE_FRAMES] * np.float32(self._noise_scale))
+    def _breathe(self, magnitudes: NDArray[np.float64] | None) -> None:
         self._hops += 1
-        frames = np.fft.irfft(spectrum).astype(np.float32) * self._window
-        frames[..., : self._tail.shape[-1]] += self._tail
+        self._sung += self._tail.reshape(self._sung.shape)
+        if magnitudes is None:
+            self._tail[...] = 0
+            return
+        spectrum = magnitudes.astype(np.float32) * self._phases[self._hops % NOISE_FRAMES]
+        frames = np.fft.irfft(spectrum) * self._window
         self._sung += frames[..., : self._hop].reshape(self._sung.shape)
         self._tail[...] = frames[..., self._hop :]
 

@@ -18,11 +18,14 @@ from rtsep.rt.live.status import Status
 class Session:
     looks = 0
     control = types.SimpleNamespace(parameters=())
+    memories = ()
     def __init__(self, **settings): pass
     def start(self): pass
     def stop(self): pass
     def status(self):
         return Status(state="running", samplerate=48000, frames=48000 * self.looks, stems=("residual",))
+    def snapshot(self):
+        return self.status().as_dict()
     def wait(self, timeout=None):
         self.looks += 1
         if self.looks == 2000:

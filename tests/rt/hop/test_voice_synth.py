@@ -161,7 +161,7 @@ def test_entries_exits_and_glides_do_not_click() -> None:
     reading = PartialReading(1, 1, preset.framing)
     most = 0.0
     for hz in (100.0, 110.0, 220.0, 440.0):
-        reading.read(0, spectrum[0], hz)
+        reading.read(spectrum, np.array([hz]))
         level = np.sqrt(reading.power[0, 0])
         most = max(most, float(np.sum(level * (2 * np.pi * hz * np.arange(1, 81) / 48000 + 1 / 720))))
     steps = np.abs(np.diff(sound))
@@ -184,7 +184,7 @@ def test_reads_partials_and_what_is_between_them() -> None:
     reading, noise = PartialReading(1, 1, preset.framing), []
     for _ in range(20):
         frame = (sines + 0.01 * rng.standard_normal(len(t))) * window
-        reading.read(0, np.fft.rfft(frame)[None].astype(np.complex64), 300.0)
+        reading.read(np.fft.rfft(frame)[None, None].astype(np.complex64), np.array([300.0]))
         noise.append(reading.noise[0, 0, 5:30].copy())
     np.testing.assert_allclose(np.sqrt(reading.power[0, 0, :3]), [0.2, 0.1, 0.2 / 3], rtol=0.08)
     variance = np.mean(noise) * window.sum() ** 2 / (4 * np.square(window).sum())
