@@ -100,11 +100,11 @@ class WebKeeper:
             now = time.monotonic()
             self._deaths.append(now)
             if len(self._deaths) == MAX_DEATHS and now - self._deaths[0] < DEATHS_WITHIN_S:
-                self._process = None
                 self._news.append(
                     f"the web page has failed {MAX_DEATHS} times, last with code {process.returncode} "
                     f"{self._last_words()}; the sound goes on"
                 )
+                self._process = None
                 return
             self._news.append(f"the web page's process ended with code {process.returncode}; started again")
             self._process = self._spawn()

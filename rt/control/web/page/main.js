@@ -1,13 +1,12 @@
 // The page: what the server says goes into the desk, what the desk shows is drawn by the screen's own clock.
 
 import { Desk } from "./desk.js";
-import { byId } from "./dom.js";
+import { byId, say, write } from "./dom.js";
 import { Facts } from "./facts.js";
 import { Ribbon } from "./ribbon.js";
 import { Scenes } from "./scenes.js";
-import { buildStrips } from "./strips.js";
-import { say, write } from "./dom.js";
 import { bindKeys, bindTabs } from "./keys.js";
+import { buildStrips, showSilent } from "./strips.js";
 import { Wire } from "./wire.js";
 
 const LOST_MS = 700; // a moment without a connection is not worth a banner
@@ -95,7 +94,10 @@ function frame(now) {
   const seconds = Math.min(0.25, (now - before) / 1000);
   before = now;
   if (strips) {
-    if (changed) strips.all.forEach((strip) => strip.update());
+    if (changed) {
+      strips.all.forEach((strip) => strip.update());
+      showSilent(strips.stems, desk);
+    }
     changed = strips.all.some((strip) => strip.sliders.some(([name, slider]) => slider.value !== desk.value(name)));
     strips.all.forEach((strip) => strip.meter.frame(now, seconds));
   }

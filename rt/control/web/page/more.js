@@ -6,7 +6,7 @@ import { Slider } from "./slider.js";
 
 export function openMore(title, names, desk) {
   const sheet = byId("more");
-  const rows = names.map((name) => row(name, desk));
+  const rows = names.map((name) => row(name, name.startsWith(`${title}.`) ? name.slice(title.length + 1) : name, desk));
   const close = h("button", { class: "big", onclick: () => sheet.close() }, "Close");
   sheet.replaceChildren(h("h2", {}, title), h("div", { class: "rows" }, ...rows.map((r) => r.element)), close);
   const update = () => rows.forEach((r) => r.update());
@@ -17,20 +17,21 @@ export function openMore(title, names, desk) {
   sheet.showModal();
 }
 
-function row(name, desk) {
+function row(name, short, desk) {
+  const words = short.replace(/^to-(\d+)$/, "to output $1");
   const parameter = desk.parameter(name);
   if (parameter.unit === "on/off") {
-    const button = h("button", { class: "switch", role: "switch", "data-parameter": name, onclick: () => desk.set(name, desk.value(name) ? 0 : 1) }, name);
+    const button = h("button", { class: "switch", role: "switch", "data-parameter": name, onclick: () => desk.set(name, desk.value(name) ? 0 : 1) }, words);
     return {
       element: button,
       update: () => {
         button.setAttribute("aria-checked", String(Boolean(desk.value(name))));
-        write(button, `${name}: ${shown(parameter, desk.value(name))}`);
+        write(button, `${words}: ${shown(parameter, desk.value(name))}`);
       },
     };
   }
   const slider = new Slider(parameter, name, { vertical: false }, (value) => desk.set(name, value));
   const text = h("output", { "aria-hidden": "true" });
-  slider.onshow = (value) => write(text, `${name}: ${shown(parameter, value)}`);
+  slider.onshow = (value) => write(text, `${words}: ${shown(parameter, value)}`);
   return { element: h("div", { class: "small" }, text, slider.element), update: () => slider.update(desk.value(name)) };
 }

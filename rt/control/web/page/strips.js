@@ -28,7 +28,8 @@ export class Strip {
     this.pitch = h("span", { class: "pitch", "aria-hidden": "true" });
     this.clip = h("button", { class: "clip", "aria-pressed": "false", "aria-label": `${title} clip, clear`, onclick: () => this.clear() }, "clip");
     const switches = parts.switches.filter(([name]) => desk.has(name)).map((one) => this.button(...one));
-    const more = h("button", { class: "more", "aria-label": `More of ${title}`, onclick: () => openMore(title, parts.rest, desk) }, "\u2026");
+    this.routes = parts.rest.filter((name) => /\.to-\d+$/.test(name));
+    const more = this.more = h("button", { class: "more", "aria-label": `More of ${title}`, onclick: () => openMore(title, parts.rest, desk) }, "\u2026");
     this.element = h("article", { class: `strip ${kind}`, role: "group", "aria-label": title, "data-strip": title },
       h("header", {}, key ? h("kbd", { "aria-hidden": "true" }, key) : "", h("b", {}, title), this.pitch),
       h("div", { class: "over" }, this.clip, this.meter.number),
@@ -82,7 +83,19 @@ export class Strip {
 
   update() {
     for (const [name, slider] of this.sliders) slider.update(this.desk.value(name));
+    const outputs = this.routes.filter((name) => this.desk.value(name)).map((name) => name.split("-").at(-1));
+    if (this.routes.length) write(this.more, `\u2192 ${outputs.length > 4 ? `${outputs.length} outputs` : outputs.join(", ") || "nowhere"} \u2026`);
     for (const [name, button] of this.buttons) button.setAttribute("aria-pressed", String(Boolean(this.desk.value(name))));
+  }
+}
+
+// Strips that nobody hears step back: muted, or others are on solo.
+export function showSilent(stems, desk) {
+  const on = (strip, what) => Boolean(desk.value(`${strip.title}.${what}`));
+  const solo = stems.some((strip) => on(strip, "solo"));
+  for (const strip of stems) {
+    const heard = !on(strip, "mute") && (!solo || on(strip, "solo") || on(strip, "solo-safe"));
+    strip.element.classList.toggle("silent", !heard);
   }
 }
 

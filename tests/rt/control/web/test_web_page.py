@@ -54,11 +54,12 @@ def test_a_finger_moves_a_fader_from_where_it_stands(shown: tuple[WebDesk, WebKe
     for step in range(1, 6):
         page.mouse.move(x, y + 100 + 8 * step)
     page.mouse.up()
-    until(lambda: -30.0 < desk.engine_has("voice-1.gain") < -3.0)
-    moved = desk.engine_has("voice-1.gain")
+    fader = page.locator("[data-parameter='voice-1.gain']")
+    moved = float(fader.get_attribute("aria-valuenow"))
+    assert -30.0 < moved < -3.0
+    assert fader.get_attribute("aria-valuetext") == f"\u2212{-moved:.1f} dB"
+    until(lambda: desk.engine_has("voice-1.gain") == moved)
     assert cap(page, "voice-1.gain")[1] == pytest.approx(y + 40, abs=8)  # as far as the hand
-    text = page.locator("[data-parameter='voice-1.gain']").get_attribute("aria-valuetext")
-    assert text == f"\u2212{-moved:.1f} dB"
     page.mouse.move(x, y)
     page.mouse.down()
     page.mouse.move(x, y + 2000)
@@ -75,6 +76,8 @@ def test_keys_alone_mix(shown: tuple[WebDesk, WebKeeper, Any]) -> None:
     until(lambda: desk.engine_has("voice-2.mute") == 1.0)
     mute = page.locator("[data-strip='voice-2'] .mute")
     until(lambda: mute.get_attribute("aria-pressed") == "true")
+    strip = page.locator("[data-strip='voice-2']")
+    until(lambda: "silent" in strip.get_attribute("class"))
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Shift+ArrowDown")
     until(lambda: desk.engine_has("voice-2.gain") == -1.1)
@@ -166,6 +169,7 @@ def test_everything_else_is_in_a_sheet(shown: tuple[WebDesk, WebKeeper, Any]) ->
     assert seen == {p.name for p in desk.parameters}
     default = {p.name: p.default for p in desk.parameters}["voice-1.to-3"]
     until(lambda: desk.engine_has("voice-1.to-3") == 1.0 - default)
+    until(lambda: page.locator("[data-strip='voice-1'] .more").inner_text() == "\u2192 1, 3 \u2026")
 
 
 def test_a_server_that_dies_comes_back_to_the_page(shown: tuple[WebDesk, WebKeeper, Any]) -> None:

@@ -194,7 +194,7 @@ def test_a_thousand_commands_a_second_are_cut(away: Served) -> None:
             session.ws_connect(away.url + "/api/live") as live,
         ):
             started, told = time.monotonic(), []
-            for number in range(2000):
+            for number in range(1000):
                 await live.send_json({"type": "set", "name": "voice-1.gain", "value": -(number % 50)})
             await live.send_json({"type": "set", "name": "voice-2.gain", "value": -1, "id": "last"})
             while True:
@@ -210,7 +210,7 @@ def test_a_thousand_commands_a_second_are_cut(away: Served) -> None:
     after = away.counts()
     cut = after["refused_rate"] - before.get("refused_rate", 0)
     done = after["commands"] - before.get("commands", 0)
-    assert cut + done == 2001
+    assert cut + done == 1001
     assert done <= BURST + REQUESTS_PER_S * seconds + 1
     assert away.desk.engine_has("voice-2.gain") == 0.0  # over the limit: not looked at
     assert after.get("errors", 0) == 0
@@ -225,8 +225,7 @@ def test_a_thousand_commands_a_second_are_cut(away: Served) -> None:
 
     codes = asyncio.run(hammer())
     assert set(codes) == {200, 429}
-    time.sleep(1.2)  # the bucket fills again
-    assert away.ask(headers=bearer)[0] == 200
+    until(lambda: away.ask(headers=bearer)[0] == 200)  # the bucket fills again
     away.desk.control.update({p.name: p.default for p in away.desk.parameters})
     away.desk.reader.poll()
 
