@@ -30,7 +30,7 @@ def draw_pitches(table: Path, picture: Path, title: str) -> None:
     semitones[1:][np.abs(np.diff(semitones, axis=0)) > 1.0] = np.nan
     seconds = float(times_s[-1]) if len(times_s) else 1.0
     figure = Figure(
-        figsize=(min(MOST_WIDTH, max(LEAST_WIDTH, WIDTH_PER_S * seconds)), 5), layout="constrained"
+        figsize=(min(MOST_WIDTH, max(LEAST_WIDTH, WIDTH_PER_S * seconds)), 6), layout="constrained"
     )
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
@@ -39,7 +39,7 @@ def draw_pitches(table: Path, picture: Path, title: str) -> None:
     sung = semitones[np.isfinite(semitones)]
     low, high = (int(sung.min()) - 2, int(sung.max()) + 3) if sung.size else (47, 73)
     ticks = [n for n in range(low, high + 1) if "#" not in NOTES[n % 12]]
-    axes.set_yticks(ticks, [f"{NOTES[n % 12]}{n // 12 - 1}" for n in ticks])
+    axes.set_yticks(ticks, [f"{NOTES[n % 12]}{n // 12 - 1}" for n in ticks], fontsize="small")
     axes.set_ylim(low, high)
     axes.set_xlim(0, seconds)
     axes.set_xlabel("time in s")

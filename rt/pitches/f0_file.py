@@ -32,7 +32,7 @@ class F0File:
 
     def __init__(self, path: Path, stems: tuple[str, ...], *, growing: bool = False) -> None:
         self._path = path
-        self._growing = growing
+        self._growing, self._empty = growing, True
         self._file: FileIO
         try:
             self._part, self._file = (path, create(path)) if growing else create_part(path)
@@ -51,6 +51,7 @@ class F0File:
         Raises:
             RtsepError: the disk does not take it.
         """
+        self._empty = False
         if hop.time_s < 0:
             return
         row = f"{hop.time_s:.9f}," + ",".join("0" if f <= 0 else f"{f:.5f}" for f in hop.followed_hz) + "\n"
@@ -79,6 +80,9 @@ class F0File:
     def finish(self) -> None:
         """See `PitchSink.finish`."""
         if self._file.closed:
+            return
+        if self._empty:
+            self.discard()
             return
         self.flush()
         self._file.close()

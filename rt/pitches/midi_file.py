@@ -30,7 +30,7 @@ class MidiFile:
 
     def __init__(self, path: Path, stems: tuple[str, ...]) -> None:
         self._mido: Any = require_mido()
-        self._path, self._stems = path, stems
+        self._path, self._stems, self._empty = path, stems, True
         self._channels = VoiceChannels(len(stems), dated_back=True)
         self._dated: list[list[tuple[float, int, int, Any]]] = [[] for _ in stems]
         for channel in range(len(stems)):
@@ -43,6 +43,7 @@ class MidiFile:
 
     def add(self, hop: PitchHop) -> None:
         """See `PitchSink.add`."""
+        self._empty = False
         for dated in self._channels.add(hop):
             self._keep(*dated)
 
@@ -50,7 +51,8 @@ class MidiFile:
         """See `PitchSink.finish`."""
         for dated in self._channels.end():
             self._keep(*dated)
-        self.save()
+        if not self._empty:
+            self.save()
 
     def discard(self) -> None:
         """See `PitchSink.discard`: nothing has been written yet."""

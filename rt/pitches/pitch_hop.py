@@ -36,7 +36,11 @@ class PitchSink(Protocol):
         ...
 
     def finish(self) -> None:
-        """The input has ended: what is written is whole. Raises RtsepError where it cannot be."""
+        """The input has ended: what is written is whole, and nothing is where no hop came.
+
+        Raises:
+            RtsepError: the file cannot be completed.
+        """
         ...
 
     def discard(self) -> None:

@@ -1,6 +1,7 @@
 """Where the pitches of a file or a pipe go: what the options name, opened, finished or left as it was."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
@@ -33,7 +34,8 @@ def is_midi_file(text: str) -> bool:
 class PitchOutputs:
     """What `--f0-out` and `--midi-out` name, in the way of a separator; entered, it is the separator to use.
 
-    Leaving the `with` block finishes all files, whatever happened, so that what was decided is there.
+    Leaving the `with` block finishes all files, whatever happened, so that what was decided is there; where
+    nothing was, older files stay.
 
     Args:
         separator: fresh, or reset.
@@ -77,5 +79,6 @@ class PitchOutputs:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for sink in self._sinks:
-            sink.finish()
+        with ExitStack() as stack:  # one that cannot be finished keeps none from it
+            for sink in self._sinks:
+                stack.callback(sink.finish)

@@ -14,7 +14,7 @@ import soundfile
 from helpers.cli_helpers import Result, read_stems, run_command
 
 from rtsep.rt.archive.done_record import WORK, read_record
-from rtsep.rt.archive.job import Job, run_job
+from rtsep.rt.archive.job import Job, Outcome, run_job
 from rtsep.rt.archive.recordings import find_recordings
 from rtsep.rt.audio.test_signals import synthetic_choir
 from rtsep.rt.python_process import environment, module_command
@@ -42,7 +42,7 @@ def report(root: Path) -> dict[str, Any]:
 
 
 def test_a_tree_with_everything(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """Stems as of the root command, pictures, links and copies once, other files counted, failures told; the
+    """Stems as of the root command, links and copies once, other files counted, failures told; the
     second run leaves all that is done, a changed recording and a damaged stem are done again."""
     source = tmp_path / "in"
     sing(source / "a.wav", 1)
@@ -53,7 +53,7 @@ def test_a_tree_with_everything(tmp_path: Path, capfd: pytest.CaptureFixture[str
     (source / "gone.wav").symlink_to(source / "nowhere.wav")
     (source / "bad.wav").write_bytes(b"RIFF nonsense")
     (source / "notes.txt").write_text("no sound")
-    result = batch(capfd, tmp_path, "--pitches")
+    result = batch(capfd, tmp_path)
     assert result.code == 5
     told = [line for line in result.err.splitlines() if line.startswith("rtsep: failed: ")]
     assert [line.split(": ")[2] for line in told] == ["bad.wav", "gone.wav"]
@@ -73,8 +73,6 @@ def test_a_tree_with_everything(tmp_path: Path, capfd: pytest.CaptureFixture[str
     assert set(alone) == set(found) == {"voice-1", "voice-2", "residual"}
     for name in alone:
         np.testing.assert_array_equal(alone[name], found[name])
-    assert (tmp_path / "out" / "sub" / "b" / "pitches.png").read_bytes().startswith(b"\x89PNG")
-    assert (tmp_path / "out" / "sub" / "b" / "pitches.csv").read_text().startswith("time_s,voice-1_hz")
     assert not (tmp_path / "out" / WORK).exists()
 
     (source / "bad.wav").unlink()
@@ -84,11 +82,11 @@ def test_a_tree_with_everything(tmp_path: Path, capfd: pytest.CaptureFixture[str
     with (tmp_path / "out" / "sub" / "b" / "voice-1.wav").open("r+b") as stem:
         stem.truncate(100)
     (tmp_path / "out" / "a" / "my notes.txt").write_text("mine")
-    assert batch(capfd, tmp_path, "--pitches").code == 0
+    assert batch(capfd, tmp_path).code == 0
     assert states(tmp_path) == {"a.wav": "done", "sub/b.flac": "done", "sub/link.wav": "duplicate"}
     assert (tmp_path / "out" / "a" / "my notes.txt").read_text() == "mine"
     before = (tmp_path / "out" / "a" / "voice-1.wav").stat().st_mtime_ns
-    result = batch(capfd, tmp_path, "--pitches", "--json")
+    result = batch(capfd, tmp_path, "--json")
     assert set(states(tmp_path).values()) == {"done before", "duplicate"}
     assert json.loads(result.out) == report(tmp_path)
     assert (tmp_path / "out" / "a" / "voice-1.wav").stat().st_mtime_ns == before
@@ -97,8 +95,8 @@ def test_a_tree_with_everything(tmp_path: Path, capfd: pytest.CaptureFixture[str
 def test_other_settings_are_done_again_and_foreign_files_stay(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    sing(tmp_path / "in" / "a.wav", 1)
-    sing(tmp_path / "in" / "b.wav", 2)
+    for name in ("a.wav", "b.wav"):
+        sing(tmp_path / "in" / name, ord(name[0]))
     assert batch(capfd, tmp_path).code == 0
     (tmp_path / "out" / "b" / "done.json").unlink()  # as if somebody had made the folder
     stem = (tmp_path / "out" / "b" / "voice-1.wav").read_bytes()
@@ -171,9 +169,11 @@ def test_a_process_that_is_killed_costs_one_recording(
         return process
 
     monkeypatch.setattr("rtsep.rt.archive.job.subprocess.Popen", kill_b)
-    result = batch(capfd, tmp_path)
+    result = batch(capfd, tmp_path, "--pitches")
     assert result.code == 5
     assert states(tmp_path) == {"a.wav": "done", "b.wav": "failed"}
+    assert (tmp_path / "out" / "a" / "pitches.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "out" / "a" / "pitches.csv").read_text().startswith("time_s,voice-1_hz")
     assert "b.wav: its process was ended by SIGKILL; it may have run out of memory" in result.err
 
 
@@ -214,23 +214,35 @@ def test_names_that_differ_by_the_suffix(tmp_path: Path) -> None:
     assert found.others == 1
 
 
-def test_a_cluster_of_two(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """Two Dask workers in processes of their own."""
+def test_a_cluster_of_two(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two Dask workers in processes of their own; one that dies costs its recording, which is told."""
     distributed = pytest.importorskip("distributed")
-    for name in ("a", "b", "c"):
-        sing(tmp_path / "in" / f"{name}.wav", ord(name))
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
-    ) as cluster:
+    for name in ("a", "b", "kill"):
+        sing(tmp_path / "in" / f"{name}.wav", ord(name[0]))
+    monkeypatch.setattr("rtsep.rt.archive.batch.run_job", die_with_kill)
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        client.run_on_scheduler(lambda dask_scheduler: setattr(dask_scheduler, "allowed_failures", 0))
         address = cluster.scheduler_address.replace("tcp://", "dask://")
         words = ("batch", tmp_path / "in", "--output", tmp_path / "out", *OPTIONS, "--cluster", address)
         result = run_command(capfd, *words)
-        assert (result.code, result.err) == (0, "")
-        assert "2 workers at tcp://" in result.out
-        assert set(states(tmp_path).values()) == {"done"}
-    run_command(capfd, "--input", tmp_path / "in" / "c.wav", "--output", tmp_path / "alone", *OPTIONS)
-    for name, stem in read_stems(tmp_path / "alone").items():
-        np.testing.assert_array_equal(stem, read_stems(tmp_path / "out" / "c")[name])
+    assert result.code == 5
+    assert states(tmp_path) == {"a.wav": "done", "b.wav": "done", "kill.wav": "failed"}
+    assert "2 workers at tcp://" in result.out
+    assert "rtsep: failed: kill.wav: its worker was lost: KilledWorker" in result.err
+    assert set(read_stems(tmp_path / "out" / "b")) == {"voice-1", "voice-2", "residual"}
+
+
+def die_with_kill(job: Job) -> Outcome:
+    if job.recording.endswith("kill.wav"):
+        os._exit(9)
+    return run_job(job)
 
 
 def test_a_job_ends_when_its_room_is_gone(tmp_path: Path) -> None:

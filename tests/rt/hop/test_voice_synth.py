@@ -8,7 +8,7 @@ import pytest
 from helpers.sung import cents, sing, vibrato
 from numpy.typing import NDArray
 
-from rtsep.kernels.errors import ModelRefused
+from rtsep.kernels.errors import GpuMissing, ModelRefused
 from rtsep.kernels.windows import analysis_window
 from rtsep.models.choir.given_pitches import F0Track
 from rtsep.rt.audio.test_signals import synthetic_choir
@@ -125,6 +125,26 @@ def test_any_blocks_and_any_pause(channels: int) -> None:
 def sizes() -> Iterator[int]:
     while True:
         yield from (1, 480, 1023, 0, 64, 2500)
+
+
+def test_a_skipped_hop_fades_and_comes_back() -> None:
+    sound = synthetic_choir(RATE, 0.6, voices=2)
+    separator = load(latency_ms=5)
+    stems = np.zeros((3, separator.hop, 1), np.float32)
+    loudest = []
+    for index, start in enumerate(range(0, len(sound) - separator.hop, separator.hop)):
+        hop = np.ascontiguousarray(sound[start : start + separator.hop])
+        (separator.skip_hop if 60 <= index < 80 else separator.process_hop)(hop, stems)
+        loudest.append(np.abs(stems[:2]).max())
+    assert min(loudest[40:60]) > 0.02
+    assert loudest[60] > 0.02
+    assert max(loudest[70:80]) < 1e-3
+    assert max(loudest[85:]) > 0.02
+
+
+def test_a_gpu_leaves_it_to_the_processor() -> None:
+    with pytest.raises(GpuMissing, match="does not render synth"):
+        load(backend="cuda")
 
 
 def test_a_wrong_state_changes_nothing() -> None:

@@ -92,10 +92,12 @@ def voiced(frames: int) -> np.ndarray:
     )
 
 
-def test_on_time_it_is_the_separator() -> None:
-    loop, mixture = build(Block.create()), voiced(BLOCK * 120)
+@pytest.mark.parametrize("render", ["masks", "synth"])
+def test_on_time_it_is_the_separator(render: str) -> None:
+    loop = build(Block.create(), settings=dataclasses.replace(SETTINGS, render=render))
+    mixture = voiced(BLOCK * 120)
     played = play(loop, mixture, {})
-    separator = Separator.load(voices=VOICES, f0=SETTINGS.f0)
+    separator = Separator.load(voices=VOICES, f0=SETTINGS.f0, render=render)
     np.testing.assert_array_equal(played.T, separator.process(mixture)[:, :, 0])
     assert np.abs(played[:, 0]).max() > 0.05  # there are voices to speak of
 

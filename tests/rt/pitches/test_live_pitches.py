@@ -130,6 +130,18 @@ def test_refused(tmp_path: Path) -> None:
     pitches.stop()
 
 
+def test_a_writer_that_dies_is_told_once(tmp_path: Path) -> None:
+    pitches = LivePitches(("voice-1",), str(tmp_path / "f0.csv"), None)
+    pitches.begin(make_memory(64, 1), 64)
+    assert pitches.take_fault() == ""
+    assert pitches._process is not None
+    pitches._process.kill()
+    pitches._process.wait()
+    assert "not written any more: code -9; the sound goes on" in pitches.take_fault()
+    assert pitches.take_fault() == ""
+    pitches.stop()
+
+
 @pytest.mark.jack
 def test_notes_and_rows_of_a_session(jack_server: JackServer, tmp_path: Path) -> None:
     """A choir is played into a session: rows date its chord changes to where they are in the take, and notes

@@ -143,6 +143,18 @@ def test_refused(
     assert {p.name for p in tmp_path.iterdir()} == {"choir.wav"}
 
 
+def test_a_run_that_cannot_begin_leaves_older_files(
+    choir_wav: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    names = ("f.csv", "n.mid")
+    for name in names:
+        (tmp_path / name).write_text("mine")
+    out = ("--f0-out", tmp_path / "f.csv", "--midi-out", tmp_path / "n.mid", "--output", choir_wav)
+    assert run_command(capfd, "--input", choir_wav, *out).code == 2
+    assert [(tmp_path / name).read_text() for name in names] == ["mine", "mine"]
+    assert {p.name for p in tmp_path.iterdir()} == {"choir.wav", *names}
+
+
 def test_an_input_that_breaks_off_keeps_its_rows(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     write_audio(tmp_path / "a.flac", RATE, 3.0)
     data = (tmp_path / "a.flac").read_bytes()
