@@ -11,7 +11,8 @@ SYSTEM_PACKAGES := python3-venv python3-dev g++ libportaudio2 jackd2 lv2-dev
 # Pinned, and installed before the rest: asked for exactly this version, pip takes a CPU build that it finds
 # locally (PIP_FIND_LINKS, PIP_EXTRA_INDEX_URL); of a range it would take the gigabytes of a CUDA build.
 TORCH := torch==2.13.0
-# Tests of real time need a core of their own: those with an audio server run alone, after the others.
+# Tests of real time need a core of their own: those with an audio server run alone, after the others. Each process
+# gets one stretch of the others, so that what a module prepares is prepared once, and takes over at the end.
 TEST_PROCESSES := 2
 # the package is built again when any of these changes
 BUILD_INPUTS := pyproject.toml CMakeLists.txt $(wildcard kernels/src/* rt/embed/*pp rt/embed/*.h)
@@ -23,7 +24,7 @@ demo: .venv/.installed
 	$(BIN)/python -P -m rtsep.bench.demo
 
 test: .venv/.installed-test
-	$(BIN)/python -m pytest -n $(TEST_PROCESSES) -m "not jack"
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal -m "not jack"
 	$(BIN)/python -m pytest -m jack
 
 lint: .venv/.installed-test

@@ -57,7 +57,7 @@ def test_no_torn_snapshot_beside_a_busy_writer() -> None:
     try:
         seen: list[float] = []
         deadline = time.monotonic() + 30
-        while len(seen) < 20_000 and time.monotonic() < deadline:
+        while len(seen) < 2_000 and time.monotonic() < deadline:
             if reader.poll(values):
                 assert values[0] == values.min() == values.max()
                 seen.append(values[0])

@@ -203,6 +203,8 @@ def test_scores_may_have_no_hypothesis_but_not_none_at_all() -> None:
     require_like(own, own, "tracker")
     with pytest.raises(ValueError, match="NaN or Inf"):
         require_like(own, {"a.score": np.full(2, -np.inf, np.float32)}, "tracker")
+    with pytest.raises(ValueError, match="NaN or Inf"):
+        require_like(own, {"a.score": np.array([0.0, np.inf], np.float32)}, "tracker")
 
 
 def test_a_batch_takes_all_of_a_state_or_nothing() -> None:

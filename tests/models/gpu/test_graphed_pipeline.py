@@ -14,6 +14,7 @@ from rtsep.models.build import build_model
 from rtsep.models.gpu import cuda_graph
 from rtsep.models.gpu.build_program import build_program
 from rtsep.rt.fallback import load_or_fall_back, take_over
+from rtsep.rt.gpu import start_check
 from rtsep.rt.hop.presets import Preset
 
 F32 = NDArray[np.float32]
@@ -33,6 +34,13 @@ def graphed(hop: EagerHop) -> Separator:
 
 def engine() -> Separator:
     return Separator.load("choir", voices=VOICES, samplerate=RATE, latency_ms=11)
+
+
+@pytest.fixture(autouse=True)
+def _short_check(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """The check at the start is asked about in tests of its own, and costs a second of each of the others."""
+    if request.function is not test_another_computation_is_not_used:
+        monkeypatch.setattr(start_check, "CHECK_HOPS", 20)
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +99,7 @@ def test_a_lost_gpu_is_a_hop_of_mixture_and_then_the_processor(song: F32) -> Non
     # the processor's tracker begins anew: it finds the same voices again, 40 dB below full scale apart
     assert 1e-4 < max(apart) < 0.5
     assert max(apart[-10:]) < 0.01
-    assert hop_runner.steps == 200 + lost_at
+    assert hop_runner.steps == start_check.CHECK_HOPS + lost_at
 
 
 def test_a_gpu_lost_between_hops(song: F32) -> None:

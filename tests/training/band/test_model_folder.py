@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.stem_databases import STEMS, sound, vocals_database, whole_database
+from helpers.weights_only import without_onnx
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.registry import find_model
@@ -93,7 +94,8 @@ def test_training_goes_on_from_a_model(trained: Path) -> None:
         load_model(BandNet(("vocals", "piano")), find_model(str(trained / "model")))
 
 
-def test_the_mean_with_the_start_lies_half_way(trained: Path) -> None:
+def test_the_mean_with_the_start_lies_half_way(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    without_onnx(monkeypatch)
     arguments = [
         "--data", trained / "whole", "--data", trained / "vocals", "--out", trained / "on",
         "--config", trained / "config.toml", "--start", trained / "model", "--model", trained / "mean",

@@ -36,7 +36,7 @@ def test_as_hard_as_real_quartets(tmp_path: Path) -> None:
     banks = tuple(DATA / "voices" / name for name in ("erithacus", "kawaiineko"))
     materials = load_materials(banks, DATA / "scores" / "bach_chorales.json", DATA / "irs", tmp_path)
     config = ChoirConfig(
-        voices=(0, 0, 0, 1), tutti_item=1.0, silent_item=0.0, entries_item=0.0, samplerate=16000
+        item_s=12.0, voices=(0, 0, 0, 1), tutti_item=1.0, silent_item=0.0, entries_item=0.0, samplerate=16000
     )
     rendered = ideal_mask_db([render_item(config, materials, 1, index).stems for index in range(6)])
     real = ideal_mask_db([read_mixture(m) for m in find_mixtures(DATA / "csd_nino_dios", "same")])

@@ -18,7 +18,8 @@ from rtsep.models.networks.source_filter_net import SourceFilterNet
 from rtsep.rt.hop.presets import Preset
 from rtsep.training.band.task import BandConfig, BandTask
 from rtsep.training.baselines import unet_task
-from rtsep.training.choir.adapt.rehearsal import SHORTEST_S, Rehearsal
+from rtsep.training.choir.adapt import judge
+from rtsep.training.choir.adapt.rehearsal import Rehearsal
 from rtsep.training.choir.adapt.task import AdaptTask
 from rtsep.training.choir.levels import recipes as level_recipes
 from rtsep.training.choir.levels.mixtures import MixtureAugment
@@ -33,6 +34,7 @@ from rtsep.training.measures.protocol import SAMPLERATE
 
 LATENCY_MS = 43  # the longest hop: least work
 ITEMS = 4
+REHEARSAL_S = 24  # shorter than a user's may be, and just long enough to have something to judge by
 
 
 @pytest.fixture(scope="module")
@@ -63,9 +65,9 @@ def unet(choirs: Path, monkeypatch: pytest.MonkeyPatch) -> Task:
 
 def adaptation(choirs: Path, monkeypatch: pytest.MonkeyPatch) -> Task:
     items = [ChoirFolder(choirs)[index] for index in range(ITEMS)]
-    whole = -(-round(SHORTEST_S) // 24)
-    stems = np.concatenate([item.stems for item in items] * (whole + 1), axis=1)[:, : 44 * SAMPLERATE]
-    labels_hz = np.concatenate([item.f0_hz for item in items] * (whole + 1), axis=1)[:, : 44 * 200]
+    monkeypatch.setattr(judge, "REMIXES", 1)  # of which each is judged hop by hop
+    stems = np.concatenate([item.stems for item in items], axis=1)[:, : REHEARSAL_S * SAMPLERATE]
+    labels_hz = np.concatenate([item.f0_hz for item in items], axis=1)[:, : REHEARSAL_S * 200]
     labels_hz = labels_hz.astype(np.float64)
     pitches_hz = hop_pitches(labels_hz, stems.shape[1], LATENCY_MS).astype(np.float32)
     assert len(pitches_hz) == stems.shape[1] // Preset(SAMPLERATE, LATENCY_MS).hop

@@ -13,6 +13,7 @@ import torch
 from click.testing import CliRunner
 from helpers.model_folder import write_model
 from helpers.tiny_band import write_band
+from helpers.weights_only import without_onnx
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -264,6 +265,7 @@ def test_the_model_names_what_it_was_made_from_whatever_the_files_are_by_then(
         return net, BETTER
 
     monkeypatch.setattr(adapt_cli, "adapt", replaced)
+    without_onnx(monkeypatch)
     code, errors = run(mine, "--model", parent, "--out", tmp_path / "ours")
     assert code == 0, errors
     made = find_model(str(tmp_path / "ours")).card
