@@ -72,6 +72,10 @@ def command(
     if pitches:
         _require_matplotlib()
     folder, output = folder.absolute(), Path(os.path.expanduser(output)).absolute()
+    if output.resolve() == folder.resolve():
+        raise RtsepError(
+            f"--output {output} is the archive itself", "give a folder of its own, inside it or not"
+        )
     archive = find_recordings(folder, output)
     if not archive.recordings:
         raise RtsepError(f"{folder} has no recordings among {archive.others} files", "give another folder")

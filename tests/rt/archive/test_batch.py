@@ -204,6 +204,8 @@ def test_a_folder_without_recordings(tmp_path: Path, capfd: pytest.CaptureFixtur
     (tmp_path / "in").mkdir()
     assert "has no recordings among 0 files" in batch(capfd, tmp_path).err
     assert run_command(capfd, "batch", tmp_path / "no", "--output", tmp_path / "out").code == 2
+    itself = run_command(capfd, "batch", tmp_path / "in", "--output", tmp_path / "in")
+    assert "is the archive itself" in itself.err
 
 
 def test_names_that_differ_by_the_suffix(tmp_path: Path) -> None:

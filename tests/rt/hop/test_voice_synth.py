@@ -128,16 +128,24 @@ def sizes() -> Iterator[int]:
 
 
 def test_a_skipped_hop_fades_and_comes_back() -> None:
+    """As who leaves does, from what was sung and not from what the masks had."""
     sound = synthetic_choir(RATE, 0.6, voices=2)
-    separator = load(latency_ms=5)
-    stems = np.zeros((3, separator.hop, 1), np.float32)
-    loudest = []
-    for index, start in enumerate(range(0, len(sound) - separator.hop, separator.hop)):
-        hop = np.ascontiguousarray(sound[start : start + separator.hop])
-        (separator.skip_hop if 60 <= index < 80 else separator.process_hop)(hop, stems)
+    separators = [load(latency_ms=5, render=render) for render in ("synth", "masks")]
+    hop = separators[0].hop
+    stems, masked = (np.zeros((3, hop, 1), np.float32) for _ in separators)
+    loudest, before = [], np.zeros((2, 1), np.float32)
+    for index, start in enumerate(range(0, len(sound) - hop, hop)):
+        block = np.ascontiguousarray(sound[start : start + hop])
+        for separator, out in zip(separators, (stems, masked), strict=True):
+            (separator.skip_hop if 60 <= index < 80 else separator.process_hop)(block, out)
         loudest.append(np.abs(stems[:2]).max())
-    assert min(loudest[40:60]) > 0.02
-    assert loudest[60] > 0.02
+        if index == 60:
+            assert np.abs(stems[:2] - masked[:2]).max() > 0.01
+            steps = np.abs(np.diff(stems[:2, :, 0], prepend=before))
+            assert steps[:, 0].max() < 3 * steps[:, 1:20].max()
+            np.testing.assert_array_equal(stems[2], masked[2])
+        before = stems[:2, -1]
+    assert min(loudest[40:61]) > 0.02
     assert max(loudest[70:80]) < 1e-3
     assert max(loudest[85:]) > 0.02
 
