@@ -51,6 +51,7 @@ class Batch:
         pitches: see `Job`.
         workers: who runs jobs.
         on_entry: called with every recording that is settled.
+        on_look: called a few times a second.
     """
 
     def __init__(
@@ -64,10 +65,11 @@ class Batch:
         pitches: bool,
         workers: Workers,
         on_entry: Callable[[Recording, Entry], None],
+        on_look: Callable[[], None],
     ) -> None:
         self._archive, self._output, self._room = archive, output, room
         self._settings, self._options, self._pitches = settings, options, pitches
-        self._workers, self._on_entry = workers, on_entry
+        self._workers, self._on_entry, self._on_look = workers, on_entry, on_look
         self.entries = {r: Entry(str(r.name), str(r.folder)) for r in archive.recordings}
         self._first: dict[str, Recording] = {}  # of every content
         self._running: dict[Future[Outcome], tuple[Recording, Path]] = {}
@@ -95,6 +97,7 @@ class Batch:
                     finished, _ = wait(self._running, LOOK_S, FIRST_COMPLETED) if self._running else ((), ())
                 for future in finished:
                     self._settle(future)
+                self._on_look()
         except Stopped as stopped:
             return stopped
         return None

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from rtsep.rt.archive.workers import cluster_workers, local_workers
 from rtsep.rt.audio.part_file import place
 from rtsep.rt.cli.command_group import SectionOption
 from rtsep.rt.cli.main import root
-from rtsep.rt.cli.messages import EXIT_BROKEN_PIPE, Messages
+from rtsep.rt.cli.messages import EXIT_BROKEN_PIPE, Messages, has_room, printable
 from rtsep.rt.stop import Stopped, StopSignals
 
 EXIT_FAILURES = 5
@@ -105,6 +106,7 @@ def command(
             pitches=pitches,
             workers=workers,
             on_entry=screen.settled,
+            on_look=screen.draw,
         )
         early: Stopped | RtsepError | None
         try:
@@ -185,17 +187,29 @@ class _Screen:
                 TimeRemainingColumn(),
                 TextColumn("{task.fields[last]}", markup=False),
             )
-            self._bar = Progress(*columns, console=Console(markup=False), transient=True)
+            # drawn by `draw`, where a terminal that is held or gone can be met
+            self._bar = Progress(*columns, console=Console(markup=False), transient=True, auto_refresh=False)
             size = sum(max(1, r.size_bytes) for r in recordings)
             self._task = self._bar.add_task("", total=size, done=0, all=self._all, last="")
 
     def __enter__(self) -> None:
         if self._bar is not None:
-            self._bar.start()
+            self._try(self._bar.start)
 
     def __exit__(self, *exc: object) -> None:
         if self._bar is not None:
-            self._bar.stop()
+            self._try(self._bar.stop)
+
+    def draw(self) -> None:
+        """Brings the bar up to date, where the terminal has room for it."""
+        if self._bar is not None and has_room(sys.stdout):
+            self._try(self._bar.refresh)
+
+    def _try(self, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except (OSError, ValueError):
+            self._bar = None
 
     def settled(self, recording: Recording, entry: Entry) -> None:
         """A recording is."""
@@ -203,7 +217,7 @@ class _Screen:
         words = f"{entry.state}: {entry.input}"
         if self._bar is not None:
             size = max(1, recording.size_bytes)
-            self._bar.update(self._task, advance=size, done=self._count, last=words)
+            self._bar.update(self._task, advance=size, done=self._count, last=printable(words))
             return
         if entry.state == DONE:
             words += f" ({entry.report['duration_s']:.0f} s in {entry.report['elapsed_s']:.0f} s)"
