@@ -64,6 +64,8 @@ class PitchFeed:
 
     def write(self, hop_index: int, voices: VoiceReport) -> None:
         """The pitches of a hop that has been separated; hops count from 0 where sound began (anew)."""
+        if voices.f0_hz.size != self._values.shape[1]:  # of another model than the ring was made for
+            return
         end_s = (hop_index + 1) * self._hop_s
         if self._next < 0 or hop_index < self._next:  # the first, or sound began anew: the clock says when
             now_s = time.monotonic()

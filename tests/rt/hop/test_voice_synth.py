@@ -122,6 +122,13 @@ def test_any_blocks_and_any_pause(channels: int) -> None:
     np.testing.assert_array_equal(first.process(sound), at_once)
 
 
+def test_each_channel_is_as_loud_as_in_the_mixture() -> None:
+    left = synthetic_choir(RATE, 1.0, voices=2)
+    sound = np.concatenate([left, 0.25 * left], axis=1)
+    sung = whole(load(channels=2), sound)[:2, 4000:]
+    np.testing.assert_allclose(np.std(sung[..., 1], axis=1) / np.std(sung[..., 0], axis=1), 0.25, atol=0.02)
+
+
 def sizes() -> Iterator[int]:
     while True:
         yield from (1, 480, 1023, 0, 64, 2500)

@@ -52,6 +52,8 @@ def test_ring_carries_every_hop() -> None:
     assert [float(h.f0_hz[0]) for h in hops] == [300 + hop for hop in range(300)]
     assert hops[7].followed_hz.tolist() == [307, 200]
     assert hops[7].level_db.tolist() == [-20, -30]
+    feed.write(300, VoiceReport.silent(("voice-1",)))
+    assert reader.read() == []
     assert PitchFeed.of(make_memory(BLOCK_BYTES, 0).memory, BLOCK_BYTES, HOP_S, DELAY_S) is None
 
 
