@@ -55,10 +55,9 @@ class WebKeeper:
         for needed in ("aiohttp", "segno"):
             if importlib.util.find_spec(needed) is None:
                 raise RtsepError(f"--web needs {needed}", "pip install 'rtsep[stage]'")
-        host = address[0]
         self._memories = memories
         self._socket = listen(address)
-        self.port: int = self._socket.getsockname()[1]
+        host, self.port = self._socket.getsockname()[:2]  # what a name has led to
         self.token = make_token(host)
         self.url = page_url(host, self.port, self.token)
         self.notes = [f"mixer page on {self.url}"]

@@ -2,7 +2,7 @@
 
 const RATE_HZ = 30;
 const SEND_MS = 1000 / 30; // moves of a finger in between become one
-const SILENT_MS = 4000; // the server says something every second
+const SILENT_MS = 3000; // the server says something every second
 const RETRY_MS = [250, 500, 1000, 2000, 3000];
 const ANSWER_MS = 8000;
 

@@ -16,6 +16,7 @@ from helpers.web_desk import WebDesk, own_runtime_folder, until
 
 from rtsep.rt.control.web.door import CONNECTIONS_OF_ONE, Door
 from rtsep.rt.control.web.guard import LARGEST_BODY
+from rtsep.rt.control.web.listening import is_loopback, listen
 from rtsep.rt.control.web.rate_limit import BURST, REMEMBERED, REQUESTS_PER_S, Bucket, Buckets
 from rtsep.rt.control.web.web_keeper import WebKeeper
 
@@ -100,6 +101,8 @@ def test_the_network_needs_the_token(away: Served) -> None:
 
 def test_this_machine_needs_none(home: Served) -> None:
     assert (home.keeper.token, home.keeper.qr, home.ask()[0]) == ("", [], 200)
+    with listen(("localhost", 0)) as listening:
+        assert is_loopback(listening.getsockname()[0])  # by name too
 
 
 @pytest.mark.parametrize(
