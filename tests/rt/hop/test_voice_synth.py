@@ -241,7 +241,7 @@ def test_noise_comes_back_as_loud_as_it_was() -> None:
     assert 20 * np.log10(np.std(found) / 0.05) == pytest.approx(0, abs=2)
 
 
-@pytest.mark.parametrize("model", ["choir", "choir-comb", "choir-fixed", "choir-levels"])
+@pytest.mark.parametrize("model", ["choir-fixed", "choir-levels"])
 def test_every_choir_can(model: str) -> None:
     sound = synthetic_choir(RATE, 0.6, voices=2)
     stems = whole(load(model=model, latency_ms=11), sound)
