@@ -7,6 +7,7 @@ from rtsep.kernels.errors import RtsepError
 from rtsep.rt.control.command_model import CommandModel
 from rtsep.rt.control.web.watcher import Watcher
 
+ASKS = "list"  # an action that only tells is no event
 LONGEST_WORDS = 500  # characters of a marker, of a scene's name
 
 
@@ -36,5 +37,6 @@ async def act(watcher: Watcher, action: str, words: object) -> Any:
     if not isinstance(words, str) or len(words) > LONGEST_WORDS:
         raise RtsepError(f"words that are no text of up to {LONGEST_WORDS} characters", "send a short text")
     answer = await asyncio.to_thread(watcher.model.do, action, words)
-    watcher.events.add("action", f"{action} {words}".strip())
+    if words.strip() != ASKS:
+        watcher.events.add("action", f"{action} {words}".strip())
     return answer

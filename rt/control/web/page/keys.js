@@ -27,7 +27,7 @@ export function bindTabs() {
 export function bindKeys(desk, facts, strips) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.altKey || event.metaKey || event.repeat || !strips() || byId("more").open) return;
-    if (event.target instanceof HTMLInputElement) return;
+    if (event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement) return;
     const key = event.key.toLowerCase();
     if (/^[0-9]$/.test(key)) {
       const strip = key === "0" ? strips().output : strips().stems[Number(key) - 1];

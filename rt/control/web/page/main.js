@@ -40,7 +40,7 @@ wire.addEventListener("live", ({ detail }) => {
     const news = detail.events.filter((event) => event.number > lastEvent || event.number < lastEvent - 400);
     facts.events(news);
     lastEvent = detail.events.at(-1).number;
-    if (news.some((event) => event.kind === "action" && event.text.startsWith("scene"))) scenes.learn();
+    if (news.some((event) => event.kind === "action" && /^scene (store|delete)/.test(event.text))) scenes.learn();
   }
 });
 

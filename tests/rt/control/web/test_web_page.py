@@ -156,6 +156,35 @@ def test_takes_and_markers(shown: tuple[WebDesk, WebKeeper, Any]) -> None:
     desk.publish()
 
 
+def test_scenes_where_the_session_has_them(shown: tuple[WebDesk, WebKeeper, Any]) -> None:
+    desk, _, page = shown
+    scenes = ["verse 2"]
+    done: list[str] = []
+
+    def scene(words: str) -> str | None:
+        verb, _, rest = words.partition(" ")
+        if verb == "list":
+            return "\n".join(scenes)
+        done.append(words)
+        if verb == "store":
+            scenes.append(rest)
+        return None
+
+    assert page.locator("#scenes").is_hidden()
+    desk.actions["scene"] = scene
+    until(lambda: page.locator("#scene-list button").all_inner_texts() == ["verse 2"])
+    page.fill("#scene-name", "coda")
+    page.click("#scene-store")
+    until(lambda: page.locator("#scene-list button").all_inner_texts() == ["verse 2", "coda"])
+    page.get_by_role("button", name="Recall scene verse 2").click()
+    page.select_option("#scene-fade", "3")
+    page.get_by_role("button", name="Recall scene coda").click()
+    until(lambda: done == ["store coda", "recall verse 2", "recall coda 3"])
+    events = page.locator("#events")
+    until(lambda: "scene recall coda 3" in events.inner_text())
+    assert "scene list" not in events.inner_text()
+
+
 def test_everything_else_is_in_a_sheet(shown: tuple[WebDesk, WebKeeper, Any]) -> None:
     desk, _, page = shown
     names = "all => all.map(element => element.dataset.parameter)"
