@@ -2,7 +2,8 @@
 
 import json
 
-from rtsep.kernels.errors import DeviceRefused
+from rtsep.kernels.errors import DeviceRefused, RtsepError
+from rtsep.rt.control.midi.ports import MidiSystems
 from rtsep.rt.drivers.devices import list_devices
 from rtsep.rt.drivers.driver_calls import call_driver
 from rtsep.rt.drivers.jack_options import DEFAULT_NAME
@@ -22,6 +23,7 @@ def device_lines(as_json: bool) -> list[str]:
         return [
             "no audio devices: connect one, or start a JACK server; files and pipes work without",
             *port_lines(),
+            *midi_lines(),
         ]
     width = max(len(device.name) for device in devices)
     lines = [f"{'index':>5}  {'name':<{width}}  {'in':>3} {'out':>3}  {'rate':>6}  driver"]
@@ -35,7 +37,7 @@ def device_lines(as_json: bool) -> list[str]:
             f"{device.index:>5}  {device.name:<{width}}  {device.inputs:>3} {device.outputs:>3}  "
             f"{device.samplerate:>6.0f}  {device.host_api}" + (f"  ({', '.join(used)})" if used else "")
         )
-    return lines + port_lines()
+    return lines + port_lines() + midi_lines()
 
 
 def port_lines() -> list[str]:
@@ -50,3 +52,16 @@ def port_lines() -> list[str]:
         way = "from" if port.is_output else "to"
         lines.append(f"{way:>6}  {port.name}" + ("  (physical)" if port.is_physical else ""))
     return lines
+
+
+def midi_lines() -> list[str]:
+    """What `--midi` can name; nothing where there is none, or nothing to ask with."""
+    try:
+        systems = MidiSystems()
+    except RtsepError:  # the extra is not installed
+        return []
+    try:
+        names = systems.names()
+    finally:
+        systems.close()
+    return ["", "MIDI ports for --midi:", *(f"{'from':>6}  {name}" for name in names)] if names else []

@@ -12,9 +12,10 @@ from rtsep.rt.cli.input_kind import MIC, Source, file_hint
 from rtsep.rt.cli.live_screen import View, choose_view, counters_text, json_end
 from rtsep.rt.cli.messages import EXIT_USER, Messages
 from rtsep.rt.cli.run_offline import RunOptions, given_pitches, jack_options
-from rtsep.rt.cli.session_actions import session_actions, session_name
+from rtsep.rt.cli.session_actions import midi_map, session_actions, session_name
 from rtsep.rt.control.command_model import CommandModel
 from rtsep.rt.control.commands import BLOCK_BYTES
+from rtsep.rt.control.midi.map_file import MapRefused
 from rtsep.rt.control.surfaces import Surfaces
 from rtsep.rt.live.status import Status
 from rtsep.rt.pitches.live_pitches import LivePitches
@@ -67,6 +68,11 @@ def run_live(source: Source, options: RunOptions) -> int:
                     view.update(session.status())
         except Stopped as stopped:
             code, why = stopped.exit_code, str(stopped)
+        except MapRefused as refused:
+            *others, last = refused.faults
+            for fault in others:
+                Messages(sys.stderr).offer(f"rtsep: error: {fault}")
+            raise RtsepError(last, refused.remedy) from None
         finally:
             session.stop()
             if pitches is not None:
@@ -87,7 +93,8 @@ def run_live(source: Source, options: RunOptions) -> int:
 
 def _surfaces(session: Session, options: RunOptions) -> Surfaces:
     model = CommandModel(session.control, session_actions(session), session.snapshot)
-    return Surfaces(model, session_name(options.name), options.osc, options.web, session.memories)
+    midi = None if options.midi is None else (options.midi, midi_map(options.midi, options.midi_map))
+    return Surfaces(model, session_name(options.name), options.osc, options.web, session.memories, midi)
 
 
 def _pitches(options: RunOptions) -> LivePitches | None:

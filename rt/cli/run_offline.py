@@ -56,6 +56,8 @@ class RunOptions:
     input_mix: str | None
     yes_feedback: bool
     osc: str | None
+    midi: str | None
+    midi_map: str | None
     web: str | None
     name: str | None
     record: str | None
@@ -84,6 +86,8 @@ def check_conflicts(source: Source, options: RunOptions) -> None:
         "--route": options.route,
         "--input-mix": options.input_mix,
         "--osc": options.osc,
+        "--midi": options.midi,
+        "--midi-map": options.midi_map,
         "--web": options.web,
         "--name": options.name,
         "--yes-feedback": "" if options.yes_feedback else None,
@@ -115,6 +119,8 @@ def check_conflicts(source: Source, options: RunOptions) -> None:
             )
     if options.record is None and options.pre_roll:
         raise RtsepError("--pre-roll is for --record", "add --record FOLDER, or leave it out")
+    if options.midi_map is not None and options.midi is None:
+        raise RtsepError(f"--midi-map {options.midi_map} is for --midi", "add --midi NAME, or leave it out")
     if options.raw is not None and source.kind is not Kind.PIPE:
         raise RtsepError(
             f"--raw {options.raw} describes standard input and --input is {source.text}",

@@ -3,9 +3,12 @@
 import os
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from rtsep.kernels.errors import RtsepError
+from rtsep.rt.audio.part_file import output_file
+from rtsep.rt.drivers.wire_file import state_folder
 from rtsep.rt.session import Session
 
 
@@ -37,3 +40,15 @@ def session_name(asked: str | None) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}", asked):
         raise RtsepError(f"--name {asked!r} is no name", "use up to 40 letters, digits, dots and dashes")
     return asked
+
+
+def midi_map(port: str, asked: str | None) -> Path:
+    """The map of a controller: as asked for, or the one that is remembered for the name it is called by.
+
+    Raises:
+        RtsepError: something that cannot be a file.
+    """
+    if asked is not None:
+        return output_file("--midi-map", asked)
+    name = re.sub(r"[^A-Za-z0-9]+", "-", port).strip("-").lower() or "controller"
+    return state_folder() / f"midi-{name}.toml"

@@ -40,6 +40,7 @@ class CommandModel:
         status: Callable[[], dict[str, Any]],
     ) -> None:
         self._control, self._actions, self.status = control, actions, status
+        self._offered: dict[str, Callable[[str], Any]] = {}
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -89,7 +90,11 @@ class CommandModel:
     @property
     def actions(self) -> tuple[str, ...]:
         """Names of what `do` can do."""
-        return tuple(self._actions)
+        return (*self._actions, *self._offered)
+
+    def offer(self, action: str, run: Callable[[str], Any]) -> None:
+        """One thing more that can be done, as `actions` of the constructor."""
+        self._offered[action] = run
 
     def steer(self, name: str, words: Sequence[str], *, relative: bool = False) -> Any:
         """What a line of a shell means: `voice-1.gain -6` sets, `voice-1.gain` asks, `mark verse` does.
@@ -111,12 +116,12 @@ class CommandModel:
         Raises:
             RtsepError: no such action, or what it refuses.
         """
-        if action not in self._actions:
+        if action not in self.actions:
             raise RtsepError(
-                f"there is no command {action!r}", f"choose {' or '.join(self._actions) or 'none'}"
+                f"there is no command {action!r}", f"choose {' or '.join(self.actions) or 'none'}"
             )
         try:
-            return self._actions[action](words)
+            return self._offered[action](words) if action in self._offered else self._actions[action](words)
         except RtsepError:
             raise
         except Exception as error:  # a full disk, an engine that is gone: who steers hears of it and goes on

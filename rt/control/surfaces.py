@@ -2,11 +2,13 @@
 
 import contextlib
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.control.command_model import CommandModel
+from rtsep.rt.control.midi.midi_server import MidiServer
 from rtsep.rt.control.osc_server import OscServer, parse_address
 from rtsep.rt.control.socket_server import SocketServer
 from rtsep.rt.control.web.listening import parse_web_address
@@ -22,6 +24,7 @@ class Surfaces:
         name: of the session, for `rtsep control`.
         osc: `[HOST:]PORT`, or None for no OSC.
         web: `[HOST:]PORT` of the mixer page, or None for no page.
+        midi: part of the name of a MIDI controller's port and its map, or None for no MIDI.
         memories: the session's status and parameters, for the page's process.
 
     Attributes:
@@ -40,19 +43,33 @@ class Surfaces:
         osc: str | None = None,
         web: str | None = None,
         memories: Sequence[SharedMemory] = (),
+        midi: tuple[str, Path] | None = None,
     ) -> None:
-        self._model, self._name, self._osc = model, name, osc
+        self._model, self._name, self._osc, self._midi = model, name, osc, midi
         self._web, self._memories = web, memories
         self._stack = contextlib.ExitStack()
         self.notes: list[str] = []
         self.osc: OscServer | None = None
         self.web: WebKeeper | None = None
+        self.midi: MidiServer | None = None
 
     def __enter__(self) -> Self:
+        try:
+            self._open()
+        except BaseException:
+            self._stack.close()  # what is open already, where the next cannot be
+            raise
+        return self
+
+    def _open(self) -> None:
         if self._osc is not None:
             server = OscServer(self._model, parse_address(self._osc, "--osc"))
             self.osc = self._stack.enter_context(server)
             self.notes.append(f"OSC on {server.address[0]}:{server.address[1]}")
+        if self._midi is not None:
+            self.midi = self._stack.enter_context(MidiServer(self._model, *self._midi))
+            self.notes += self.midi.notes
+        self._model.offer("midi", _no_midi if self.midi is None else self.midi.do)
         try:
             self._stack.enter_context(SocketServer(self._model, self._name))
         except RtsepError as error:
@@ -61,13 +78,16 @@ class Surfaces:
             keeper = WebKeeper(parse_web_address(self._web), self._name, self._memories)
             self.web = self._stack.enter_context(keeper)
             self.notes += keeper.notes
-        return self
 
     def take_news(self) -> list[str]:
         """What has happened to the surfaces since the last time."""
-        return [] if self.web is None else self.web.take_news()
+        return [news for way in (self.midi, self.web) if way is not None for news in way.take_news()]
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.close()
+
+
+def _no_midi(words: str) -> str:
+    raise RtsepError("this session listens to no MIDI controller", "start it with --midi NAME")
