@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from pathlib import Path
 from typing import Self
 
 from rtsep.kernels.errors import RtsepError
@@ -12,7 +13,7 @@ from rtsep.rt.cli.input_kind import MIC, Source, file_hint
 from rtsep.rt.cli.live_screen import View, choose_view, counters_text, json_end
 from rtsep.rt.cli.messages import EXIT_USER, Messages
 from rtsep.rt.cli.run_offline import RunOptions, given_pitches, jack_options
-from rtsep.rt.cli.session_actions import midi_map, session_actions, session_name
+from rtsep.rt.cli.session_actions import session_actions, session_name
 from rtsep.rt.control.command_model import CommandModel
 from rtsep.rt.control.commands import BLOCK_BYTES
 from rtsep.rt.control.midi.map_file import MapRefused
@@ -31,6 +32,7 @@ def run_live(source: Source, options: RunOptions) -> int:
     Raises:
         RtsepError: a device, rate or folder that cannot be had, or a fault that ended the run.
     """
+    midi = midi_controller(options.midi, options.midi_map)
     pitches = _pitches(options)
     session = _session(source, options, 0 if pitches is None else pitches.voices)
     with StopSignals() as signals, RecordSignal(session) as record_signal:
@@ -51,7 +53,7 @@ def run_live(source: Source, options: RunOptions) -> int:
             return stopped.exit_code
         code, why, view = 0, "", choose_view(quiet=options.quiet, as_json=options.as_json)
         try:
-            with view, _surfaces(session, options) as surfaces:
+            with view, _surfaces(session, options, midi) as surfaces:
                 for note in surfaces.notes:
                     Messages(sys.stderr).offer(f"rtsep: note: {note}")
                 for line in surfaces.web.qr if surfaces.web is not None and sys.stderr.isatty() else ():
@@ -91,9 +93,8 @@ def run_live(source: Source, options: RunOptions) -> int:
     return code
 
 
-def _surfaces(session: Session, options: RunOptions) -> Surfaces:
+def _surfaces(session: Session, options: RunOptions, midi: tuple[str, Path] | None) -> Surfaces:
     model = CommandModel(session.control, session_actions(session), session.snapshot)
-    midi = None if options.midi is None else (options.midi, midi_map(options.midi, options.midi_map))
     return Surfaces(model, session_name(options.name), options.osc, options.web, session.memories, midi)
 
 

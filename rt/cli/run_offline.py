@@ -12,13 +12,7 @@ from rtsep.rt.audio.disk_errors import reason, remedy
 from rtsep.rt.audio.files import STDIN, FileSource
 from rtsep.rt.audio.levels import FLOOR_DB, QUIET_PEAK_DBFS
 from rtsep.rt.audio.piped_sound import PipedFile, RawSource, open_sound
-from rtsep.rt.audio.pipes import (
-    STDOUT,
-    RawFormat,
-    ReaderLeftError,
-    StdoutSink,
-    refuse_terminal,
-)
+from rtsep.rt.audio.pipes import STDOUT, RawFormat, ReaderLeftError, StdoutSink, refuse_terminal
 from rtsep.rt.audio.stem_folder import FolderSink
 from rtsep.rt.cli.input_kind import PIPE, Kind, Source
 from rtsep.rt.cli.messages import EXIT_BROKEN_PIPE, Messages
@@ -119,8 +113,6 @@ def check_conflicts(source: Source, options: RunOptions) -> None:
             )
     if options.record is None and options.pre_roll:
         raise RtsepError("--pre-roll is for --record", "add --record FOLDER, or leave it out")
-    if options.midi_map is not None and options.midi is None:
-        raise RtsepError(f"--midi-map {options.midi_map} is for --midi", "add --midi NAME, or leave it out")
     if options.raw is not None and source.kind is not Kind.PIPE:
         raise RtsepError(
             f"--raw {options.raw} describes standard input and --input is {source.text}",

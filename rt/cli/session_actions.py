@@ -42,13 +42,17 @@ def session_name(asked: str | None) -> str:
     return asked
 
 
-def midi_map(port: str, asked: str | None) -> Path:
-    """The map of a controller: as asked for, or the one that is remembered for the name it is called by.
+def midi_controller(port: str | None, asked: str | None) -> tuple[str, Path] | None:
+    """A controller and its map: as asked for, or the one that is remembered for the name it is called by.
 
     Raises:
-        RtsepError: something that cannot be a file.
+        RtsepError: a map that cannot be a file, or one without a controller.
     """
+    if port is None:
+        if asked is not None:
+            raise RtsepError(f"--midi-map {asked} is for --midi", "add --midi NAME, or leave it out")
+        return None
     if asked is not None:
-        return output_file("--midi-map", asked)
+        return port, output_file("--midi-map", asked)
     name = re.sub(r"[^A-Za-z0-9]+", "-", port).strip("-").lower() or "controller"
-    return state_folder() / f"midi-{name}.toml"
+    return port, state_folder() / f"midi-{name}.toml"

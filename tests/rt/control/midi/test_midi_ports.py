@@ -18,7 +18,7 @@ from helpers.web_desk import WebDesk, own_runtime_folder, until
 from rtsep.bench.jack_rig import JackServer
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.cli.list_devices import midi_lines
-from rtsep.rt.cli.session_actions import midi_map
+from rtsep.rt.cli.session_actions import midi_controller
 from rtsep.rt.control.midi import midi_server, ports
 from rtsep.rt.control.midi.midi_server import MidiServer
 from rtsep.rt.control.socket_server import running_sessions
@@ -249,9 +249,12 @@ def test_what_is_not_installed_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_
 
 def test_a_map_of_its_own_for_every_controller(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    assert midi_map("X-Touch: 2", None) == tmp_path / "rtsep" / "midi-x-touch-2.toml"
-    assert midi_map("../..", None) == tmp_path / "rtsep" / "midi-controller.toml"
-    assert midi_map("nano", str(tmp_path / "a.toml")) == tmp_path / "a.toml"
+    assert midi_controller("X-Touch: 2", None) == ("X-Touch: 2", tmp_path / "rtsep" / "midi-x-touch-2.toml")
+    assert midi_controller("../..", None) == ("../..", tmp_path / "rtsep" / "midi-controller.toml")
+    assert midi_controller("nano", str(tmp_path / "a.toml")) == ("nano", tmp_path / "a.toml")
     with pytest.raises(RtsepError, match="--midi-map"):
-        midi_map("nano", str(tmp_path / "none" / "a.toml"))
+        midi_controller("nano", str(tmp_path / "none" / "a.toml"))
+    with pytest.raises(RtsepError, match="--midi-map a is for --midi; add --midi NAME"):
+        midi_controller(None, "a")
+    assert midi_controller(None, None) is None
     assert json.dumps(os.listdir(tmp_path)) == "[]"
