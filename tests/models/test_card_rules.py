@@ -53,6 +53,7 @@ def twice(folder: Path) -> None:
         (changed(latency_presets_ms=[]), r"latency_presets_ms is \[\], not one or more"),
         (changed(latency_presets_ms=[0, 11]), "1..10000 ms"),
         (changed(latency_presets_ms=[11, 11]), "ascending"),
+        (changed(latency_presets_ms=[21, 11]), "ascending"),
         (changed(latency_presets_ms=[11, 10**12]), "1..10000 ms"),
         (changed(samplerate_hz=[48000, 8000]), "lowest and the highest"),
         (changed(samplerate_hz=[0, 8000]), "lowest and the highest"),
@@ -105,6 +106,14 @@ def twice(folder: Path) -> None:
         (
             with_networks({"architecture": "source-filter", "config": {"voices": "4"}}),
             "voices is '4', outside 1..4",
+        ),
+        (
+            with_networks({"architecture": "source-filter", "config": {"voices": 5}}),
+            "voices is 5, outside 1..4",
+        ),
+        (
+            with_networks({"architecture": "source-filter", "config": {"hidden": 0}}),
+            "hidden is 0, outside 1..4096",
         ),
         (raw(b"\xff\xfe{"), "byte 0 is no UTF-8"),
         (raw(b"{"), "cannot be read"),

@@ -39,8 +39,20 @@ def check_threads(compiler: str) -> None:
         run("setarch", "--addr-no-randomize", program)
 
 
+def check_jack(compiler: str) -> None:
+    """jack.cpp against races: the client and the keeper of its connections, in a graph without a server."""
+    program = BUILD / "jack-thread"
+    sources = (*THREADS, "jack_client.cpp", "jack_library.cpp", "jack_wires.cpp")
+    run(
+        compiler, "-std=c++17", "-O1", "-g", "-pthread", f"-I{SOURCES}", "-fsanitize=thread",
+        Path(__file__).with_name("jack.cpp"), *(SOURCES / name for name in sources), "-ldl", "-o", program,
+    )  # fmt: skip
+    run("setarch", "--addr-no-randomize", program)
+
+
 if __name__ == "__main__":
     BUILD.mkdir(parents=True, exist_ok=True)
     cxx = os.environ.get("CXX", "g++")
     check_threads(cxx)
+    check_jack(cxx)
     print("sanitizers: nothing found")
