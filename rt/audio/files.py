@@ -9,11 +9,11 @@ import soundfile
 from numpy.typing import NDArray
 
 from rtsep.kernels.errors import InputRefused, RtsepError
+from rtsep.rt.audio.containers.file_window import FileWindow
+from rtsep.rt.audio.containers.ogg_links import link_starts
+from rtsep.rt.audio.containers.wav_header import UNKNOWN, shown_whole
+from rtsep.rt.audio.containers.wav_links import wav_starts
 from rtsep.rt.audio.disk_errors import reason
-from rtsep.rt.audio.file_window import FileWindow
-from rtsep.rt.audio.ogg_links import link_starts
-from rtsep.rt.audio.wav_header import UNKNOWN, shown_whole
-from rtsep.rt.audio.wav_links import wav_starts
 from rtsep.rt.hop.channels import MAX_CHANNELS
 from rtsep.rt.hop.presets import MAX_SAMPLERATE, MIN_SAMPLERATE
 

@@ -10,10 +10,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from rtsep.kernels.errors import InputRefused
-from rtsep.rt.audio.descriptors import READ_BYTES, read_some
-from rtsep.rt.audio.files import STDIN, FileSource, check_format, open_for_reading, pick_channels
-from rtsep.rt.audio.pipes import RawFormat
-from rtsep.rt.audio.wav_header import (
+from rtsep.rt.audio.containers.wav_header import (
     CHUNK_BYTES,
     STAND_IN_BYTES,
     HeaderError,
@@ -21,7 +18,10 @@ from rtsep.rt.audio.wav_header import (
     is_chunk,
     read_header,
 )
-from rtsep.rt.audio.wav_links import KIND_BYTES, begins_wav
+from rtsep.rt.audio.containers.wav_links import KIND_BYTES, begins_wav
+from rtsep.rt.audio.descriptors import READ_BYTES, read_some
+from rtsep.rt.audio.files import STDIN, FileSource, check_format, open_for_reading, pick_channels
+from rtsep.rt.audio.pipes import RawFormat
 
 STDIN_NAME = "standard input"
 

@@ -11,11 +11,11 @@ from helpers.bad_inputs import wav_header
 from helpers.cli_helpers import read_stems, run_command, two_tones
 
 from rtsep.kernels.errors import RtsepError
-from rtsep.rt.audio.file_window import FileWindow
+from rtsep.rt.audio.containers.file_window import FileWindow
+from rtsep.rt.audio.containers.ogg_links import link_starts
+from rtsep.rt.audio.containers.wav_header import shown_whole
+from rtsep.rt.audio.containers.wav_links import wav_starts
 from rtsep.rt.audio.files import FileSource
-from rtsep.rt.audio.ogg_links import link_starts
-from rtsep.rt.audio.wav_header import shown_whole
-from rtsep.rt.audio.wav_links import wav_starts
 
 SOUND = (two_tones()[:, 0] * 32767).astype("<i2")
 TITLES = b"LIST" + struct.pack("<I", 11) + b"INFOtitles." + b"\0"

@@ -6,7 +6,7 @@ libsndfile reads the first of them.
 import os
 import struct
 
-from rtsep.rt.audio.wav_header import CHUNK_BYTES, RIFF_MAGICS, UNKNOWN, is_chunk
+from rtsep.rt.audio.containers.wav_header import CHUNK_BYTES, RIFF_MAGICS, UNKNOWN, is_chunk
 
 KIND_BYTES = 4  # `WAVE`, behind the length of the whole
 

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rtsep.rt.audio.file_window import FileWindow
+from rtsep.rt.audio.containers.file_window import FileWindow
 
 WRAP_BYTES = 2**32  # RIFF counts bytes in 32 bits
 UNKNOWN = 0xFFFFFFFF  # what programs write that do not know the length
