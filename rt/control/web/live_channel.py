@@ -180,6 +180,8 @@ class LiveChannel:
         """What has changed since the last one; empty where nothing has."""
         values, status = self._watcher.model.values(), self._watcher.status()
         status["session_answers"] = self._watcher.answers
+        refused = (count for kind, count in self._counts.items() if kind.startswith("refused_"))
+        status["web_refused"] = sum(refused)
         frame: dict[str, Any] = {}
         changed = {name: value for name, value in values.items() if self._sent_values.get(name) != value}
         news = {

@@ -91,6 +91,7 @@ export class Facts {
       ["engine restarts", number(s.engine_restarts ?? 0), s.engine_restarts],
       ["device losses", number(s.device_losses), s.device_losses],
       ["holes in the take", number(s.record_holes ?? 0), s.record_holes],
+      ["web requests refused", number(s.web_refused ?? 0), s.web_refused],
       ["hop time", `${percent(s.hop_time_p50)}, p99 ${percent(s.hop_time_p99)}, most ${percent(s.hop_time_max)} of a hop`, s.hop_time_max > 1],
       ["processor", `${percent(s.cpu_load)} of a core, ${s.scheduling || ""}`],
       ["device", `${s.input_device || "-"} \u2192 ${s.output_device || "-"}, block ${s.blocksize}`],

@@ -165,6 +165,7 @@ def test_a_page_hears_what_changes(served: tuple[WebDesk, WebKeeper]) -> None:
         assert (await next_of(socket, "answer"))["id"] == 3
         await socket.send_json({"type": "do", "action": "mark", "words": "bridge", "id": 4})
         assert (await next_of(socket, "answer")) == {"type": "answer", "id": 4, "answer": None}
+        refused_before = first["status"]["web_refused"]
         for wrong, words in (
             ("[]", "no object"),
             ("{", "no JSON"),
@@ -176,6 +177,9 @@ def test_a_page_hears_what_changes(served: tuple[WebDesk, WebKeeper]) -> None:
         ):
             await socket.send_str(wrong)
             assert words in (await next_of(socket, "error"))["problem"]
+        while (refused := (await next_of(socket, "live")).get("status", {}).get("web_refused", 0)) == 0:
+            pass
+        assert refused > refused_before  # the other pages are told too
 
     live(keeper, talk)
     assert desk.done == ["bridge"]
