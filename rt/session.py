@@ -14,9 +14,10 @@ from rtsep.models.choir.given_pitches import F0Track
 from rtsep.rt.control.commands import BLOCK_BYTES, Control, lay_out
 from rtsep.rt.control.desk_layout import DeskLayout
 from rtsep.rt.control.parameters import mixer_parameters
+from rtsep.rt.control.scenes import Scenes
 from rtsep.rt.drivers.devices import DEFAULT_INPUT, DeviceSpec
 from rtsep.rt.drivers.jack_options import JackOptions
-from rtsep.rt.live.engine_start import await_running
+from rtsep.rt.live.engine_start import await_running, note_death
 from rtsep.rt.live.settings import Driver, LiveSettings, jack_settings
 from rtsep.rt.live.status import Status
 from rtsep.rt.live.take_info import take_info, take_plan
@@ -123,6 +124,7 @@ class Session:
         self._takes: TakeKeeper | None = None
         self._commands: SharedMemory | None = None
         self._control: Control | None = None
+        self._scenes: Scenes | None = None
         self._engine: subprocess.Popen[str] | None = None
         self._log: IO[bytes] | None = None
         self._last = Status()
@@ -158,6 +160,7 @@ class Session:
             await_running(self._engine, self._status_block, self._log_tail)
             layout = DeskLayout.from_dict(self._status_block.peek()["desk"])
             self._control = Control(self._commands, mixer_parameters(layout))
+            self._scenes = Scenes(self._control)
             if self._takes is not None:
                 status = self.status()
                 plan = take_plan(status, self._takes.channels, self._record_format)
@@ -209,7 +212,7 @@ class Session:
             values |= self._status_block.read() if seen else self._status_block.peek()
         if self._takes is not None and self._status_block is not None:
             self._takes.add_to(values)
-        self._note_death(self._engine, values, "engine", "state", ("stopped", "failed"))
+        note_death(self._engine, values, self._log_tail)
         return {key: values[key] for key in self._last.as_dict()} | {"levels": values.get("levels", {})}
 
     @property
@@ -218,22 +221,6 @@ class Session:
         if self._status_block is None or self._commands is None:
             raise RtsepError("a session has shared memory while it runs", "call start() first")
         return self._status_block.shared, self._commands
-
-    def _note_death(
-        self,
-        process: subprocess.Popen[str] | None,
-        values: dict[str, Any],
-        name: str,
-        key: str,
-        ends: tuple[str, ...],
-    ) -> None:
-        """A process that has gone without saying so has failed."""
-        if process is not None and process.poll() is not None and values[key] not in ends:
-            words = " ".join(self._log_tail().strip().splitlines()[-1:])
-            values[key] = "failed"
-            values["last_error"] = (
-                f"the {name} ended with code {process.returncode} {words}; start the session again"
-            )
 
     @property
     def control(self) -> Control:
@@ -245,6 +232,17 @@ class Session:
         if self._control is None:
             raise RtsepError("the parameters of a session are known once it runs", "call start() first")
         return self._control
+
+    @property
+    def scenes(self) -> Scenes:
+        """Values of all parameters under a name: `session.scenes.recall("verse", 2.0)`. After `start`.
+
+        Raises:
+            RtsepError: not started yet.
+        """
+        if self._scenes is None:
+            raise RtsepError("a session has scenes once it runs", "call start() first")
+        return self._scenes
 
     @property
     def latency_samples(self) -> int:
@@ -273,6 +271,8 @@ class Session:
         """Ends engine and recorder; files are complete when it returns. Harmless when there is nothing to
         stop.
         """
+        if self._scenes is not None:
+            self._scenes.stop()
         if self._engine is not None:
             end(self._engine)
         if self._takes is not None and self._status_block is not None:

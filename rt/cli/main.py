@@ -21,6 +21,7 @@ from rtsep.rt.cli.messages import (
     prepare_streams,
 )
 from rtsep.rt.cli.option_types import CHANNEL_LIST, DRIVER, LATENCY_MS, POSITIVE, STEMS, VOICES
+from rtsep.rt.cli.show.show_file import ShowFile, take_config
 from rtsep.rt.python_process import ONE_THREAD
 from rtsep.rt.stop import Stopped
 
@@ -48,6 +49,11 @@ def option(*names: str, section: str, **kwargs: Any) -> Callable[[F], F]:
 
 
 @click.group(cls=RootGroup, invoke_without_command=True, epilog=EPILOG)
+@option("--config", section="A show", metavar="FILE.toml", is_eager=True, expose_value=False,
+        callback=take_config,
+        help="Options by their names here, [parameters], [scenes.NAME]; the command line wins.")  # fmt: skip
+@option("--check", section="A show", is_flag=True,
+        help="With --config: say what is wrong with it; needs no device.")  # fmt: skip
 @option(
     "--input", "input_", section="Sound in", metavar="mic|NAME|INDEX|FILE|-",
     help="Default device, device by part of its name or index, audio file, or standard input.",
@@ -117,7 +123,8 @@ def option(*names: str, section: str, **kwargs: Any) -> Callable[[F], F]:
     help='JACK connections, such as "system:capture_1>in_1; voice-1>system:playback_1", or none; as they '
     "were last, or the physical ports unless given.",
 )  # fmt: skip
-@option("--no-restore", section="Live", is_flag=True, help="Forget the JACK connections of earlier runs.")
+@option("--no-restore", section="Live", is_flag=True,
+        help="Forget what earlier runs left: JACK connections, faders and scenes of --name.")  # fmt: skip
 @option("--record", section="Live", metavar="FOLDER",
         help="Keep the input and every stem in FOLDER/take-001, or the next number.")  # fmt: skip
 @option("--record-format", section="Live", type=click.Choice(["wav", "flac"]), default="wav",
@@ -142,7 +149,7 @@ def option(*names: str, section: str, **kwargs: Any) -> Callable[[F], F]:
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, help="Show the version.",
               callback=lambda ctx, param, value: _version(ctx) if value else None)  # fmt: skip
 @click.pass_context
-def root(ctx: click.Context, /, input_: str | None, **options: Any) -> None:
+def root(ctx: click.Context, /, input_: str | None, check: bool, **options: Any) -> None:
     """Separates music while it is being played: one signal per voice, an exact number of samples later."""
     given = _given(ctx)
     if ctx.invoked_subcommand is not None:
@@ -152,7 +159,12 @@ def root(ctx: click.Context, /, input_: str | None, **options: Any) -> None:
                 f"put options after it: see rtsep {ctx.invoked_subcommand} --help",
             )
         return
-    if input_ is None:
+    show: ShowFile | None = ctx.obj
+    if check and show is None:
+        raise RtsepError("--check is for --config", "add --config FILE.toml")
+    if show is not None and not check:
+        show.require_right()
+    if input_ is None and not check:
         if given:
             raise RtsepError(
                 "--input is missing", "add --input mic, a device, a file, or - for standard input"
@@ -161,18 +173,28 @@ def root(ctx: click.Context, /, input_: str | None, **options: Any) -> None:
         return
     from rtsep.rt.cli.input_kind import Kind, classify
 
-    source = classify(input_)
     for variable, one in ONE_THREAD.items():  # NumPy's libraries read them when they load
         os.environ.setdefault(variable, one)
     # NumPy and the engine load here, so that --help and --version answer at once
     from rtsep.rt.cli.run_offline import RunOptions, check_conflicts, run_offline
 
     run_options = RunOptions(**options)
+    if show is not None:
+        from rtsep.rt.cli.show.show_check import check_show
+
+        check_show(show, input_, run_options)
+        if check:
+            for line in show.faults:
+                Messages(sys.stderr).line(one_line(line))
+            click.echo("ok") if not show.faults else ctx.exit(EXIT_USER)
+            return
+        show.require_right()
+    source = classify(str(input_))
     check_conflicts(source, run_options)
     if source.kind is Kind.DEVICE:
         from rtsep.rt.cli.run_live import run_live
 
-        ctx.exit(run_live(source, run_options))
+        ctx.exit(run_live(source, run_options, ctx.command, show))
     ctx.exit(run_offline(source, run_options))
 
 

@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 from typing import Self
 
+import click
+
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.build import ModelChoice
 from rtsep.models.choir.model import voice_names
@@ -13,7 +15,9 @@ from rtsep.rt.cli.input_kind import MIC, Source, file_hint
 from rtsep.rt.cli.live_screen import View, choose_view, counters_text, json_end
 from rtsep.rt.cli.messages import EXIT_USER, Messages
 from rtsep.rt.cli.run_offline import RunOptions, given_pitches, jack_options
-from rtsep.rt.cli.session_actions import midi_controller, session_actions, session_name
+from rtsep.rt.cli.session_actions import midi_controller, require_ways_in, session_actions, session_name
+from rtsep.rt.cli.show.running_show import RunningShow
+from rtsep.rt.cli.show.show_file import ShowFile
 from rtsep.rt.control.command_model import CommandModel
 from rtsep.rt.control.commands import BLOCK_BYTES
 from rtsep.rt.control.midi.map_file import MapRefused
@@ -26,12 +30,21 @@ from rtsep.rt.stop import Stopped, StopSignals
 EXIT_HOLES = 4
 
 
-def run_live(source: Source, options: RunOptions) -> int:
+def run_live(
+    source: Source, options: RunOptions, command: click.Command, config: ShowFile | None = None
+) -> int:
     """Separates until Ctrl-C, `kill` or the end of the engine; returns the exit code.
+
+    Args:
+        source: a device.
+        options: of the run.
+        command: whose options a configuration file holds.
+        config: that file, checked; None without one.
 
     Raises:
         RtsepError: a device, rate or folder that cannot be had, or a fault that ended the run.
     """
+    require_ways_in(options.name, options.osc)
     midi = midi_controller(options.midi, options.midi_map)
     pitches = _pitches(options)
     session = _session(source, options, 0 if pitches is None else pitches.voices)
@@ -53,8 +66,9 @@ def run_live(source: Source, options: RunOptions) -> int:
             return stopped.exit_code
         code, why, view = 0, "", choose_view(quiet=options.quiet, as_json=options.as_json)
         try:
-            with view, _surfaces(session, options, midi) as surfaces:
-                for note in surfaces.notes:
+            show = RunningShow(session, config, command, options.name, not options.no_restore)
+            with view, show, _surfaces(session, options, show, midi) as surfaces:
+                for note in (*show.notes, *surfaces.notes):
                     Messages(sys.stderr).offer(f"rtsep: note: {note}")
                 for line in surfaces.web.qr if surfaces.web is not None and sys.stderr.isatty() else ():
                     Messages(sys.stderr).line(line)
@@ -65,7 +79,7 @@ def run_live(source: Source, options: RunOptions) -> int:
                     record_signal.obey()
                     if pitches is not None and (fault := pitches.take_fault()):
                         Messages(sys.stderr).offer(f"rtsep: note: {fault}")
-                    for news in surfaces.take_news():
+                    for news in (*show.take_news(), *surfaces.take_news()):
                         Messages(sys.stderr).offer(f"rtsep: note: {news}")
                     view.update(session.status())
         except Stopped as stopped:
@@ -93,8 +107,11 @@ def run_live(source: Source, options: RunOptions) -> int:
     return code
 
 
-def _surfaces(session: Session, options: RunOptions, midi: tuple[str, Path] | None) -> Surfaces:
-    model = CommandModel(session.control, session_actions(session), session.snapshot)
+def _surfaces(
+    session: Session, options: RunOptions, show: RunningShow, midi: tuple[str, Path] | None
+) -> Surfaces:
+    actions = session_actions(session) | {"reload": lambda _: show.reload()}
+    model = CommandModel(session.control, actions, session.snapshot)
     return Surfaces(model, session_name(options.name), options.osc, options.web, session.memories, midi)
 
 

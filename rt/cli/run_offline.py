@@ -126,7 +126,8 @@ def jack_options(options: RunOptions) -> JackOptions | None:
     Raises:
         RtsepError: a name or connections that cannot be.
     """
-    if options.jack_name is None and options.connect is None and not options.no_restore:
+    forgets = options.no_restore and options.driver == "jack"  # alone it is about the state file
+    if options.jack_name is None and options.connect is None and not forgets:
         return None
     return JackOptions(
         DEFAULT_NAME if options.jack_name is None else options.jack_name,

@@ -8,12 +8,15 @@ from typing import Any
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.audio.part_file import output_file
+from rtsep.rt.control.osc_server import parse_address, require_free
+from rtsep.rt.control.scenes import scene_command
+from rtsep.rt.control.socket_server import running_sessions
 from rtsep.rt.drivers.wire_file import state_folder
 from rtsep.rt.session import Session
 
 
 def session_actions(session: Session) -> dict[str, Callable[[str], Any]]:
-    """For `CommandModel`: `mark TEXT`, `record start` and `record stop`."""
+    """For `CommandModel`: `mark TEXT`, `record start` and `record stop`, and those of `scene_command`."""
 
     def mark(text: str) -> None:
         session.mark(text)
@@ -26,7 +29,22 @@ def session_actions(session: Session) -> dict[str, Callable[[str], Any]]:
         session.record_stop()
         return None
 
-    return {"mark": mark, "record": record}
+    def scene(words: str) -> Any:
+        return scene_command(session.scenes, words)
+
+    return {"mark": mark, "record": record, "scene": scene}
+
+
+def require_ways_in(name: str | None, osc: str | None) -> None:
+    """Before there is any sound.
+
+    Raises:
+        RtsepError: no name, one that a running session has, or an OSC port that cannot be had.
+    """
+    if name is not None and session_name(name) in running_sessions():
+        raise RtsepError(f"--name {name} is a session that runs", "choose another name, or end that one")
+    if osc is not None:
+        require_free(parse_address(osc, "--osc"))
 
 
 def session_name(asked: str | None) -> str:

@@ -11,6 +11,21 @@ from rtsep.rt.control.parameters import Parameter
 WORDS = {"on": 1.0, "off": 0.0, "true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
 
 
+def plain_value(parameter: Parameter, value: object) -> object:
+    """A word as the value it stands for, `on` or `-inf`; all else as it is, for `Parameter.checked`."""
+    if not isinstance(value, str):
+        return value
+    word = value.strip().lower()
+    if parameter.unit == "on/off" and word in WORDS:
+        return WORDS[word]
+    if word == "off" and parameter.off is not None:
+        return parameter.off
+    try:
+        return float(word)
+    except ValueError:
+        return value
+
+
 class CommandModel:
     """Steers a running session.
 
@@ -128,21 +143,10 @@ class CommandModel:
             raise RtsepError(f"{action} has failed ({error})", "see the session's own messages") from error
 
     def _meant(self, parameter: Parameter, value: object) -> object:
-        """A word as the value it stands for; all else as it is."""
-        if not isinstance(value, str):
-            return value
-        word = value.strip().lower()
-        if parameter.unit == "on/off":
-            if word == "toggle":
-                return 1.0 - self.get(parameter.name)
-            if word in WORDS:
-                return WORDS[word]
-        elif word == "off" and parameter.off is not None:
-            return parameter.off
-        try:
-            return float(word)
-        except ValueError:
-            return value
+        """As `plain_value`; `toggle` depends on what is set."""
+        if parameter.unit == "on/off" and isinstance(value, str) and value.strip().lower() == "toggle":
+            return 1.0 - self.get(parameter.name)
+        return plain_value(parameter, value)
 
     def _moved(self, parameter: Parameter, by: object) -> float:
         """Where a parameter is when `by` has been added, within its range."""

@@ -117,6 +117,26 @@ class Control:
             current[list(checked)] = list(checked.values())
             self._writer.write(current)
 
+    def move(self, values: Mapping[str, float], stands: Mapping[str, float]) -> list[str]:
+        """As `update`, but leaves alone what somebody else has set: what is not as in `stands` any more.
+
+        Returns:
+            Names of what was left alone.
+
+        Raises:
+            RtsepError: as `set`.
+        """
+        with self._writing.held():
+            current = np.zeros(MAX_VALUES)
+            if self._writer.read_back(current) == 0:
+                current = self._defaults()
+            others = [name for name in values if current[self._at(name)] != stands[name]]
+            for name in values.keys() - others:
+                index = self._at(name)
+                current[index] = self._parameters[index].checked(values[name])
+            self._writer.write(current)
+        return others
+
     def _repair(self) -> None:
         """A writer that died in the middle left what nobody can read: written again, it is in force."""
         with self._writing.held():

@@ -42,6 +42,23 @@ def parse_address(text: str, option: str) -> Address:
     return host or "127.0.0.1", int(port)
 
 
+def require_free(address: Address) -> None:
+    """Raises RtsepError where nothing could listen."""
+    _bound(address).close()
+
+
+def _bound(address: Address) -> socket.socket:
+    taken = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        taken.bind(address)
+    except OSError as error:
+        taken.close()
+        raise RtsepError(
+            f"--osc {address[0]}:{address[1]} cannot be listened on ({error.strerror})", "choose another port"
+        ) from None
+    return taken
+
+
 @dataclass
 class Subscriber:
     """Who hears values and meters: every `period_s` until `ends_at`, both of the clock that only goes on."""
@@ -80,19 +97,23 @@ class OscServer:
         self._subscribers: dict[Address, Subscriber] = {}
         self._look_at = 0.0  # not at every packet of a flood
         self._names = {_osc_address(p.name): p.name for p in model.parameters}
-        try:
-            self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            self._socket.bind(address)
-        except OSError as error:
-            raise RtsepError(
-                f"--osc {address[0]}:{address[1]} cannot be listened on ({error.strerror})",
-                "choose another port",
-            ) from None
+        self._socket = _bound(address)
         self._socket.settimeout(POLL_S)
         self.address: Address = self._socket.getsockname()
         self._ended = threading.Event()
+        self._news: list[str] = []
+        self._told = ""
         self._thread = threading.Thread(target=self._run, name="osc", daemon=True)
         self._thread.start()
+
+    def take_news(self) -> list[str]:
+        """What has gone wrong since the last time; a thread that died is started again."""
+        if not self._thread.is_alive() and not self._ended.is_set():
+            self._news.append("the OSC thread had died: it is started again")
+            self._thread = threading.Thread(target=self._run, name="osc", daemon=True)
+            self._thread.start()
+        news, self._news = self._news, []
+        return news
 
     def close(self) -> None:
         """Ends it."""
@@ -108,10 +129,16 @@ class OscServer:
 
     def _run(self) -> None:
         while not self._ended.is_set():
-            with contextlib.suppress(TimeoutError, ConnectionError):
-                packet, sender = self._socket.recvfrom(LARGEST_PACKET)
-                self._take(packet, sender)
-            self._feed_subscribers()
+            try:
+                with contextlib.suppress(TimeoutError, ConnectionError):
+                    packet, sender = self._socket.recvfrom(LARGEST_PACKET)
+                    self._take(packet, sender)
+                self._feed_subscribers()
+            except Exception as error:  # a status that cannot be had takes no fader away
+                words = f"OSC: {type(error).__name__} {error}"
+                if words != self._told:  # not at every message of a flood
+                    self._news.append(words)
+                    self._told = words
 
     def _take(self, packet: bytes, sender: Address) -> None:
         try:
@@ -123,7 +150,7 @@ class OscServer:
             try:
                 self._obey(message.address, list(message.params), sender)
                 self.accepted += 1
-            except RtsepError as error:
+            except Exception as error:  # whatever a session raises: who asked hears of it
                 self.refused += 1
                 self._send(sender, f"{ROOT}/error", [str(error)])
 

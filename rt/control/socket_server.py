@@ -97,6 +97,16 @@ class SocketServer:
         with contextlib.suppress(OSError):
             self.path.unlink()
 
+    def take_news(self) -> list[str]:
+        """A thread that died is started again, and told."""
+        if self._thread.is_alive():
+            return []
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(POLL_S,), name="control socket", daemon=True
+        )
+        self._thread.start()
+        return ["the thread of rtsep control had died: it is started again"]
+
     def __enter__(self) -> Self:
         return self
 
@@ -113,6 +123,8 @@ class SocketServer:
             return {"problem": error.problem, "remedy": error.remedy}
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             return {"problem": f"a request that is none ({error})", "remedy": "send a JSON object a line"}
+        except Exception as error:  # whatever a session raises: who asked hears of it
+            return {"problem": f"the session cannot answer ({error})", "remedy": "ask again"}
 
     def _obey(self, request: dict[str, Any]) -> Any:
         model, verb = self._model, request["do"]

@@ -52,6 +52,7 @@ class Surfaces:
         self.osc: OscServer | None = None
         self.web: WebKeeper | None = None
         self.midi: MidiServer | None = None
+        self._socket: SocketServer | None = None
 
     def __enter__(self) -> Self:
         try:
@@ -71,7 +72,7 @@ class Surfaces:
             self.notes += self.midi.notes
         self._model.offer("midi", _no_midi if self.midi is None else self.midi.do)
         try:
-            self._stack.enter_context(SocketServer(self._model, self._name))
+            self._socket = self._stack.enter_context(SocketServer(self._model, self._name))
         except RtsepError as error:
             self.notes.append(f"rtsep control cannot reach this session: {error}")
         if self._web is not None:
@@ -81,7 +82,8 @@ class Surfaces:
 
     def take_news(self) -> list[str]:
         """What has happened to the surfaces since the last time."""
-        return [news for way in (self.midi, self.web) if way is not None for news in way.take_news()]
+        ways = [way for way in (self.osc, self._socket, self.midi, self.web) if way is not None]
+        return [news for way in ways for news in way.take_news()]
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

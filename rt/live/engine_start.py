@@ -3,6 +3,7 @@
 import subprocess
 import time
 from collections.abc import Callable
+from typing import Any
 
 from rtsep.kernels.errors import DeviceRefused, of_kind
 from rtsep.rt.process.block import Block
@@ -39,3 +40,15 @@ def await_running(engine: "subprocess.Popen[str]", status: Block, log_tail: Call
                 f"the engine did not start within {START_TIMEOUT_S:.0f} s", "try another device"
             )
         time.sleep(POLL_S)
+
+
+def note_death(
+    engine: subprocess.Popen[str] | None, values: dict[str, Any], log_tail: Callable[[], str]
+) -> None:
+    """An engine that has gone without saying so has failed: written into the values of its status."""
+    if engine is not None and engine.poll() is not None and values["state"] not in ("stopped", "failed"):
+        words = " ".join(log_tail().strip().splitlines()[-1:])
+        values["state"] = "failed"
+        values["last_error"] = (
+            f"the engine ended with code {engine.returncode} {words}; start the session again"
+        )

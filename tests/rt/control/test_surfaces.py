@@ -6,6 +6,7 @@ import json
 import math
 import os
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -344,3 +345,40 @@ def test_a_port_that_is_taken_is_told() -> None:
         pytest.raises(RtsepError, match="cannot be listened on"),
     ):
         OscServer(desk.model, first.address)
+
+
+def test_a_status_that_cannot_be_had_takes_no_fader_away(
+    desk: tuple[Desk, Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steered, osc = desk
+
+    def fails() -> dict[str, Any]:
+        raise ValueError("the memory is gone")
+
+    monkeypatch.setattr(steered.model, "status", fails)
+    osc.send("/rtsep/subscribe", 50.0)
+    server = steered.osc  # type: ignore[attr-defined]
+    deadline = time.monotonic() + 30.0
+    while not (news := server.take_news()):
+        assert time.monotonic() < deadline, "nobody is told"
+        time.sleep(0.02)
+    assert news == ["OSC: ValueError the memory is gone"]
+    osc.send("/rtsep/voice-1/gain", -5.0)
+    while steered.control.get("voice-1.gain") != -5.0:
+        assert time.monotonic() < deadline, "the thread has died"
+        time.sleep(0.02)
+    with pytest.raises(RtsepError, match="the memory is gone"):
+        ask("show", {"do": "status"})
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_died_is_told_and_started_again(
+    desk: tuple[Desk, Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steered, osc = desk
+    server = steered.osc  # type: ignore[attr-defined]
+    with monkeypatch.context() as planted:
+        planted.setattr(server, "_feed_subscribers", lambda: sys.exit("planted"))
+        server._thread.join(30.0)
+    assert server.take_news() == ["the OSC thread had died: it is started again"]
+    assert osc.ask("/rtsep/voice-1/gain")[1] == [0.0]

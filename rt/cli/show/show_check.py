@@ -1,0 +1,124 @@
+"""What can be known of a show without a device: options that go together, stems, parameters, scenes."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rtsep.kernels.errors import RtsepError
+from rtsep.models.build import ModelChoice
+from rtsep.models.mask_model import RESIDUAL
+from rtsep.rt.cli.input_kind import Kind, classify
+from rtsep.rt.cli.run_offline import RunOptions, check_conflicts, given_pitches, jack_options
+from rtsep.rt.cli.session_actions import session_name
+from rtsep.rt.cli.show.show_file import PARAMETERS, SCENES, ShowFile, did_you_mean
+from rtsep.rt.control.command_model import plain_value
+from rtsep.rt.control.desk_layout import lay_desk, parse_input_mix, parse_route
+from rtsep.rt.control.osc_server import parse_address
+from rtsep.rt.control.parameters import Parameter, mixer_parameters
+from rtsep.rt.control.scenes import check_scene_name
+from rtsep.rt.control.web.listening import parse_web_address
+from rtsep.rt.drivers.jack_ports import stem_port_names
+from rtsep.rt.live.settings import jack_settings
+
+STEREO = 2
+
+
+def known_parameters(
+    options: RunOptions, mentioned: Mapping[str, object] | None = None
+) -> tuple[Parameter, ...]:
+    """Those that a run with these options has: as many outputs as it names, two where that is the device's.
+
+    Args:
+        options: of the run.
+        mentioned: names of parameters; of outputs that only the device knows, those named here are taken to
+            be there.
+
+    Raises:
+        RtsepError: no such model, stems, route or mix.
+    """
+    choice = ModelChoice(options.model, options.voices, options.stems, options.add_ons)
+    stems = [*choice.names(), RESIDUAL]
+    is_jack = options.driver == "jack" or jack_options(options) is not None
+    inputs = [[channel - 1] for channel in options.input_channels or [1]]
+    if options.input_mix is not None:
+        inputs = parse_input_mix(options.input_mix)
+    elif is_jack:
+        inputs = [[place] for place in range(len(inputs))]
+    if options.route is not None:
+        routed = sorted({place for some in parse_route(options.route, stems).values() for place in some})
+        outputs = list(range(max(routed) + 1)) if is_jack else routed
+    elif is_jack:
+        outputs = list(range(len(stem_port_names(stems, len(inputs)))))
+    else:
+        outputs = list(range(max(STEREO, _largest_output(mentioned or {}))))
+    if options.output_channels is not None and not is_jack:
+        outputs = [channel - 1 for channel in options.output_channels]
+    layout, _ = lay_desk(stems, inputs, outputs, max(outputs) + 1, options.route)
+    return mixer_parameters(layout)
+
+
+def _largest_output(names: Mapping[str, object]) -> int:
+    found = [int(match[1]) for name in names if (match := re.search(r"\.to-([1-9]\d{0,2})$", name))]
+    return max(found, default=0)
+
+
+def check_values(show: ShowFile, parameters: tuple[Parameter, ...]) -> None:
+    """Notes in `show.faults` every value that is none of these parameters."""
+    of_name = {parameter.name: parameter for parameter in parameters}
+    tables = [(PARAMETERS, show.parameters), *((f"{SCENES}.{n}", held) for n, held in show.scenes.items())]
+    for table, held in tables:
+        for name, value in held.items():
+            try:
+                if name not in of_name:
+                    remedy = did_you_mean(name, of_name)
+                    raise RtsepError(f"there is no parameter {name!r} in this show", remedy)
+                numbers(of_name, {name: value})
+            except RtsepError as error:
+                show.fault(f"{table}.{name}", str(error))
+    for name in show.scenes:
+        try:
+            check_scene_name(name)
+        except RtsepError as error:
+            show.fault(f"{SCENES}.{name}", str(error))
+
+
+def numbers(of_name: Mapping[str, Parameter], held: Mapping[str, Any]) -> dict[str, float]:
+    """Values as written, as the numbers that are set; RtsepError for what a parameter does not take."""
+    return {n: of_name[n].checked(plain_value(of_name[n], v)) for n, v in held.items() if n in of_name}
+
+
+def check_show(show: ShowFile, input_: str | None, options: RunOptions) -> None:
+    """Notes in `show.faults` all that can be known without a device."""
+    if show.faults and not show.options:
+        return  # nothing could be read
+    if input_ is None:
+        show.fault("input", 'it is missing; write input = "mic", a device or a file')
+        return
+    source = classify(input_)
+    live = source.kind is Kind.DEVICE
+    steps: list[Callable[[], object]] = [
+        lambda: check_conflicts(source, options),
+        lambda: given_pitches(options),
+    ]
+    if live:
+        jack = lambda: jack_settings(options.driver, jack_options(options))  # noqa: E731 - one of a list
+        steps += [jack, lambda: session_name(options.name)]
+        if options.osc is not None:
+            steps.append(lambda: parse_address(str(options.osc), "--osc"))
+        if options.web is not None:
+            steps.append(lambda: parse_web_address(str(options.web)))
+    elif show.parameters or show.scenes:
+        table = PARAMETERS if show.parameters else SCENES
+        show.fault(table, f"it is for live input, not for {input_}; leave it out")
+    for step in steps:
+        try:
+            step()
+        except RtsepError as error:
+            show.fault_of(error)
+    try:
+        mentioned = {name: None for held in (show.parameters, *show.scenes.values()) for name in held}
+        parameters = known_parameters(options, mentioned)
+    except RtsepError as error:
+        show.fault_of(error, "stems", "model", "add-on", "voices")
+        return
+    check_values(show, parameters)

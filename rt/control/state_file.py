@@ -1,0 +1,169 @@
+"""A named session finds its faders and scenes again: a file that is written while something changes."""
+
+import contextlib
+import json
+import math
+import os
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from rtsep.kernels.errors import RtsepError
+from rtsep.rt.control.commands import Control
+from rtsep.rt.control.scenes import GUARDS, Scenes
+
+WRITE_EVERY_S = 1.0
+VERSION = 1
+
+
+@dataclass
+class SavedState:
+    """What a session of this name was.
+
+    Attributes:
+        values: of parameters, by name.
+        scenes: values by name of the scene.
+        notes: what the user should know.
+    """
+
+    values: dict[str, float] = field(default_factory=dict)
+    scenes: dict[str, dict[str, float]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def state_path(name: str) -> Path:
+    """`$XDG_STATE_HOME/rtsep/session-NAME.json`, by default below `~/.local/state`: beside the JACK
+    connections, `jack-CLIENT.json`.
+    """
+    base = os.environ.get("XDG_STATE_HOME")
+    folder = Path(base) if base and Path(base).is_absolute() else Path.home() / ".local" / "state"
+    return folder / "rtsep" / f"session-{name}.json"
+
+
+def load_state(name: str) -> SavedState:
+    """What was kept; nothing where there is no file. A damaged one is set aside, and told."""
+    path = state_path(name)
+    try:
+        kept = json.loads(path.read_bytes())
+        if not isinstance(kept, dict) or kept.get("version") != VERSION:
+            raise ValueError(f"no state of version {VERSION}")
+        values = _numbers(kept["parameters"])
+        scenes = {str(scene): _numbers(held) for scene, held in kept["scenes"].items()}
+        return SavedState(values, scenes)
+    except FileNotFoundError:
+        return SavedState()
+    except OSError as error:
+        return SavedState(notes=[f"{path} cannot be read ({error.strerror}): nothing is restored"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        aside = path.with_suffix(".damaged")
+        with contextlib.suppress(OSError):
+            path.replace(aside)
+        return SavedState(notes=[f"{path} was damaged: it is {aside.name} now, and nothing is restored"])
+
+
+def restore(control: Control, scenes: Scenes, state: SavedState) -> list[str]:
+    """Sets what was kept and still exists; returns what the user should know. `GUARDS` stay as they are."""
+    values, left_out = fitting(control, state.values)
+    control.update(values)
+    kept = {}
+    for name, held in state.scenes.items():
+        kept[name], missing = fitting(control, held)
+        left_out += missing
+    scenes.restore(kept)
+    notes = list(state.notes)
+    if left_out:
+        few = sorted(set(left_out))
+        shown = ", ".join(few[:3]) + (f" and {len(few) - 3} more" if len(few) > 3 else "")
+        notes.append(f"of the session's state, {shown} cannot be restored: this run has none such")
+    return notes
+
+
+def fitting(control: Control, values: Mapping[str, float]) -> tuple[dict[str, float], list[str]]:
+    """Values that a session takes, and the names of the others; without `GUARDS`."""
+    known = {parameter.name: parameter for parameter in control.parameters}
+    taken, left_out = {}, []
+    for name, value in values.items():
+        if name in GUARDS:
+            continue
+        try:
+            taken[name] = known[name].checked(value)
+        except (KeyError, RtsepError):
+            left_out.append(name)
+    return taken, left_out
+
+
+class StateKeeper:
+    """Writes values and scenes about once a second when they changed, and at the end. Never half a file.
+
+    Args:
+        control, scenes: of the session.
+        name: of the session.
+    """
+
+    def __init__(self, control: Control, scenes: Scenes, name: str) -> None:
+        self._control, self._scenes, self._path = control, scenes, state_path(name)
+        self._written: dict[str, Any] = {}
+        self._news: list[str] = []
+        self._failed = False
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="state file", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._written = self._state()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._ended.set()
+        self._thread.join()
+        self._write_changes()
+
+    def take_news(self) -> list[str]:
+        """Why nothing could be written, once."""
+        news, self._news = self._news, []
+        return news
+
+    def _run(self) -> None:
+        while not self._ended.wait(WRITE_EVERY_S):
+            self._write_changes()
+
+    def _state(self) -> dict[str, Any]:
+        values = {n: v for n, v in self._control.values().items() if n not in GUARDS}
+        return {"version": VERSION, "parameters": values, "scenes": self._scenes.own()}
+
+    def _write_changes(self) -> None:
+        state = self._state()
+        if state == self._written:
+            return
+        try:
+            write_state(self._path, state)
+            self._written, self._failed = state, False
+        except OSError as error:
+            if not self._failed:
+                self._news.append(f"{self._path} cannot be written ({error.strerror}): it is tried again")
+            self._failed = True
+
+
+def write_state(path: Path, state: Mapping[str, Any]) -> None:
+    """Replaces the file in one step; OSError where that cannot be."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with beside.open("w") as file:
+            json.dump(state, file, indent=1)  # infinite levels as Infinity, which Python reads back
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        raise
+
+
+def _numbers(values: Mapping[str, Any]) -> dict[str, float]:
+    numbers = {str(name): float(value) for name, value in values.items()}
+    if any(math.isnan(value) for value in numbers.values()):
+        raise ValueError("NaN")
+    return numbers
