@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from rtsep.kernels.errors import RtsepError
+from rtsep.rt.cli.option_types import STEMS, VOICES
 
 
 @click.command("control", context_settings={"ignore_unknown_options": True})
@@ -15,15 +16,19 @@ from rtsep.kernels.errors import RtsepError
 @click.option("--by", is_flag=True, help="VALUE is added to what is set.")
 @click.option("--session", help="Of several that run, see --sessions.")
 @click.option("--sessions", is_flag=True, help="Names of the sessions that run.")
+@click.option("--model", metavar="NAME|FOLDER", help="With --list, where no session runs: of this model.")
+@click.option("--voices", type=VOICES, metavar="1..4", help="With --list: of so many voices.")
+@click.option("--stems", type=STEMS, metavar="LIST", help="With --list: of these stems.")
 @click.option("--json", "as_json", is_flag=True, help="The answer as JSON.")
 def control(
     name: str | None, words: tuple[str, ...], listed: bool, by: bool, session: str | None, sessions: bool,
-    as_json: bool,
+    model: str | None, voices: int | None, stems: tuple[str, ...] | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Sets NAME of a running session to a value, or shows what it is.
 
     \b
     rtsep control --list
+    rtsep control --list --voices 2
     rtsep control voice-1.gain -6
     rtsep control voice-1.mute toggle
     rtsep control mark second verse
@@ -35,6 +40,13 @@ def control(
     running = running_sessions()
     if sessions:
         click.echo(json.dumps(running) if as_json else "\n".join(running) or "no session runs")
+        return
+    of_model = (model, voices, stems) != (None, None, None)
+    if of_model and not listed:
+        raise RtsepError("--model, --voices and --stems are for --list", "leave them out, or add --list")
+    if listed and (of_model or not (running or session)):
+        rows = _without_session(model, voices, stems)
+        click.echo(json.dumps(rows) if as_json else "\n".join(map(_row, rows)))
         return
     to = chosen_session(session, running)
     if listed or name is None:
@@ -49,6 +61,20 @@ def control(
         click.echo(json.dumps(answer))
     elif answer is not None:
         click.echo(_shown(answer))
+
+
+def _without_session(
+    model: str | None, voices: int | None, stems: tuple[str, ...] | None
+) -> list[dict[str, Any]]:
+    """As a session lists them that plays on two outputs, at their defaults."""
+    from rtsep.models.build import ModelChoice
+    from rtsep.models.mask_model import RESIDUAL
+    from rtsep.rt.control.desk_layout import lay_desk
+    from rtsep.rt.control.parameters import mixer_parameters
+
+    names = ModelChoice(model, voices, stems).names()
+    layout, _ = lay_desk([*names, RESIDUAL], [[0]], [0, 1], 2)
+    return [vars(parameter) | {"value": parameter.default} for parameter in mixer_parameters(layout)]
 
 
 def chosen_session(session: str | None, running: list[str]) -> str:

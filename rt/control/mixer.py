@@ -61,11 +61,18 @@ class Mixer:
         self.input_gains = np.zeros((channels, device_inputs), np.float32)
         self.heard = np.zeros(stems, np.bool_)
         self.defaults = np.array([parameter.default for parameter in described])
+        # what few parameters move is worked out when one of them has moved: a fader moves far more often
+        self._last = np.full(self.parameters, np.nan)
+        self._places_of_pan = np.concatenate([self._of_stem["pan"], self._sends.ravel()])
+        self._places_of_input = np.array([at for n, at in self._place.items() if n.startswith("in")])
+        self._shares = np.zeros((stems, len(layout.outputs), channels))
         self.set(self.defaults)
 
     def set(self, values: NDArray[np.float64]) -> None:
         """float64 [parameters]."""
         layout, place = self._layout, self._place
+        moved = values != self._last
+        self._last[...] = values
         of = {name: values[at] for name, at in self._of_stem.items()}
         audible = (of["mute"] == 0) & ((of["solo"] == 1) | (of["solo-safe"] == 1) | ~of["solo"].any())
         level = np.where(audible, 10.0 ** (of["gain"] / 20.0), 0.0) * np.where(of["polarity"] == 1, -1.0, 1.0)
@@ -74,20 +81,26 @@ class Mixer:
         dimmed = values[place["output.dim"]] == 1 or (self.howling and self.guarding)
         output *= DIM_GAIN if dimmed else 1.0
         dry = 1.0 if values[place["bypass"]] == 1 else values[place["dry"]]
-        wet = (
-            self._panned(of["pan"], values[self._sends] == 1) * level[:, None, None] * (output * (1.0 - dry))
-        )
+        if moved[self._places_of_pan].any():
+            self._shares = self._panned(of["pan"], values[self._sends] == 1)
+        wet = self._shares * (level * (output * (1.0 - dry)))[:, None, None]
         width = len(layout.stems) * layout.channels
         # [stems, outputs, channels] to [outputs, stems * channels]
         self.gains[self._rows, :width] = wet.transpose(1, 0, 2).reshape(len(self._rows), width)
         self.gains[:, width:] = self._bypass * (output * dry)
         self.gains[np.abs(self.gains) < 1e-6] = 0.0  # -120 dB: the cosine of a right angle is not quite zero
         np.any(wet != 0.0, axis=(1, 2), out=self.heard)
-        self.delays[...] = np.rint(of["delay"] * (self._samplerate / 1000.0))
+        if moved[self._of_stem["delay"]].any():
+            self.delays[...] = np.rint(of["delay"] * (self._samplerate / 1000.0))
         ceiling_db = values[place["output.ceiling"]]
         self.ceiling = float(10.0 ** (ceiling_db / 20.0)) if np.isfinite(ceiling_db) else FARTHEST
+        if moved[self._places_of_input].any():
+            self._set_inputs(values)
+
+    def _set_inputs(self, values: NDArray[np.float64]) -> None:
+        place = self._place
         every = 10.0 ** (values[place["input.gain"]] / 20.0)
-        for channel, mixed in enumerate(layout.inputs):
+        for channel, mixed in enumerate(self._layout.inputs):
             for device_input in mixed:
                 own = 10.0 ** (values[place[f"in-{device_input + 1}.gain"]] / 20.0)
                 self.input_gains[channel, device_input] = every * own

@@ -244,3 +244,23 @@ def test_a_stem_that_is_not_heard_may_rest() -> None:
     values[names.index("bypass")] = 1
     mixer.set(values)
     assert not mixer.heard.any()
+
+
+def test_what_has_not_moved_is_not_stale() -> None:
+    """Any way to a desk gives what the desk gives at once: nothing depends on what was set before."""
+    layout, _ = lay_desk(("voice-1", "voice-2", "residual"), [[0, 2], [1]], [0, 1, 2, 3], 4)
+    described = mixer_parameters(layout)
+    rng = np.random.default_rng(3)
+    mixer, values = Mixer(layout, 48000), np.array([p.default for p in described])
+    for _ in range(400):
+        at = int(rng.integers(len(described)))
+        p = described[at]
+        values[at] = rng.integers(2) if p.unit == "on/off" else rng.uniform(p.minimum, p.maximum)
+        mixer.howling = bool(rng.integers(2))
+        mixer.set(values)
+        fresh = Mixer(layout, 48000)
+        fresh.howling = mixer.howling
+        fresh.set(values)
+        for name in ("gains", "delays", "input_gains", "heard"):
+            np.testing.assert_array_equal(getattr(mixer, name), getattr(fresh, name), err_msg=p.name)
+        assert (mixer.ceiling, mixer.guarding) == (fresh.ceiling, fresh.guarding)

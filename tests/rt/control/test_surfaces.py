@@ -311,8 +311,18 @@ def test_no_session_and_several(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    done = run_command(capfd, "control", "--list")
+    done = run_command(capfd, "control", "bypass")
     assert (done.code, done.err) == (2, "rtsep: error: no session runs; start one: rtsep --input mic\n")
+    for options, last, stems in (
+        ((), "voice-4", 5),
+        (("--voices", "2"), "voice-2", 3),
+        (("--stems", "drums,bass"), "bass", 3),
+    ):
+        done = run_command(capfd, "control", "--list", "--json", *options)
+        names = [row["name"] for row in json.loads(done.out)]
+        assert f"{last}.gain" in names
+        assert sum(name.endswith(".solo") for name in names) == stems
+    assert "--list" in run_command(capfd, "control", "bypass", "--voices", "2").err
     with Surfaces(Desk().model, "a"), Surfaces(Desk().model, "b"):
         assert running_sessions() == ["a", "b"]
         done = run_command(capfd, "control", "bypass")
