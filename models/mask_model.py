@@ -1,4 +1,4 @@
-"""What the engine asks of a model: a mask per stem and hop."""
+"""What the hop pipeline asks of a model: a mask per stem and hop."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol

@@ -12,9 +12,9 @@ from rtsep.models.mask_model import RESIDUAL, State, load_all
 from rtsep.models.voice_report import VoiceReport
 from rtsep.rt.gpu.many_streams import GraphedStreams
 from rtsep.rt.hop.channels import require_channels
-from rtsep.rt.hop.engine_per_stream import EnginePerStream, Streams
 from rtsep.rt.hop.one_owner import OneOwner
 from rtsep.rt.hop.pipeline import HopPipeline
+from rtsep.rt.hop.pipeline_per_stream import PipelinePerStream, Streams
 from rtsep.rt.hop.presets import Preset
 from rtsep.rt.hop.state_check import require_same_kind
 
@@ -78,8 +78,8 @@ class BatchSeparator(OneOwner):
             samplerate: 8000..192000 Hz.
             latency_ms: preset 5, 11, 21 or 43.
             channels: audio channels of every stream; masks as for `Separator.load`.
-            backend: "auto", "cpu" or "openvino" (see `rtsep compile`): an engine per stream; or "cuda", with
-                torch on an NVIDIA GPU: every stream is compared with the processor on a chord here.
+            backend: "auto", "cpu" or "openvino" (see `rtsep compile`): a hop pipeline per stream; or "cuda",
+                with torch on an NVIDIA GPU: every stream is compared with the processor on a chord here.
 
         Raises:
             GpuMissing: a GPU was asked for and cannot be had.
@@ -94,7 +94,7 @@ class BatchSeparator(OneOwner):
         preset = Preset(samplerate, latency_ms)
         make_step = step_maker("cpu" if backend in GPU_BACKENDS else backend)
 
-        def engine() -> HopPipeline:
+        def pipeline() -> HopPipeline:
             built = build_model(
                 model,
                 voices=voices,
@@ -107,10 +107,10 @@ class BatchSeparator(OneOwner):
             return HopPipeline(preset, built, channels)
 
         if backend not in GPU_BACKENDS:
-            return cls(EnginePerStream([engine() for _ in range(streams)]), preset, channels)
+            return cls(PipelinePerStream([pipeline() for _ in range(streams)]), preset, channels)
         choice = ModelChoice(model, voices, stems, add_ons)
         require_gpu_family(choice, backend)
-        standby = engine()
+        standby = pipeline()
         runner = gpu_hop(
             backend,
             choice.name,

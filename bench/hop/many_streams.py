@@ -1,4 +1,4 @@
-"""Many choirs at once on one processor core: `BatchSeparator` with an engine per stream, or the hop program
+"""Many choirs at once on one processor core: `BatchSeparator` with a pipeline per stream, or the hop program
 over all of them; and where there is a GPU, `BatchSeparator` there, one launch for all of them.
 
 python -m rtsep.bench.hop.many_streams '{"model": "choir", "voices": 4, ...}' prints one JSON object.
@@ -45,7 +45,7 @@ def scale_curve(settings: dict[str, Any]) -> list[dict[str, Any]]:
     preset = Preset(settings["samplerate"], settings["latency_ms"])
     hop_s = preset.hop / preset.samplerate
     rows = []
-    for how, build in (("engine per stream", partial(_batch, backend="cpu")), ("hop program", _program)):
+    for how, build in (("pipeline per stream", partial(_batch, backend="cpu")), ("hop program", _program)):
         for streams in STREAMS:
             hop = build(settings, preset, streams)
             # what others take of the core is no part of it

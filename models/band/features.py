@@ -1,6 +1,6 @@
 """What a band model's networks see and give: one grid of bands in Hz, the same at every sample rate.
 
-Half of the bands are as wide as a bin of the engine's spectrum, where the bass and the lowest partials lie
+Half of the bands are as wide as a bin of the stage's spectrum, where the bass and the lowest partials lie
 close together; the other half widen with frequency. Ideal masks on these 128 bands lose 0 (bass) to 1 dB
 (vocals) of what ideal masks on bins reach; 64 bands lose up to 2.6 dB.
 """

@@ -1,6 +1,6 @@
 """Streaming multi-F0 tracker without training: spectral peaks -> candidate pitches -> a beam over all voices.
 
-Causal, on the engine's own spectrum: the pitch of a hop is known when the hop is. Joint decoding (one
+Causal, on the stage's own spectrum: the pitch of a hop is known when the hop is. Joint decoding (one
 hypothesis holds all voices, in pitch order) is what keeps voices from swapping.
 """
 

@@ -1,4 +1,4 @@
-"""What runs the whole hop of many streams elsewhere than in the engine: a GPU, behind one call per hop."""
+"""What runs the whole hop of many streams away from this processor: a GPU, behind one call per hop."""
 
 from typing import NamedTuple, Protocol
 

@@ -20,18 +20,18 @@ from rtsep.models.networks.gru_cell import GruCell
 
 PRESETS = 4  # 5, 11, 21, 43 ms
 HOP_S = (256 / 96000, 512 / 96000, 1024 / 96000, 2048 / 96000)  # of the presets, at 48 kHz
-# Training databases are recorded at 24 kHz: what a band above this holds was never learnt from. The encoder
-# does not look there, and gains there are that of the last band below.
-HEARD_HZ = 11500.0
-HEARD = int((band_centres_hz() <= HEARD_HZ).sum())
+# Training databases are recorded at 24 kHz: nothing could be learnt from bands above this. The
+# encoder does not get them, and their gains are that of the last band below.
+INPUT_TOP_HZ = 11500.0
+INPUT_BANDS = int((band_centres_hz() <= INPUT_TOP_HZ).sum())
 AVERAGE_S = (
     0.03,
     0.15,
     1.0,
-)  # an onset, a note, a chord: how far a band is above its average tells them apart
+)  # an onset, a note, a chord: a band's distance from its averages tells them apart
 FEATURES = 1 + len(AVERAGE_S)
 LEVEL_S = 3.0  # the level that is taken off moves this slowly: faster would hide who plays louder
-LOWEST_LEVEL = math.log(1e-8)  # -80 dB of full scale: hiss is not brought up to music
+LOWEST_LEVEL = math.log(1e-8)  # -80 dB of full scale: noise is not brought up to the level of music
 RANGE = (-15.0, 8.0)  # of log power re the level; below lies nothing audible
 SKIP1, SKIP2 = 24, 32  # channels at half and a quarter of the bands
 CODE = 240
@@ -44,10 +44,10 @@ class BandEncoder(nn.Module):
     Shape of `forward(bands, preset, level, averages, first, second)`:
         bands: float32 [batch, BANDS], log power, see `models.band.features`.
         preset: float32 [batch, 4], one-hot: 5, 11, 21, 43 ms.
-        level: float32 [batch, 2], average power and how much of the average has come together.
-        averages: float32 [batch, 3, HEARD] of the features; first, second: float32 [batch, CODE].
-        returns code [batch, CODE], skip0 [batch, HEARD, FEATURES], skip1 [batch, HEARD / 2, 24], skip2
-        [batch, HEARD / 4, 32], level, averages, first, second.
+        level: float32 [batch, 2], averaged power, and the sum of the average's weights so far.
+        averages: float32 [batch, 3, INPUT_BANDS] of the features; first, second: float32 [batch, CODE].
+        returns code [batch, CODE], skip0 [batch, INPUT_BANDS, FEATURES], skip1 [batch, INPUT_BANDS / 2,
+        24], skip2 [batch, INPUT_BANDS / 4, 32], level, averages, first, second.
     """
 
     inputs: tuple[str, ...] = ("bands", "preset")
@@ -57,14 +57,14 @@ class BandEncoder(nn.Module):
     decay: Tensor  # [PRESETS, averages] and [PRESETS, 1], of a hop
     level_decay: Tensor
     level_share: Tensor
-    mean: Tensor  # [HEARD], natural logarithms of power
+    mean: Tensor  # [INPUT_BANDS], natural logarithms of power
     deviation: Tensor
 
     def __init__(self) -> None:
         super().__init__()
-        self.to_half = AlongBands(FEATURES, SKIP1, 7, HEARD, stride=2)
-        self.to_quarter = AlongBands(SKIP1, SKIP2, 5, HEARD // 2, stride=2)
-        self.across = nn.Linear(SKIP2 * (HEARD // 4), CODE)
+        self.to_half = AlongBands(FEATURES, SKIP1, 7, INPUT_BANDS, stride=2)
+        self.to_quarter = AlongBands(SKIP1, SKIP2, 5, INPUT_BANDS // 2, stride=2)
+        self.across = nn.Linear(SKIP2 * (INPUT_BANDS // 4), CODE)
         self.preset = nn.Linear(PRESETS, CODE, bias=False)
         self.first = GruCell(CODE, CODE)
         self.second = GruCell(CODE, CODE)
@@ -72,34 +72,34 @@ class BandEncoder(nn.Module):
         self.register_buffer("decay", torch.exp(-hops_s[:, None] / torch.tensor(AVERAGE_S)), persistent=False)
         decay = torch.exp(-hops_s[:, None].double() / LEVEL_S)
         self.register_buffer("level_decay", decay.float(), persistent=False)
-        # its own number, not 1 - decay: after one hop that is all there is, and would have lost four digits
+        # Not 1 - decay in float32, which would lose four digits: after one hop the level is made of it alone.
         self.register_buffer("level_share", (1.0 - decay).float(), persistent=False)
         # of log power re the level, over all training data; measured in the first steps, then left alone
-        self.register_buffer("mean", torch.full((HEARD,), -3.0))
-        self.register_buffer("deviation", torch.full((HEARD,), 3.0))
+        self.register_buffer("mean", torch.full((INPUT_BANDS,), -3.0))
+        self.register_buffer("deviation", torch.full((INPUT_BANDS,), 3.0))
 
     def initial_state(self, batch: int) -> tuple[Tensor, ...]:
-        """Zeros: nothing heard yet."""
+        """Zeros: before the first hop."""
         return (
             torch.zeros(batch, 2),
-            torch.zeros(batch, len(AVERAGE_S), HEARD),
+            torch.zeros(batch, len(AVERAGE_S), INPUT_BANDS),
             torch.zeros(batch, CODE),
             torch.zeros(batch, CODE),
         )
 
     def example_inputs(self, batch: int) -> tuple[Tensor, ...]:
-        """A faint even noise at 11 ms."""
+        """Faint noise, the same power in every band, at 11 ms."""
         preset = functional.one_hot(torch.ones(batch, dtype=torch.long), PRESETS).float()
         return torch.full((batch, BANDS), math.log(1e4 * FLOOR_POWER)), preset
 
     def forward(self, *args: Tensor) -> tuple[Tensor, ...]:
         """See the class."""
         bands, preset, level, averages, first, second = args
-        heard = bands[:, :HEARD]
-        power = torch.exp(heard).mean(dim=1, keepdim=True)
+        inputs = bands[:, :INPUT_BANDS]
+        power = torch.exp(inputs).mean(dim=1, keepdim=True)
         now = torch.cat([power, torch.ones_like(power)], dim=1)
         level = (preset @ self.level_decay) * level + (preset @ self.level_share) * now
-        x = self._above_level(heard, level)
+        x = self._above_level(inputs, level)
         averages = x[:, None] + (preset @ self.decay)[:, :, None] * (averages - x[:, None])
         features = torch.cat([x[:, None], x[:, None] - averages], dim=1).transpose(1, 2)
         skip1, skip2, code = self._look(features, preset)
@@ -115,19 +115,19 @@ class BandEncoder(nn.Module):
         """
         bands, preset, level, averages, first, second = args
         batch, time = bands.shape[:2]
-        # nothing in here learns, and half precision would round levels to 1 %
-        with torch.no_grad(), _all_digits(bands.device.type):
+        # No parameter is used here that needs a gradient, and half precision would round levels to 1 %.
+        with torch.no_grad(), _full_precision(bands.device.type):
             level, averages, features = self._features(bands, preset[:, 0], level, averages)
         skip1, skip2, flat = self._look(features.flatten(0, 1), preset.flatten(0, 1))
         code = flat.view(batch, time, CODE)
-        heard, first = self.first.sequence(code, first)
-        code = code + heard
-        heard, second = self.second.sequence(code, second)
+        found, first = self.first.sequence(code, first)
+        code = code + found
+        found, second = self.second.sequence(code, second)
         return (
-            code + heard,
+            code + found,
             features,
-            skip1.reshape(batch, time, HEARD // 2, SKIP1),
-            skip2.reshape(batch, time, HEARD // 4, SKIP2),
+            skip1.reshape(batch, time, INPUT_BANDS // 2, SKIP1),
+            skip2.reshape(batch, time, INPUT_BANDS // 4, SKIP2),
             level,
             averages,
             first,
@@ -135,18 +135,18 @@ class BandEncoder(nn.Module):
         )
 
     def levelled(self, bands: Tensor, preset: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
-        """Log power re the level [batch, time, HEARD], before `mean` and `deviation`; and the level's state.
+        """Log power re the level [batch, time, INPUT_BANDS], not yet normalised; and the level's state.
 
         Args:
             bands: [batch, time, BANDS].
             preset: [batch, 4].
             level: state before the first hop.
         """
-        heard = bands[..., :HEARD]
-        power = torch.exp(heard).mean(dim=2, keepdim=True)
+        inputs = bands[..., :INPUT_BANDS]
+        power = torch.exp(inputs).mean(dim=2, keepdim=True)
         now = torch.cat([power, torch.ones_like(power)], dim=2)
         levels = _average(now[:, None], preset @ self.level_decay, level[:, None])[:, 0]
-        return self._re_level(heard, levels), levels[:, -1]
+        return self._re_level(inputs, levels), levels[:, -1]
 
     def _features(
         self, bands: Tensor, preset: Tensor, level: Tensor, averages: Tensor
@@ -157,13 +157,13 @@ class BandEncoder(nn.Module):
         features = torch.cat([x[:, None], x[:, None] - means], dim=1).permute(0, 2, 3, 1)
         return level, means[:, :, -1], features
 
-    def _above_level(self, heard: Tensor, level: Tensor) -> Tensor:
-        return (self._re_level(heard, level) - self.mean) / self.deviation
+    def _above_level(self, inputs: Tensor, level: Tensor) -> Tensor:
+        return (self._re_level(inputs, level) - self.mean) / self.deviation
 
-    def _re_level(self, heard: Tensor, level: Tensor) -> Tensor:
+    def _re_level(self, inputs: Tensor, level: Tensor) -> Tensor:
         # bounded after the logarithm: a sum with 1e-8 before it is a sum with 0 to the exporter's optimiser
         log_level = torch.log(level[..., :1] / level[..., 1:]).clamp(min=LOWEST_LEVEL)
-        return torch.clamp(heard - log_level, *RANGE)
+        return torch.clamp(inputs - log_level, *RANGE)
 
     def _look(self, features: Tensor, preset: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         skip1 = torch.relu(self.to_half(features))
@@ -186,31 +186,31 @@ class BandDecoder(nn.Module):
         super().__init__()
         quarter, half, full = DECODER
         self.quarter = quarter
-        self.spread = nn.Linear(CODE, quarter * (HEARD // 4))
-        self.to_half = Upwards(quarter + SKIP2, half, 3, HEARD // 4)
-        self.to_full = Upwards(half + SKIP1, full, 3, HEARD // 2)
-        self.judge = AlongBands(full + FEATURES, full, 5, HEARD)
+        self.spread = nn.Linear(CODE, quarter * (INPUT_BANDS // 4))
+        self.to_half = Upwards(quarter + SKIP2, half, 3, INPUT_BANDS // 4)
+        self.to_full = Upwards(half + SKIP1, full, 3, INPUT_BANDS // 2)
+        self.judge = AlongBands(full + FEATURES, full, 5, INPUT_BANDS)
         self.gain = nn.Linear(full, 1, bias=False)
         # Without a bias of its own in every band, a bass's gain stays at 0.4 where nearly all is bass.
-        self.bias = nn.Parameter(torch.full((HEARD,), -1.0))
+        self.bias = nn.Parameter(torch.full((INPUT_BANDS,), -1.0))
 
     def initial_state(self, batch: int) -> tuple[Tensor, ...]:
-        """A decoder remembers nothing."""
+        """None: a decoder has no state."""
         return ()
 
     def example_inputs(self, batch: int) -> tuple[Tensor, ...]:
         """Zeros."""
         return (
             torch.zeros(batch, CODE),
-            torch.zeros(batch, HEARD, FEATURES),
-            torch.zeros(batch, HEARD // 2, SKIP1),
-            torch.zeros(batch, HEARD // 4, SKIP2),
+            torch.zeros(batch, INPUT_BANDS, FEATURES),
+            torch.zeros(batch, INPUT_BANDS // 2, SKIP1),
+            torch.zeros(batch, INPUT_BANDS // 4, SKIP2),
         )
 
     def forward(self, *args: Tensor) -> tuple[Tensor, ...]:
         """See the class."""
         gains = torch.sigmoid(self.log_odds(*args))
-        above = gains[:, -1:].expand(-1, BANDS - HEARD)
+        above = gains[:, -1:].expand(-1, BANDS - INPUT_BANDS)
         return (torch.cat([gains, above], dim=1),)
 
     def sequence(self, *args: Tensor) -> tuple[Tensor, ...]:
@@ -220,8 +220,8 @@ class BandDecoder(nn.Module):
         return (gain.view(batch, time, BANDS),)
 
     def log_odds(self, code: Tensor, skip0: Tensor, skip1: Tensor, skip2: Tensor) -> Tensor:
-        """Before the sigmoid, [N, HEARD]."""
-        y = torch.relu(self.spread(code)).view(-1, HEARD // 4, self.quarter)
+        """Before the sigmoid, [N, INPUT_BANDS]."""
+        y = torch.relu(self.spread(code)).view(-1, INPUT_BANDS // 4, self.quarter)
         y = torch.relu(self.to_half(y, skip2))
         y = torch.relu(self.to_full(y, skip1))
         y = torch.relu(self.judge(y, skip0))
@@ -229,8 +229,8 @@ class BandDecoder(nn.Module):
         return out
 
 
-def _all_digits(device_type: str) -> AbstractContextManager[None]:
-    """Products keep all their bits, whatever the training around has asked for."""
+def _full_precision(device_type: str) -> AbstractContextManager[None]:
+    """Float32 products in here, also where training has asked for half precision."""
     if torch.amp.is_autocast_available(device_type):
         return torch.autocast(device_type, enabled=False)
     return nullcontext()

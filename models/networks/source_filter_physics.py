@@ -22,7 +22,7 @@ LEAST_GAIN = 1e-7
 # rad, 19 Hz: half the bandwidth of the sharpest formants. Lines that crowd are a resonance without end.
 LEAST_GAP = 0.015
 # Log power of a bin under white noise, uniform in [-1, 1), when a full-scale sine has 0: ln((2/sum w)^2 sum
-# w^2 / 3) of the engine's analysis windows, which last 64 ms at every rate (44.1 kHz, with 70 ms, has 0.4 dB
+# w^2 / 3) of the stage's analysis windows, which last 64 ms at every rate (44.1 kHz, with 70 ms, has 0.4 dB
 # less).
 WHITE_NOISE_LOG_POWER = -6.434
 

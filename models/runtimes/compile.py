@@ -69,10 +69,8 @@ class OpenVinoBuilder:
         return self._module.OpenVinoStep(plan, name, compiled=True)
 
 
-class Recorder:
-    """Makes steps of ONNX Runtime that write down what goes in and out: the truth that plans are compared
-    with.
-    """
+class ReferenceSteps:
+    """Makes steps of ONNX Runtime that keep what goes in and out of each hop, to compare plans with."""
 
     def __init__(self) -> None:
         self.networks: dict[str, bytes] = {}
@@ -142,7 +140,7 @@ def compiled_plan(builders: Sequence[PlanBuilder], network: bytes, name: str, pr
 def compile_networks(
     builder: PlanBuilder,
     precision: str,
-    recorder: Recorder,
+    reference: ReferenceSteps,
     cache: PlanCache,
     tell: Callable[[str], None],
 ) -> list[Compiled]:
@@ -159,7 +157,7 @@ def compile_networks(
             f"choose {builder.precisions[0]}",
         )
     done = []
-    for name, network in recorder.networks.items():
+    for name, network in reference.networks.items():
         key = plan_key(builder, network, precision)
         began = time.monotonic()
         plan = cache.get(key)
@@ -169,8 +167,8 @@ def compile_networks(
             tell(f"building {name} for {key.device}, {key.runtime}, {precision}{by}")
             plan = builder.build(network, name, precision)
         seconds = time.monotonic() - began
-        tell(f"comparing {name} with ONNX Runtime over {len(recorder.hops[name])} hops")
-        error = parity_error(builder.load(plan, name), recorder.hops[name])
+        tell(f"comparing {name} with ONNX Runtime over {len(reference.hops[name])} hops")
+        error = parity_error(builder.load(plan, name), reference.hops[name])
         if not error < BOUNDS[precision]:
             raise RtsepError(
                 f"{name} on {builder.backend} differs from ONNX Runtime by {error:.2g}, "
@@ -179,7 +177,7 @@ def compile_networks(
             )
         if not cached:
             cache.put(key, plan)
-        done.append(Compiled(name, cached, seconds, error, len(recorder.hops[name])))
+        done.append(Compiled(name, cached, seconds, error, len(reference.hops[name])))
     return done
 
 

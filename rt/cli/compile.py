@@ -10,7 +10,7 @@ from rich.console import Console
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.backends import plan_builder
 from rtsep.models.build import DEFAULT_VOICES, ModelChoice, build_model, require_gpu_family
-from rtsep.models.runtimes.compile import BOUNDS, Recorder, compile_networks
+from rtsep.models.runtimes.compile import BOUNDS, ReferenceSteps, compile_networks
 from rtsep.models.runtimes.plan_cache import PlanCache, default_folder
 from rtsep.rt.audio.files import FileSource
 from rtsep.rt.audio.test_signals import synthetic_choir
@@ -62,7 +62,7 @@ def command(
         require_gpu_family(choice, backend)
     builder = plan_builder(backend, choice.name, precision)
     samplerate, sound = _sound(audio, choice.voice_count or DEFAULT_VOICES)
-    recorder = Recorder()
+    reference = ReferenceSteps()
     preset = Preset(samplerate, latency_ms)
     built = build_model(
         model,
@@ -71,9 +71,9 @@ def command(
         add_ons=add_ons,
         framing=preset.framing,
         channels=sound.shape[1],
-        make_step=recorder,
+        make_step=reference,
     )
-    if not recorder.networks:
+    if not reference.networks:
         raise RtsepError(
             f"model {choice.name} has no network: nothing to compile",
             "choose another model, see `rtsep models`",
@@ -81,7 +81,7 @@ def command(
     folder = cache or default_folder()
     with screen.status("separating with ONNX Runtime") as status:
         Separator(built, preset, sound.shape[1]).process(sound)
-        done = compile_networks(builder, precision, recorder, PlanCache(folder), status.update)
+        done = compile_networks(builder, precision, reference, PlanCache(folder), status.update)
     for network in done:
         how = "was there" if network.cached else f"built in {network.seconds:.1f} s"
         click.echo(f"{network.name}: {how}, differs by {network.error:.1e} over {network.hops} hops")

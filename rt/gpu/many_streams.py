@@ -38,12 +38,12 @@ class GraphedStreams:
         self.voices = VoiceReport.silent(self.stems, streams)
         self.nonfinite_samples = np.zeros(streams, np.int64)
         self._nothing_given = np.zeros((streams, voices), np.float32)
-        # What the mixture needs of the hops before it, and cannot be asked of a lost GPU: input not yet heard
+        # What the mixture needs of the hops before it, and a lost GPU cannot give: input not yet played
         # (the newest of `history`), and what the frames so far add to the hops to come (the first of `tail`).
-        self._unheard = preset.hop_latency_samples
+        self._unplayed = preset.hop_latency_samples
         self._history = np.zeros((streams, channels, span), np.float32)
         self._tail = np.zeros((streams, voices, channels, span), np.float32)
-        self._as_it_is = np.ones(span, np.float32)  # a window
+        self._flat_window = np.ones(span, np.float32)
         self._frame = np.zeros((channels, span), np.float32)
         self._no_frames = np.zeros((voices, channels, span), np.float32)
         check_on_chord(runner, standby, streams)
@@ -65,9 +65,9 @@ class GraphedStreams:
         self._forget(reset)
         for stream, hop in enumerate(hops):
             tail, history = self._tail[stream], self._history[stream]
-            bad = _core.push_frame(history, hop, self._as_it_is, self._frame)
+            bad = _core.push_frame(history, hop, self._flat_window, self._frame)
             self.nonfinite_samples[stream] += bad
-            _core.overlap_add(self._no_frames, self._as_it_is, tail, history, out[stream])
+            _core.overlap_add(self._no_frames, self._flat_window, tail, history, out[stream])
 
     def reset(self) -> None:
         """All streams back to before their first hop; a lost GPU stays lost."""
@@ -116,9 +116,9 @@ class GraphedStreams:
         }
 
     def _remember(self, result: HopResult) -> None:
-        unheard, report = self._unheard, self.voices
-        self._history[..., -unheard:] = result.history[..., -unheard:]
-        self._tail[..., :unheard] = result.tail[..., :unheard]
+        unplayed, report = self._unplayed, self.voices
+        self._history[..., -unplayed:] = result.history[..., -unplayed:]
+        self._tail[..., :unplayed] = result.tail[..., :unplayed]
         report.f0_hz[...], report.level_db[...] = result.f0_hz, result.level_db
         report.followed_hz[...] = report.f0_hz  # all that the program tells
         report.merged[...] = result.merged

@@ -21,7 +21,7 @@ def check_on_chord(runner: HopRunner, standby: HopPipeline, streams: int = 1) ->
     """Both play a chord, and both are as before their first hop afterwards.
 
     Stream s hears it from hop s mod 7 on, with a reset there and the chord's beginning before: so a stream
-    that took another one's audio or state, or that was not reset, is found with one engine to compare with.
+    that took another one's audio or state, or that was not reset, is found with one pipeline to compare with.
 
     Args:
         runner: of S streams. Its first calls of everything are here.

@@ -17,8 +17,8 @@ PART_OF = {"guitar": "other"}  # stems that are part of another one where nobody
 TRIES = 4  # for an excerpt in which the stem sounds
 
 
-class Source(NamedTuple):
-    """Where a stem sounds by itself: files of a song, summed."""
+class StemFiles(NamedTuple):
+    """A stem of a song: its files, to be summed."""
 
     manifest: Manifest
     song: Song
@@ -34,14 +34,14 @@ class StemPool:
     """
 
     def __init__(self, databases: Sequence[tuple[StemFolder, Sequence[Song]]], stem: str) -> None:
-        self._by_database: list[tuple[float, list[Source]]] = []
+        self._by_database: list[tuple[float, list[StemFiles]]] = []
         for database, songs in databases:
             known = database.manifest.known
             found = []
             for song in songs:
                 files = tuple(f for f in song.files if f in known and stem in (f, PART_OF.get(f)))
                 if files:
-                    found.append(Source(database.manifest, song, files))
+                    found.append(StemFiles(database.manifest, song, files))
             if found:
                 self._by_database.append((weight([s.song for s in found]), found))
 
@@ -53,13 +53,13 @@ class StemPool:
         """Their names."""
         return {source.song.name for _, sources in self._by_database for source in sources}
 
-    def draw(self, rng: np.random.Generator) -> Source:
+    def draw(self, rng: np.random.Generator) -> StemFiles:
         """One of the songs: first a database, by `weight`, then a song."""
         sources = pick(self._by_database, rng)
         return sources[int(rng.integers(len(sources)))]
 
 
-def excerpt(source: Source, rng: np.random.Generator, samples: int, skip: int, speed: float) -> F32:
+def excerpt(source: StemFiles, rng: np.random.Generator, samples: int, skip: int, speed: float) -> F32:
     """float32 [samples] at a level of 0 dB re full scale where the stem sounds.
 
     Args:
@@ -75,7 +75,7 @@ def excerpt(source: Source, rng: np.random.Generator, samples: int, skip: int, s
     latest = max(1, song.samples - round(speed * (samples + skip)))
     starts = rng.integers(latest, size=TRIES)
     for start in starts:
-        # looks where an item begins, so that all its segments choose alike
+        # reads from where the item begins, so that all its segments choose one place
         look = song.files[source.files[0]][start : start + SAMPLERATE * 2 : 16].astype(np.float32)
         if look.size and float(np.sqrt(np.mean(look * look))) > quiet:
             break
@@ -84,7 +84,7 @@ def excerpt(source: Source, rng: np.random.Generator, samples: int, skip: int, s
 
 
 def weight(songs: Sequence[Song]) -> float:
-    """Minutes to the power of 0.5: a small database is heard often enough, but not learnt by heart."""
+    """Minutes to the power of 0.5: a small database has its share, but not so often as to overfit."""
     return float(np.sqrt(sum(song.samples for song in songs) / SAMPLERATE / 60.0))
 
 

@@ -11,14 +11,14 @@ from rtsep.training.band.spectra import BandPowers
 # measured, there as the evaluation's rule of energy has it for usual mixtures.
 SOUNDING = 10.0 ** (-25.0 / 10.0)
 SCORED = 10.0 ** (-17.0 / 10.0)
-# Errors below count as equal, re the stem's power: a stem alone would otherwise be worth more than any other.
+# Errors below count as equal, re the stem's power: without it a stem that sounds alone dominates the loss.
 SMALLEST_ERROR = 1e-3
 SMALLEST_LEAK = 1e-3  # of a silent stem, re the mixture
-# Half of a second's loss does not ask how loud the estimate is, as SI-SDR does not. The error alone is least
-# bad at 0 dB where a stem is hard to find, and its gains die there: nothing is left to learn its shape from.
+# Half of the loss does not depend on how loud the estimate is, like SI-SDR. Where a stem is hard to find, the
+# error alone is smallest (0 dB) with gains of 0, and gains that have become 0 give no gradient to leave it.
 SHAPE_SHARE = 0.5
 SMALLEST_LIKENESS = 0.03  # share of an estimate's power that is the stem; below it, it has not been found
-SILENCE_WEIGHT = 0.15  # a log error over silent seconds at full weight teaches to mute the vocals
+SILENCE_WEIGHT = 0.15  # at full weight the network learns to mute the vocals
 MASK_WEIGHT = 12.0
 MASK_POWER = 0.3  # of the mixture's power in the weight of a band: quiet bands are heard too
 

@@ -31,13 +31,13 @@ class MixtureSettings:
     balanced_spread_db: float = 3.0
     absent: tuple[float, float, float, float] = (0.2, 0.12, 0.12, 0.08)  # vocals, drums, bass, other
     speed: tuple[float, float] = (0.87, 1.15)  # pitch and tempo together
-    speed_vocals: tuple[float, float] = (0.78, 1.2)  # formants too: more singers than were recorded
+    speed_vocals: tuple[float, float] = (0.78, 1.2)  # moves formants too: as if by other singers
     changed_speed: float = 0.5  # of stems
     driven: tuple[float, float, float, float] = (0.25, 0.1, 0.12, 0.12)  # of stems: soft clipping
     wet: tuple[float, float, float, float] = (0.4, 0.1, 0.05, 0.2)  # of stems: in a room
     wet_db: tuple[float, float] = (-20.0, -5.0)  # of the room re the dry sound
-    # Shares of stems whose lows are cut, as mixing engineers do: without it low notes of a piano teach that
-    # what sounds below 150 Hz may as well be `other`, and a real bass is then shared out between the two.
+    # Shares of stems whose lows are cut, as mixing engineers do: without it the decoders learn from low
+    # notes of a piano that sound below 150 Hz can be `other`, and split a real bass between the two stems.
     low_cut: tuple[float, float, float, float] = (0.9, 0.1, 0.0, 0.9)
     low_cut_hz: tuple[float, float] = (80.0, 250.0)
     thin_vocals: float = 0.1  # of vocals: as through a telephone or a megaphone, a usual effect

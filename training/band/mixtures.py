@@ -1,7 +1,7 @@
 """Mixtures to train on: coherent songs, and stems of different songs mixed at random.
 
 Every row of a batch is one mixture of four stems and, where a database does not tell something apart, a rest.
-One draw takes one database; what it knows says which decoders learn from the row.
+One draw takes one database; the stems that it has say which decoders learn from the row.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from rtsep.training.choir.render.room import draw_response
 from rtsep.training.databases.stem_folder import Manifest, Song, StemFolder
 from rtsep.training.seeds import generator
 
-ROOMS = 40  # drawn once: another room for every stem would cost more than all else of a row
+ROOMS = 40  # drawn once: a new room for every stem would take longer than the rest of a row
 
 
 @dataclass
@@ -99,7 +99,7 @@ class Mixer:
         start = int(rng.integers(max(1, song.samples - round(speed * (samples + skip)))))
         sources = np.zeros((len(self.stems) + 1, samples), np.float32)
         levels_db = self._levels(rng)
-        as_it_was = rng.random() < 0.5
+        as_recorded = rng.random() < 0.5
         wobble_db = rng.normal(0.0, 3.0, len(self.stems) + 1)
         anchor_db = max(song.levels_dbfs.values())
         taken: set[str] = set()
@@ -111,11 +111,11 @@ class Mixer:
                 continue
             taken.update(files)
             level_db = max(song.levels_dbfs[f] for f in files)
-            gain_db = -anchor_db + wobble_db[place] if as_it_was else levels_db[place] - level_db
+            gain_db = -anchor_db + wobble_db[place] if as_recorded else levels_db[place] - level_db
             sound = sum(cut(song.files[f], start, skip, samples, speed) for f in files)
             sources[place] = sound * np.float32(10.0 ** (gain_db / 20.0))
         for name in set(song.files) - taken:
-            gain_db = -anchor_db + (wobble_db[-1] if as_it_was else 0.0)
+            gain_db = -anchor_db + (wobble_db[-1] if as_recorded else 0.0)
             sources[-1] += cut(song.files[name], start, skip, samples, speed) * np.float32(
                 10.0 ** (gain_db / 20.0)
             )
@@ -149,7 +149,7 @@ class Mixer:
                     sources[place] += second * np.float32(rms * 10.0 ** (level_db / 20.0))
                     limit_hz = min(limit_hz, chosen.manifest.limit_hz)
             if driven < _at(settings.driven, place):
-                # against the RMS: how hot it is must not depend on where an item is cut
+                # relative to the RMS, so that the distortion does not depend on where an item is cut
                 rms = float(np.sqrt(np.mean(sources[place] ** 2))) + 1e-9
                 knee = np.float32(4.0 * rms / amount)
                 sources[place] = knee * np.tanh(sources[place] / knee)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.band.features import band_centres_hz
 from rtsep.models.framing import Framing
-from rtsep.models.networks.band_net import HEARD, PRESETS
+from rtsep.models.networks.band_net import INPUT_BANDS, PRESETS
 from rtsep.rt.hop.presets import OVERLAP_AT_48K, Preset
 from rtsep.training.band.loss import improvement_db, stem_loss
 from rtsep.training.band.mixture_settings import KNOTS_HZ, MixtureSettings, Row
@@ -36,12 +36,12 @@ class BandConfig:
     """Everything about a run of `rtsep-train band`."""
 
     mode: str = INTERLEAVED
-    # Share of steps at 5, 11, 21 and 43 ms. A network of 43 ms loses 0.3 to 0.7 dB at a quarter of its hop,
-    # and every hop costs time: short ones are for the end.
     encoder_moments: str = ONE  # interleaved: one set of Adam's averages for the encoder, or one per stem
+    # Share of steps at 5, 11, 21 and 43 ms. A network of 43 ms loses 0.3 to 0.7 dB at a quarter of its hop,
+    # and a second of shorter hops takes longer to train on: they are for the end of training.
     presets: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 1.0)
-    second_s: float = 0.9  # what is scored together
-    seconds: int = 3  # of them in a step at 43 ms; fewer at shorter hops, of which a second has more
+    second_s: float = 0.9  # length of the stretches that the loss scores, each as a whole
+    seconds: int = 3  # such stretches in a step at 43 ms; fewer at shorter hops, of which a stretch has more
     hold: int = 4  # steps in a row on the same mixtures, with carried state
     # Matrix products in bfloat16: twice as fast on a CPU that has them. Bands, powers and the loss keep all
     # their bits, which `precision = "bf16-mixed"` of the loop would take.
@@ -171,7 +171,7 @@ class BandTask:
         spectra = self._spectra[ms]
         framing = spectra.framing
         sources = np.stack([row.sources for row in rows])
-        # the first are told apart; three more would be a twentieth of a step's time
+        # `read` takes the first sources for stems; three more stems would be a twentieth of a step's time
         order = np.roll(np.arange(sources.shape[1]), -(stem or 0))
         powers = spectra.read(
             torch.from_numpy(sources[:, order]),
@@ -179,12 +179,11 @@ class BandTask:
             len(self.stems) if stem is None else 1,
         )
         counted = band_centres_hz()[None, :] <= np.array([row.limit_hz for row in rows])[:, None]
-        counted[:, HEARD:] = False
-        heard = torch.from_numpy(counted.copy())
+        counted[:, INPUT_BANDS:] = False
         return {
             "powers": tuple(powers),
             "known": torch.from_numpy(np.stack([row.known for row in rows])).float(),
-            "counted": heard.float(),
+            "counted": torch.from_numpy(counted.copy()).float(),
             "preset": LATENCIES_MS.index(ms),
             "second": self._second(framing),
         }
@@ -197,7 +196,7 @@ class BandTask:
         return round(self.config.second_s * framing.samplerate / framing.hop)
 
     def loss(self, module: nn.Module, batch: dict[str, Any], carried: Carried) -> Loss:
-        """Mean over the stems that the step is about; the parameters of all others have no gradient."""
+        """Mean over the stems of the step; the decoders of all others get no gradient."""
         assert isinstance(module, BandNet)
         if module.training and not self._frozen and batch["step"] < self.config.statistics_steps:
             self._observe(batch)
@@ -234,7 +233,7 @@ class BandTask:
 
     @torch.no_grad()
     def _observe(self, batch: dict[str, Any]) -> None:
-        """The first steps measure every band's level, mean and deviation; later ones leave them alone.
+        """The first steps measure the mean and deviation of every band; later steps keep them.
 
         Batch statistics would drift with the database that a batch is from.
         """

@@ -1,6 +1,6 @@
 """Masks that never move: equal shares, low-pass and high-pass filters. What they reach is no separation.
 
-A filter is applied as a mask on the engine's frames, so it has the engine's latency and no phase of its own.
+A filter is applied as a mask on the stage's frames, so it has the stage's latency and no phase of its own.
 A causal Butterworth filter of the same slope is no rival at all: its phase alone costs more than 10 dB of
 SI-SDR (bass +7.9 dB without phase, -17 dB with it).
 """

@@ -1,4 +1,4 @@
-"""Ideal masks: what masking can reach at best, on the engine's own frames and on the paper's.
+"""Ideal masks: what masking can reach at best, on the stage's own frames and on the paper's.
 
 M_j = |S_j| / sum_i |S_i|, applied to the mixture with its own phase (Schulze-Forster et al. 2022, section
 III-C, with true stems in place of synthesised ones).
@@ -43,7 +43,7 @@ def phase_sensitive(spectra: NDArray[np.complexfloating]) -> NDArray[np.floating
 class IdealMasks:
     """A `MaskModel` that knows the stems of the stream it is asked to separate.
 
-    It windows each stem exactly as the engine windows the mixture, so that only the masks are ideal: frame,
+    It windows each stem exactly as the stage windows the mixture, so that only the masks are ideal: frame,
     overlap and latency are those of every other model. Frame n covers the N samples that end with hop n;
     before the first and after the last sample there is silence.
 

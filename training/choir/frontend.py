@@ -1,4 +1,4 @@
-"""The engine's front end for training: windows and frames as on stage, many frames at once.
+"""The stage's front end for training: windows and frames as on stage, many frames at once.
 
 Twin of `rt.hop.pipeline`; a test holds them equal. Log bands are those of `models.networks.filterbank`.
 """
@@ -16,10 +16,10 @@ from rtsep.models.framing import Framing
 
 @dataclass(frozen=True)
 class TorchFrontend:
-    """Spectra of whole signals as the engine would see them hop by hop.
+    """Spectra of whole signals as the stage would see them hop by hop.
 
     Attributes:
-        framing: window and half overlap; the hop may be a multiple of the engine's (`stride`).
+        framing: window and half overlap; the hop may be a multiple of the stage's (`stride`).
         stride: every how many hops a frame is taken.
     """
 

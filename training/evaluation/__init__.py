@@ -1,1 +1,1 @@
-"""`rtsep eval` without its screen: which systems, on which stems, through the engine."""
+"""`rtsep eval` without its screen: which systems, on which stems, through the streaming path."""

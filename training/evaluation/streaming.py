@@ -15,7 +15,7 @@ def stream(
 ) -> tuple[Audio, Contours]:
     """A whole signal through `Separator.process`, block by block, its estimates aligned with the input.
 
-    Tracked F0 is noted after every block, with the time that the engine gives it (`Framing.pitch_delay_s`).
+    Tracked F0 is noted after every block, with the time that the stage gives it (`Framing.pitch_delay_s`).
 
     Shape:
         mixture: float32 [samples].

@@ -70,7 +70,7 @@ def test_many_streams_through_both_ways(monkeypatch: pytest.MonkeyPatch) -> None
     settings = {"model": "choir", "voices": 2, "latency_ms": 11, "samplerate": 16000, "channels": 2}
     rows = many_streams.scale_curve(settings)
     assert [(row["how"], row["streams"]) for row in rows] == [
-        (how, streams) for how in ("engine per stream", "hop program") for streams in (1, 3)
+        (how, streams) for how in ("pipeline per stream", "hop program") for streams in (1, 3)
     ]
     assert all(row["streams_per_core"] == pytest.approx(row["streams"] / row["share"]) for row in rows)
 

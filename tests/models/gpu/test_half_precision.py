@@ -7,7 +7,7 @@ import pytest
 from rtsep.models.build import build_model
 from rtsep.models.gpu.half_precision import PRODUCTS, half_products
 from rtsep.models.registry import shipped_models
-from rtsep.models.runtimes.compile import BOUNDS, Recorder, parity_error
+from rtsep.models.runtimes.compile import BOUNDS, ReferenceSteps, parity_error
 from rtsep.models.runtimes.onnx_step import OnnxStep
 from rtsep.rt.audio.test_signals import synthetic_choir
 from rtsep.rt.hop.presets import Preset
@@ -35,11 +35,11 @@ def test_products_and_nothing_else_are_halves(model, file: str) -> None:  # type
 
 @pytest.mark.parametrize("latency_ms", [11, 43])
 def test_over_carried_state_they_stay_close(latency_ms: int) -> None:
-    preset, recorder = Preset(16000, latency_ms), Recorder()
-    model = build_model("choir", voices=4, framing=preset.framing, f0=None, make_step=recorder)
+    preset, reference = Preset(16000, latency_ms), ReferenceSteps()
+    model = build_model("choir", voices=4, framing=preset.framing, f0=None, make_step=reference)
     Separator(model, preset, 1).process(synthetic_choir(16000, 5.0, voices=4))
-    for name, network in recorder.networks.items():
-        error = parity_error(OnnxStep(half_products(network), name), recorder.hops[name])
+    for name, network in reference.networks.items():
+        error = parity_error(OnnxStep(half_products(network), name), reference.hops[name])
         assert 1e-4 < error < BOUNDS["fp16"]  # not whole floats in disguise
-    assert len(recorder.networks) == (2 if latency_ms == 43 else 1)
+    assert len(reference.networks) == (2 if latency_ms == 43 else 1)
     assert np.isfinite(error)

@@ -20,7 +20,7 @@ from rtsep.models.gpu.build_program import build_program
 from rtsep.models.gpu.half_precision import half_products
 from rtsep.models.gpu.tensorrt_builder import TensorRtBuilder
 from rtsep.models.registry import shipped_models
-from rtsep.models.runtimes.compile import Recorder, compile_networks, compiled_plan, plan_key
+from rtsep.models.runtimes.compile import ReferenceSteps, compile_networks, compiled_plan, plan_key
 from rtsep.models.runtimes.network_step import NetworkStep
 from rtsep.models.runtimes.onnx_step import OnnxStep
 from rtsep.models.runtimes.plan_cache import PlanCache, default_folder
@@ -78,10 +78,10 @@ def stub_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[FakePlan]:
 
 
 def compiled(preset: Preset, precision: str = "fp32") -> None:
-    recorder = Recorder()
-    model = build_model("choir", voices=VOICES, framing=preset.framing, f0=None, make_step=recorder)
+    reference = ReferenceSteps()
+    model = build_model("choir", voices=VOICES, framing=preset.framing, f0=None, make_step=reference)
     Separator(model, preset, 1).process(song()[:4000])
-    compile_networks(StubGpu(), precision, recorder, PlanCache(default_folder()), str)
+    compile_networks(StubGpu(), precision, reference, PlanCache(default_folder()), str)
 
 
 @pytest.mark.parametrize(
@@ -215,11 +215,11 @@ def test_on_a_gpu(precision: str, bound: float, monkeypatch: pytest.MonkeyPatch,
     if not torch.cuda.is_available():
         pytest.skip("no NVIDIA GPU here")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    preset, recorder, sound = Preset(RATE, 43), Recorder(), song()
-    model = build_model("choir", voices=VOICES, framing=preset.framing, f0=None, make_step=recorder)
+    preset, reference, sound = Preset(RATE, 43), ReferenceSteps(), song()
+    model = build_model("choir", voices=VOICES, framing=preset.framing, f0=None, make_step=reference)
     expected = Separator(model, preset, 1).process(sound)
     builder = backends.plan_builder("tensorrt", "choir", precision)
-    compile_networks(builder, precision, recorder, PlanCache(default_folder()), str)
+    compile_networks(builder, precision, reference, PlanCache(default_folder()), str)
     (backend,) = (name for name, plans in backends.TENSORRT.items() if plans == precision)
     there = Separator.load("choir", voices=VOICES, samplerate=RATE, latency_ms=43, backend=backend)
     np.testing.assert_allclose(there.process(sound), expected, atol=bound)

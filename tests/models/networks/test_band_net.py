@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from rtsep.models.band.features import BANDS
-from rtsep.models.networks.band_net import HEARD, BandDecoder, BandEncoder
+from rtsep.models.networks.band_net import INPUT_BANDS, BandDecoder, BandEncoder
 from rtsep.models.networks.export import export_onnx
 from rtsep.models.networks.step_module import StepModule, step_through
 from rtsep.models.runtimes.onnx_step import OnnxStep
@@ -99,7 +99,7 @@ def test_what_lies_above_the_training_data_changes_nothing() -> None:
     encoder = _encoder()
     bands, preset = _inputs(1, 10)
     other = bands.clone()
-    other[..., HEARD:] = 0.0
+    other[..., INPUT_BANDS:] = 0.0
     with torch.no_grad():
         state = encoder.initial_state(1)
         torch.testing.assert_close(

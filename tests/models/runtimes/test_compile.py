@@ -11,7 +11,7 @@ from helpers.tiny_network import TinyNetwork
 from rtsep.kernels.errors import GpuMissing, RtsepError
 from rtsep.models import backends
 from rtsep.models.networks.export import export_onnx
-from rtsep.models.runtimes.compile import Recorder, compile_networks, plan_key
+from rtsep.models.runtimes.compile import ReferenceSteps, compile_networks, plan_key
 from rtsep.models.runtimes.network_step import NetworkStep
 from rtsep.models.runtimes.onnx_step import OnnxStep
 from rtsep.models.runtimes.plan_cache import PlanCache, default_folder
@@ -54,59 +54,59 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 @pytest.fixture
-def recorder(network: bytes) -> Recorder:
+def reference(network: bytes) -> ReferenceSteps:
     """What a network said to some hops."""
-    recorder = Recorder()
-    step = recorder(network, "tiny")
+    reference = ReferenceSteps()
+    step = reference(network, "tiny")
     rng = np.random.default_rng(0)
     for _ in range(HOPS):
         for array in step.inputs.values():
             array[...] = rng.normal(size=array.shape)
         step.run()
-    return recorder
+    return reference
 
 
-def run(builder: FakeBuilder, recorder: Recorder, folder: Path) -> bool:
+def run(builder: FakeBuilder, reference: ReferenceSteps, folder: Path) -> bool:
     """Whether the plan came from the cache."""
-    (done,) = compile_networks(builder, "fp32", recorder, PlanCache(folder), lambda line: None)
+    (done,) = compile_networks(builder, "fp32", reference, PlanCache(folder), lambda line: None)
     assert (done.name, done.error, done.hops) == ("tiny", 0.0, HOPS)
     return done.cached
 
 
-def test_built_once(recorder: Recorder, tmp_path: Path) -> None:
+def test_built_once(reference: ReferenceSteps, tmp_path: Path) -> None:
     builder = FakeBuilder()
-    assert not run(builder, recorder, tmp_path)
-    assert run(builder, recorder, tmp_path)
+    assert not run(builder, reference, tmp_path)
+    assert run(builder, reference, tmp_path)
     assert builder.built == 1
 
 
-def test_built_again_for_another_driver_and_after_damage(recorder: Recorder, tmp_path: Path) -> None:
+def test_built_again_for_another_driver_and_after_damage(reference: ReferenceSteps, tmp_path: Path) -> None:
     builder = FakeBuilder()
-    run(builder, recorder, tmp_path)
+    run(builder, reference, tmp_path)
     builder.driver = "2.0"
-    assert not run(builder, recorder, tmp_path)
+    assert not run(builder, reference, tmp_path)
     for file in tmp_path.iterdir():
         file.write_bytes(file.read_bytes()[:-3])
-    assert not run(builder, recorder, tmp_path)
-    assert run(builder, recorder, tmp_path)
+    assert not run(builder, reference, tmp_path)
+    assert run(builder, reference, tmp_path)
     assert builder.built == 3
 
 
-def test_an_engine_with_other_numbers_is_not_kept(recorder: Recorder, tmp_path: Path) -> None:
+def test_a_plan_with_other_numbers_is_not_kept(reference: ReferenceSteps, tmp_path: Path) -> None:
     builder = FakeBuilder()
     builder.wrong = True
     with pytest.raises(RtsepError, match=r"tiny on fake differs from ONNX Runtime by .*, bound 0.0001"):
-        run(builder, recorder, tmp_path)
+        run(builder, reference, tmp_path)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_precision_that_a_backend_has_not(recorder: Recorder, tmp_path: Path) -> None:
+def test_a_precision_that_a_backend_has_not(reference: ReferenceSteps, tmp_path: Path) -> None:
     with pytest.raises(RtsepError, match="precision fp8 is not one of fp32 for fake"):
-        compile_networks(FakeBuilder(), "fp8", recorder, PlanCache(tmp_path), lambda line: None)
+        compile_networks(FakeBuilder(), "fp8", reference, PlanCache(tmp_path), lambda line: None)
 
 
 def test_openvino_on_stage_runs_what_was_compiled_and_nothing_else(
-    recorder: Recorder, network: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    reference: ReferenceSteps, network: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("openvino", reason="OpenVINO is not installed (extra `openvino`)")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
@@ -114,11 +114,11 @@ def test_openvino_on_stage_runs_what_was_compiled_and_nothing_else(
     with pytest.raises(RtsepError, match="run `rtsep compile MODEL --backend openvino` first"):
         make(network, "tiny")
     builder, cache = backends.OpenVinoBuilder(), PlanCache(default_folder())
-    (done,) = compile_networks(builder, "fp32", recorder, cache, lambda line: None)
+    (done,) = compile_networks(builder, "fp32", reference, cache, lambda line: None)
     assert not done.cached
     assert done.error < 1e-4
     step = make(network, "tiny")
-    given, expected = recorder.hops["tiny"][0]
+    given, expected = reference.hops["tiny"][0]
     for name, value in given.items():
         step.inputs[name][...] = value
     step.run()

@@ -106,7 +106,7 @@ class LevelBatches:
 
 
 class MaskedVoices:
-    """Spectra and masks to voices, as the engine makes them.
+    """Spectra and masks to voices, as the stage makes them.
 
     Args:
         latency_ms: preset at 16 kHz.

@@ -1,4 +1,4 @@
-"""Voices out of the engine's masks against their stems: what levels are trained, and adapted, by."""
+"""Voices out of the stage's masks against their stems: what levels are trained, and adapted, by."""
 
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ MASK_WINDOWS = (1024, 256)
 
 
 class MaskLoss:
-    """How far a network's voices, out of the engine's masks, are from the stems.
+    """How far a network's voices, out of the stage's masks, are from the stems.
 
     Args:
         net: with as many voices as the batches.
@@ -26,7 +26,7 @@ class MaskLoss:
         self._masked = {ms: MaskedVoices(ms) for ms in latencies_ms}
 
     def estimates(self, batch: LevelBatch) -> Tensor:
-        """The voices [B, V, (T - 1) hop] that the engine would give."""
+        """The voices [B, V, (T - 1) hop] that the stage would give."""
         net, masked = self.net, self._masked[batch.latency_ms]
         streams = batch.mixture.shape[0]
         x, h, loudness, _ = net.decode_sequence(*batch.inputs, *net.initial_state(streams))

@@ -2,7 +2,7 @@
 
 `SynthesisTask` on mixtures alone (*unsupervised*) or on one voice at a time (*solo*): the voices' synthesis
 in the time domain shall sound like the mixture (Schulze-Forster et al., arXiv 2201.09592). `MaskTask`
-(*masks*) with stems, through the engine's masks at its real latencies.
+(*masks*) with stems, through the stage's masks at its real latencies.
 """
 
 from dataclasses import dataclass, field
@@ -169,7 +169,7 @@ class SynthesisTask(_LevelTask):
 
 
 class MaskTask(_LevelTask):
-    """Voices out of the engine's masks against their stems."""
+    """Voices out of the stage's masks against their stems."""
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 The signal model of Schulze-Forster et al. (arXiv 2201.09592): harmonics that fall by 6 dB per octave from 200
 Hz on, noise shaped by 40 bands, and in every frame an all-pole filter from a zero state, Hann-weighted and
 overlap-added. Controls lie at the frames' centres. Differentiable in all parameters but F0, which is given;
-so the harmonics come from the engine's oscillators.
+so the harmonics come from the stage's oscillators.
 """
 
 import numpy as np

@@ -30,7 +30,7 @@ def section_f0(f0_hz: F0, weight: F0) -> F0:
 
 
 def merged_voices(f0_hz: F0) -> Flags:
-    """Voices within `MERGED_CENTS` of a unison or octave with another one, as the engine's own flag.
+    """Voices within `MERGED_CENTS` of a unison or octave with another one, as the stage's own flag.
 
     Shape:
         f0_hz: [voices, frames], 0 = unvoiced; returns bool [voices, frames].

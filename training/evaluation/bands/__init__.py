@@ -1,1 +1,1 @@
-"""`rtsep eval --stems`: songs of bands as stems, systems on them through the engine, leaks between stems."""
+"""`rtsep eval --stems`: songs as stems, systems on them through the streaming path, leaks between stems."""

@@ -1,4 +1,4 @@
-"""A run of the grid on songs: its networks through the engine, stem by stem."""
+"""A run of the grid on songs: its networks through the streaming path, stem by stem."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -33,7 +33,7 @@ class Listener:
 
     Args:
         stems: names.
-        framing: of the engine.
+        framing: of the streaming path.
     """
 
     def __init__(self, stems: Sequence[str], framing: Framing) -> None:
@@ -72,7 +72,7 @@ class Player(Listener):
 
     Args:
         stems: names.
-        framing: of the engine.
+        framing: of the streaming path.
         gains: float32 [hops, stems, BANDS].
     """
 
@@ -109,7 +109,7 @@ def gains_of(net: BandNet, bands: NDArray[np.float32], framing: Framing) -> NDAr
 
 
 def estimates_of(net: BandNet, mixture: Audio, preset: Preset) -> dict[str, Audio]:
-    """Estimates of all stems, float32 [samples] each: analysis and synthesis are the engine's."""
+    """Estimates of all stems, float32 [samples] each: analysis and synthesis are the stage's."""
     listener = Listener(net.stems, preset.framing)
     through_engine(listener, preset, mixture)
     gains = gains_of(net, np.concatenate(listener.heard), preset.framing)

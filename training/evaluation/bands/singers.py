@@ -1,9 +1,9 @@
 """Singers out of a band: the cascade against a choir model that hears the band, and one that hears no band.
 
 A mixture is singers whose stems are known (a duet, a quartet) over the stems of a song but its vocals. Three
-ways to take the singers apart, all through the engine: `cascade` (`--stems vocals --voices N`), `choir`
-(`--voices N` on the whole mixture), and `clean` (the same on the singers alone: what the cascade would reach
-if its vocals were perfect).
+ways to take the singers apart, all through the streaming path: `cascade` (`--stems vocals --voices N`),
+`choir` (`--voices N` on the whole mixture), and `clean` (the same on the singers alone: what the
+cascade would reach if its vocals were perfect).
 """
 
 from collections.abc import Callable

@@ -1,8 +1,8 @@
 """Stereo: songs of mono stems are panned, and three ways to separate both channels are compared.
 
 `shared` is one mask for both channels. `mid-side`, where the sum and the difference of the channels are
-separated each on its own (the engine's way, see `rtsep.models.mid_side`), and `per-channel` take a second run
-of the networks. Every way is run by every band model, and with ideal ratio masks, which tell what the way
+separated each on its own (as on stage, see `rtsep.models.mid_side`), and `per-channel` take a second run of
+the networks. Every way is run by every band model, and with ideal ratio masks, which tell what the way
 itself can reach.
 """
 

@@ -1,4 +1,4 @@
-"""The grid's scores: networks through the engine as on stage, and differences between ways to train."""
+"""The grid's scores: networks through the streaming path, and differences between ways to train."""
 
 import numpy as np
 import pytest

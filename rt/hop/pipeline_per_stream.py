@@ -1,4 +1,4 @@
-"""Many streams on this processor, an engine each; and what any way to run many streams must offer."""
+"""Many streams on this processor, a hop pipeline each; and what any way to run many streams must offer."""
 
 from typing import Protocol
 
@@ -13,7 +13,7 @@ F32 = NDArray[np.float32]
 
 
 class Streams(Protocol):
-    """What `BatchSeparator` drives: an engine per stream, or `GraphedStreams`.
+    """What `BatchSeparator` drives: a hop pipeline per stream, or `GraphedStreams`.
 
     Attributes:
         stems: names, the residual left out.
@@ -48,40 +48,40 @@ class Streams(Protocol):
         ...
 
 
-class EnginePerStream:
-    """Streams one after the other on this processor, each with an engine of its own.
+class PipelinePerStream:
+    """Streams one after the other on this processor, each with a hop pipeline of its own.
 
     Args:
-        engines: of the same model and sizes.
+        pipelines: of the same model and sizes.
     """
 
-    def __init__(self, engines: list[HopPipeline]) -> None:
-        self._engines = engines
-        self.stems = engines[0].model.stems
-        self.voices = VoiceReport.silent(engines[0].model.report.stems, len(engines))
-        self.nonfinite_samples = np.zeros(len(engines), np.int64)
+    def __init__(self, pipelines: list[HopPipeline]) -> None:
+        self._pipelines = pipelines
+        self.stems = pipelines[0].model.stems
+        self.voices = VoiceReport.silent(pipelines[0].model.report.stems, len(pipelines))
+        self.nonfinite_samples = np.zeros(len(pipelines), np.int64)
         self.lost = ""
 
     def step(self, hops: F32, out: F32, reset: NDArray[np.bool_]) -> None:
         """See `BatchSeparator.process_hop`."""
-        for stream, engine in enumerate(self._engines):
+        for stream, pipeline in enumerate(self._pipelines):
             if reset[stream]:
-                engine.reset()
-            engine.step(hops[stream], out[stream])
+                pipeline.reset()
+            pipeline.step(hops[stream], out[stream])
         self._tell()
 
     def reset(self) -> None:
         """All streams back to before their first hop."""
-        for engine in self._engines:
-            engine.reset()
+        for pipeline in self._pipelines:
+            pipeline.reset()
         self._tell()
 
     def state_dict(self) -> State:
-        """Of every engine."""
+        """Of every pipeline."""
         return {
             f"{stream}.{name}": array
-            for stream, engine in enumerate(self._engines)
-            for name, array in engine.state_dict().items()
+            for stream, pipeline in enumerate(self._pipelines)
+            for name, array in pipeline.state_dict().items()
         }
 
     def load_state_dict(self, state: State) -> None:
@@ -92,18 +92,18 @@ class EnginePerStream:
         """
         require_like(self.state_dict(), state, "batch")
         try:
-            load_all([(engine, _of(state, f"{i}.")) for i, engine in enumerate(self._engines)])
+            load_all([(pipeline, _of(state, f"{i}.")) for i, pipeline in enumerate(self._pipelines)])
         finally:
             self._tell()
 
     def _tell(self) -> None:
-        for stream, engine in enumerate(self._engines):
-            report = engine.model.report
+        for stream, pipeline in enumerate(self._pipelines):
+            report = pipeline.model.report
             self.voices.f0_hz[stream] = report.f0_hz
             self.voices.followed_hz[stream] = report.followed_hz
             self.voices.level_db[stream] = report.level_db
             self.voices.merged[stream] = report.merged
-            self.nonfinite_samples[stream] = engine.nonfinite_samples
+            self.nonfinite_samples[stream] = pipeline.nonfinite_samples
 
 
 def _of(state: State, prefix: str) -> State:
