@@ -27,7 +27,7 @@ _STEM = re.compile(r"\w(?:[\w .+-]{0,38}[\w+-])?")
 # Sizes that the networks' classes take, with their bounds, by architecture. A network of an architecture that
 # is not named here is refused where it would be built.
 CONFIG_BOUNDS: dict[str, dict[str, tuple[int, int]]] = {
-    "pitch-net": {},
+    "pitch-net": {"looks": (1, 2)},
     "source-filter": {"voices": (1, 4), "hidden": (1, 4096)},
     "band-net": {},
 }

@@ -125,7 +125,7 @@ class PitchNet(nn.Module):
     """One hop: log bands -> salience, offset and unison of every candidate.
 
     Args:
-        second_look: judge twice (see the module), for about as many products again.
+        looks: 2 judges twice (see the module), for about as many products again.
 
     Shape of `forward(bands, preset, memory, context)`:
         bands: float32 [batch, BANDS], natural log of amplitude (a full-scale sine is 1), see `pitch_grid`.
@@ -141,7 +141,7 @@ class PitchNet(nn.Module):
     outputs: tuple[str, ...] = ("salience", "offset", "unison")
     states: tuple[str, ...] = ("memory", "context")
 
-    def __init__(self, second_look: bool = False) -> None:
+    def __init__(self, looks: int = 1) -> None:
         super().__init__()
         self.front = nn.Conv1d(1, FRONT, FRONT_BANDS, padding=FRONT_BANDS // 2)
         self.partials = nn.Linear((FRONT + 1) * len(PARTIALS), CHANNELS)
@@ -156,8 +156,8 @@ class PitchNet(nn.Module):
         self.interval_after = IntervalLayer()
         self.judge = NeighbourLayer(2 * CHANNELS, CHANNELS, 3)
         self.heads = nn.Linear(CHANNELS, 3)
-        self.again = SecondLook() if second_look else None
-        if second_look:
+        self.again = SecondLook() if looks == 2 else None
+        if looks == 2:
             self.states = (*self.states, "memory_again", "context_again")
         # a low pitch has fewer bins per semitone: the one thing that is not the same everywhere
         position = torch.linspace(-1.0, 1.0, CANDIDATES)
@@ -171,8 +171,9 @@ class PitchNet(nn.Module):
     def initial_state(self, batch: int) -> tuple[Tensor, ...]:
         """Zeros: before any input."""
         like = self.heads.weight
-        one_look = like.new_zeros(batch, CANDIDATES, CHANNELS), like.new_zeros(batch, CONTEXT)
-        return one_look if self.again is None else one_look + one_look
+        sizes = ((batch, CANDIDATES, CHANNELS), (batch, CONTEXT))
+        # an array each: one that stands for two states is one input to the exporter
+        return tuple(like.new_zeros(size) for size in (sizes if self.again is None else sizes + sizes))
 
     def example_inputs(self, batch: int) -> tuple[Tensor, ...]:
         """Silence at 11 ms."""

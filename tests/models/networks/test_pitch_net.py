@@ -1,9 +1,12 @@
 """The pitch network's contract, and that it sees pitches relative to each other."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from rtsep.models.choir.pitch_grid import BANDS, CANDIDATES
+from rtsep.models.networks.export import export_onnx
 from rtsep.models.networks.pitch_net import PitchNet
 from rtsep.models.networks.step_module import StepModule, step_through
 
@@ -15,10 +18,10 @@ def _inputs(batch: int, time: int) -> tuple[torch.Tensor, torch.Tensor]:
     return bands, preset[:, None].expand(-1, time, -1)
 
 
-@pytest.mark.parametrize("second_look", [False, True])
-def test_sequence_is_the_step_over_time(second_look: bool) -> None:
+@pytest.mark.parametrize("looks", [1, 2])
+def test_sequence_is_the_step_over_time(looks: int) -> None:
     torch.manual_seed(0)
-    net = PitchNet(second_look).eval()
+    net = PitchNet(looks).eval()
     assert isinstance(net, StepModule)
     bands, preset = _inputs(3, 20)
     with torch.no_grad():
@@ -29,10 +32,10 @@ def test_sequence_is_the_step_over_time(second_look: bool) -> None:
             torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("second_look", [False, True])
-def test_streams_of_a_batch_do_not_hear_each_other(second_look: bool) -> None:
+@pytest.mark.parametrize("looks", [1, 2])
+def test_streams_of_a_batch_do_not_hear_each_other(looks: int) -> None:
     torch.manual_seed(0)
-    net = PitchNet(second_look).eval()
+    net = PitchNet(looks).eval()
     bands, preset = _inputs(2, 8)
     with torch.no_grad():
         both = net.sequence(bands, preset, *net.initial_state(2))[0]
@@ -64,3 +67,13 @@ def test_what_sounds_higher_is_found_higher() -> None:
         high = net(shifted, preset, *net.initial_state(1))[0]
     assert low.shape == (1, CANDIDATES)
     torch.testing.assert_close(high[:, 40 + steps : 80 + steps], low[:, 40:80], atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("looks", [1, 2])
+def test_the_exported_hop_is_the_networks(looks: int, tmp_path: Path) -> None:
+    """`export_onnx` compares them: no two states may be one input."""
+    torch.manual_seed(0)
+    net = PitchNet(looks).eval()
+    export_onnx(net, tmp_path / "pitch.onnx")
+    states = net.initial_state(1)
+    assert len({state.data_ptr() for state in states}) == len(states) == len(net.states)

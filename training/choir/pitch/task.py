@@ -30,7 +30,7 @@ class PitchConfig:
     held_out: int = 24  # items at the folder's beginning that are only validated on
     offset_weight: float = 2.0  # of the losses beside that of salience
     unison_weight: float = 0.5
-    second_look: bool = False  # of `PitchNet`: twice the products, for tails and rests
+    looks: int = 1  # of `PitchNet`: 2 for twice the products, for tails and rests
     fit: FitSettings = field(
         default=FitSettings(
             minutes=60.0,
@@ -45,6 +45,8 @@ class PitchConfig:
     )
 
     def __post_init__(self) -> None:
+        if self.looks not in (1, 2):
+            raise RtsepError(f"looks = {self.looks} is neither 1 nor 2", "choose one of them")
         if self.frames < 16 or self.held_out < 1:
             raise RtsepError(
                 f"frames = {self.frames}, held_out = {self.held_out}: the bounds are 16 and 1", "choose more"
@@ -80,7 +82,7 @@ class PitchTask:
                 "render more, or lower held_out",
             )
         torch.manual_seed(torch_seed(config.fit.seed, "weights"))
-        self.module = PitchNet(second_look=config.second_look)
+        self.module = PitchNet(looks=config.looks)
         self._config = config
         seed, frames = config.fit.seed, config.frames
         self._streams = PitchStreams(_Slice(items, config.held_out, len(items)), seed, frames)

@@ -21,7 +21,7 @@ def _salience(net: PitchNet) -> torch.Tensor:
 
 
 def test_a_second_look_begins_with_hardly_a_say() -> None:
-    shipped, doubting = PitchNet(), PitchNet(second_look=True)
+    shipped, doubting = PitchNet(), PitchNet(looks=2)
     begin_with(shipped, Path("choir"))
     begin_with(doubting, Path("choir"))
     before, after = _salience(shipped), _salience(doubting)
@@ -29,7 +29,7 @@ def test_a_second_look_begins_with_hardly_a_say() -> None:
 
 
 def test_a_run_with_a_second_look_goes_on_with_it(tmp_path: Path) -> None:
-    learnt, again = PitchNet(second_look=True), PitchNet(second_look=True)
+    learnt, again = PitchNet(looks=2), PitchNet(looks=2)
     save(tmp_path / BEST, {"weights": learnt.state_dict(), "measures": {}})
     begin_with(again, tmp_path)
     torch.testing.assert_close(_salience(learnt), _salience(again), atol=0, rtol=0)
