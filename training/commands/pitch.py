@@ -55,7 +55,7 @@ def command(
         "pitch",
         role=TRACKER,
         architecture="pitch-net",
-        config={},
+        config={"looks": config.looks} if config.looks > 1 else {},
         latency_presets_ms=LATENCIES_MS,
         seed=config.fit.seed,
         recipe="rtsep-train pitch",
