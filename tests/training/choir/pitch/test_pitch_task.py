@@ -1,6 +1,7 @@
 """Streams of training data, and that a network learns from them."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -139,7 +140,7 @@ def test_the_command_trains_and_writes_a_network_for_the_stage(tmp_path: Path) -
     for i, item in enumerate(ITEMS):
         write_item(data, i, item)
     config.write_text(
-        f"frames = {FRAMES}\nheld_out = 2\n[fit]\nsteps = 2\nbatch = 2\nminutes = 0\n"
+        f"frames = {FRAMES}\nheld_out = 2\nlooks = 2\n[fit]\nsteps = 2\nbatch = 2\nminutes = 0\n"
         "validate_every = 2\ncheckpoint_every = 2\n"
     )
     result = CliRunner().invoke(command, ["--data", str(data), "--out", str(out), "--config", str(config)])
@@ -150,6 +151,7 @@ def test_the_command_trains_and_writes_a_network_for_the_stage(tmp_path: Path) -
     assert set(step.inputs) == {"bands", "preset"}
     assert set(step.outputs) == {"salience", "offset", "unison"}
     assert (out / "pitch.safetensors").exists()
+    assert json.loads((out / "pitch.json").read_text())["network"]["config"] == {"looks": 2}
 
 
 def test_refuses_what_cannot_train(tmp_path: Path) -> None:
