@@ -124,7 +124,7 @@ def test_what_is_wrong_is_told_and_changes_nothing(
     served: tuple[WebDesk, WebKeeper], method: str, path: str, body: bytes | None, code: int, words: str
 ) -> None:
     desk, keeper = served
-    until(lambda: http(keeper, "GET", "/api/do")[1] == ["mark"])
+    until(lambda: "mark" in http(keeper, "GET", "/api/do")[1])
     desk.reader.poll()
     status, told = http(keeper, method, path, data=body)
     assert (status, set(told)) == (code, {"problem", "remedy"})
@@ -134,7 +134,7 @@ def test_what_is_wrong_is_told_and_changes_nothing(
 
 def test_actions_go_to_the_session(served: tuple[WebDesk, WebKeeper]) -> None:
     desk, keeper = served
-    until(lambda: http(keeper, "GET", "/api/do")[1] == ["mark"])
+    until(lambda: "mark" in http(keeper, "GET", "/api/do")[1])
     assert http(keeper, "POST", "/api/do/mark", json={"words": "second verse"}) == (200, {"answer": None})
     assert http(keeper, "POST", "/api/do/mark", json="coda") == (200, {"answer": None})
     assert desk.done == ["second verse", "coda"]
