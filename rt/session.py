@@ -18,6 +18,8 @@ from rtsep.rt.control.scenes import Scenes
 from rtsep.rt.drivers.devices import DEFAULT_INPUT, DeviceSpec
 from rtsep.rt.drivers.jack_options import JackOptions
 from rtsep.rt.live.engine_start import await_running, note_death
+from rtsep.rt.live.engines.changing import Changer
+from rtsep.rt.live.engines.engine_memory import EngineMemory
 from rtsep.rt.live.settings import Driver, LiveSettings, jack_settings
 from rtsep.rt.live.status import Status
 from rtsep.rt.live.take_info import take_info, take_plan
@@ -125,6 +127,7 @@ class Session:
         self._commands: SharedMemory | None = None
         self._control: Control | None = None
         self._scenes: Scenes | None = None
+        self._changer: Changer | None = None
         self._engine: subprocess.Popen[str] | None = None
         self._log: IO[bytes] | None = None
         self._last = Status()
@@ -145,6 +148,8 @@ class Session:
         self._status_block = Block.create()
         self._commands = make_memory(BLOCK_BYTES, self._pitches)
         lay_out(self._commands.memory)
+        self._engines = EngineMemory.create()
+        self._changer = Changer(self._engines, self._status_block, self._settings)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
         try:
             self._engine = spawn(
@@ -154,6 +159,7 @@ class Session:
                     self._status_block.shared,
                     self._commands,
                     None if self._takes is None else self._takes.memory.shared,
+                    self._engines.shared,
                 ],
                 self._settings.to_json(),
             )
@@ -170,6 +176,28 @@ class Session:
             if self._takes is not None:
                 self._takes.forget()
             raise
+
+    def change(
+        self,
+        *,
+        latency_ms: int | None = None,
+        voices: int | None = None,
+        model: str | None = None,
+        wait: bool = True,
+    ) -> str:
+        """Goes over to another preset or model while it plays, by a cross-fade; returns what was asked for.
+
+        Raises:
+            RtsepError: what cannot be had: the engine that plays goes on. Without `wait` what is found out
+                later is in `status().change`.
+        """
+        if self._changer is None or self._takes is not None:
+            why = "is not running" if self._changer is None else "has takes, whose hops are all of one length"
+            raise RtsepError(f"a session that {why} has no change", "start another session")
+        text = self._changer.order(latency_ms, voices, model)
+        if wait and text:
+            self._changer.wait()
+        return text
 
     def record_start(self) -> str:
         """Begins a take at this moment, and with the 10 s before it; returns its folder.
@@ -285,6 +313,7 @@ class Session:
                 self._takes.close()
         if self._commands is not None:
             self._commands.close()
+            self._engines.shared.close()
             self._commands = None
         if self._log is not None:
             self._log.close()

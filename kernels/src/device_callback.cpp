@@ -2,8 +2,10 @@
 #include "device_callback.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <limits>
+#include <thread>
 
 namespace rtsep {
 
@@ -17,6 +19,15 @@ std::size_t power_of_two_at_least(std::size_t n) {
     std::size_t p = 1;
     while (p < n) p *= 2;
     return p;
+}
+
+constexpr auto kBlockGrain = std::chrono::microseconds(100);
+
+// After the device's thread was given another pointer: both are sequentially consistent, so a block that has not been
+// seen to begin takes the new one.
+void await_block_end(const std::atomic<std::uint64_t>& entered_) {
+    const std::uint64_t entered = entered_.load();
+    while (entered % 2 == 1 && entered_.load() == entered) std::this_thread::sleep_for(kBlockGrain);
 }
 
 void count(std::atomic<std::uint64_t>& counter, std::uint64_t by) { counter.fetch_add(by, std::memory_order_relaxed); }
@@ -75,7 +86,8 @@ DeviceCallback::DeviceCallback(std::vector<std::size_t> picks, std::size_t devic
              ramp, longest_delay),
       command_(mixer_.command_size()),
       history_(kFade * (stems_ - 1) * picks_.size()),
-      tail_(kFade * (stems_ - 1) * picks_.size()) {
+      tail_(kFade * (stems_ - 1) * picks_.size()),
+      successor_out_(kChunk * device_outputs) {
     for (std::size_t i = 0; i < channels(); ++i) input_peak_[i].store(0.0f);
     for (std::size_t o = 0; o < device_outputs_; ++o) output_peak_[o].store(0.0f);
 }
@@ -93,16 +105,69 @@ void DeviceCallback::process(const float* in, float* out, std::size_t frames, un
     count(counters.callbacks, 1);
     if (frames > counters.max_block.load(std::memory_order_relaxed))
         counters.max_block.store(frames, std::memory_order_relaxed);
-    std::uint64_t first = position();
-    for (std::size_t done = 0; done < frames;) {
+    entered_.fetch_add(1);
+    DeviceCallback* successor = successor_.load();
+    for (std::size_t done = 0; done < frames; done += kChunk) {
+        const float* x = in ? in + done * device_inputs_ : nullptr;
+        float* y = out + done * device_outputs_;
         const std::size_t n = std::min(kChunk, frames - done);
-        take_chunk(in ? in + done * device_inputs_ : nullptr, n);
-        if (const std::size_t lost = exchange_->push_input(clean_.get(), n)) count(counters.input_lost_frames, lost);
-        play_chunk(out + done * device_outputs_, first, n);
-        done += n;
-        first += n;
-        exchange_->advance(first);
+        if (successor)
+            run_with(*successor, x, y, n);
+        else
+            run(x, y, n);
     }
+    entered_.fetch_add(1);
+}
+
+// At most kChunk frames.
+void DeviceCallback::run(const float* in, float* out, std::size_t frames) {
+    const std::uint64_t first = position();
+    take_chunk(in, frames);
+    if (const std::size_t lost = exchange_->push_input(clean_.get(), frames)) count(counters.input_lost_frames, lost);
+    play_chunk(out, first, frames);
+    exchange_->advance(first + frames);
+}
+
+// Equal gain: both play the same music, one of them later.
+void DeviceCallback::run_with(DeviceCallback& successor, const float* in, float* out, std::size_t frames) {
+    if (successor_heard_.load(std::memory_order_relaxed)) {
+        successor.run(in, out, frames);
+        return;
+    }
+    if (!successor_runs_.load(std::memory_order_relaxed)) {
+        successor_origin_.store(position(), std::memory_order_relaxed);
+        successor_runs_.store(true, std::memory_order_release);
+    }
+    run(in, out, frames);
+    successor.run(in, successor_out_.data(), frames);
+    const std::size_t fade = fade_frames_.load(std::memory_order_acquire);
+    if (fade == 0) return;
+    for (std::size_t f = 0; f < frames; ++f) {
+        handed_over_ = std::min(handed_over_ + 1, fade);
+        const float share = static_cast<float>(handed_over_) / static_cast<float>(fade);
+        for (std::size_t o = f * device_outputs_; o < (f + 1) * device_outputs_; ++o)
+            out[o] = handed_over_ == fade ? successor_out_[o] : out[o] + (successor_out_[o] - out[o]) * share;
+    }
+    if (handed_over_ == fade) successor_heard_.store(true, std::memory_order_release);
+}
+
+void DeviceCallback::follow_with(DeviceCallback* successor) {
+    fade_frames_.store(0);
+    successor_runs_.store(false);
+    successor_.store(successor);
+    await_block_end(entered_);
+    successor_heard_.store(false);
+}
+
+bool DeviceCallback::is_ready(std::size_t frames) const {
+    const DeviceCallback* successor = successor_.load();
+    const bool own = successor_heard_.load() || exchange_->is_ready(frames);
+    return own && (!successor || fade_frames_.load() == 0 || successor->is_ready(frames));
+}
+
+void CallbackSlot::play(DeviceCallback& callback) {
+    callback_.store(&callback);
+    await_block_end(entered_);
 }
 
 // Mixes the device's inputs into channels, keeps peaks.

@@ -37,7 +37,20 @@ class DeviceCallback {
 
     // Device thread: interleaved blocks; `in` may be null (silence). `flags` are PaStreamCallbackFlags.
     void process(const float* in, float* out, std::size_t frames, unsigned long flags);
-    bool is_ready(std::size_t frames) const { return exchange_->is_ready(frames); }
+    // Whether an engine that may be waited for has delivered what the next block plays, the successor's included.
+    bool is_ready(std::size_t frames) const;
+
+    // A successor, for another engine: engine thread. From the next block on it is given the same input and plays
+    // unheard; it must have the same device channels and stay alive until it is `heard`, or dropped here. Null drops it,
+    // and returns once the device's thread has let go.
+    void follow_with(DeviceCallback* successor);
+    // From the next block on the outputs go from this callback to its successor in a line of `frames`; then this one
+    // rests, and its successor plays alone, called by this one until the stream calls it itself.
+    void fade_to_successor(std::size_t frames) { fade_frames_.store(frames, std::memory_order_release); }
+    bool successor_is_heard() const { return successor_heard_.load(std::memory_order_acquire); }
+    // Frame of this callback that is the successor's first, once it runs.
+    std::uint64_t successor_origin() const { return successor_origin_.load(std::memory_order_acquire); }
+    bool successor_runs() const { return successor_runs_.load(std::memory_order_acquire); }
 
     // Engine thread, see HopExchange.
     bool wait_input(std::uint64_t hop_index, double timeout_s, double grain_s) const {
@@ -67,6 +80,8 @@ class DeviceCallback {
     Counters counters;
 
    private:
+    void run(const float* in, float* out, std::size_t frames);
+    void run_with(DeviceCallback& successor, const float* in, float* out, std::size_t frames);
     void take_chunk(const float* in, std::size_t frames);
     void play_chunk(float* out, std::uint64_t first, std::size_t frames);
     void play_frame(const float* stems, std::size_t index, const float* delayed);
@@ -92,6 +107,35 @@ class DeviceCallback {
     std::size_t history_at_ = 0, tail_at_ = kFade, fade_step_ = kFade;
     bool playing_ = true;
     std::uint64_t last_late_hop_ = ~std::uint64_t{0};
+
+    // engine <-> device thread
+    std::atomic<DeviceCallback*> successor_{nullptr};
+    std::atomic<std::size_t> fade_frames_{0};
+    std::atomic<bool> successor_heard_{false}, successor_runs_{false};
+    std::atomic<std::uint64_t> successor_origin_{0};
+    std::atomic<std::uint64_t> entered_{0};  // odd while a block runs
+    // device thread alone
+    std::vector<float> successor_out_;  // [kChunk, device outputs]
+    std::size_t handed_over_ = 0;       // frames of the fade
+};
+
+// What a driver is given in place of a callback, where it cannot be told of another one: its address never changes.
+class CallbackSlot {
+   public:
+    explicit CallbackSlot(DeviceCallback& callback) : callback_(&callback) {}
+    void process(const float* in, float* out, std::size_t frames, unsigned long flags) {
+        entered_.fetch_add(1);
+        callback_.load()->process(in, out, frames, flags);
+        blocksize_.store(frames, std::memory_order_relaxed);
+        entered_.fetch_add(1);
+    }
+    // Returns once the device's thread runs the one before no more.
+    void play(DeviceCallback& callback);
+    std::uint64_t blocksize() const { return blocksize_.load(std::memory_order_relaxed); }  // of the last block
+
+   private:
+    std::atomic<DeviceCallback*> callback_;
+    std::atomic<std::uint64_t> entered_{0}, blocksize_{0};
 };
 
 }  // namespace rtsep

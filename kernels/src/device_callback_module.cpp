@@ -14,12 +14,13 @@
 
 namespace {
 
+using rtsep::CallbackSlot;
 using rtsep::DeviceCallback;
 
 // PaStreamCallback, as PortAudio's API documentation declares it; 0 is paContinue.
 extern "C" int rtsep_device_callback(const void* in, void* out, unsigned long frames, const void* /*time_info*/,
                                      unsigned long flags, void* user) {
-    static_cast<DeviceCallback*>(user)->process(static_cast<const float*>(in), static_cast<float*>(out), frames, flags);
+    static_cast<CallbackSlot*>(user)->process(static_cast<const float*>(in), static_cast<float*>(out), frames, flags);
     return 0;
 }
 
@@ -102,6 +103,14 @@ void set_input(DeviceCallback& self, const f32& gains) {
     self.set_input(gains.data());
 }
 
+void follow_with(DeviceCallback& self, DeviceCallback* successor) {
+    require(!successor || (successor != &self && successor->device_inputs() == self.device_inputs() &&
+                           successor->device_outputs() == self.device_outputs()),
+            "DeviceCallback: a successor is another one of the same device channels");
+    py::gil_scoped_release nogil;
+    self.follow_with(successor);
+}
+
 std::uint64_t value(const std::atomic<std::uint64_t>& counter) { return counter.load(std::memory_order_relaxed); }
 
 }  // namespace
@@ -144,9 +153,24 @@ void bind_device_callback(py::module_& m) {
         .def_property_readonly("callbacks", [](const DeviceCallback& s) { return value(s.counters.callbacks); })
         .def_property_readonly("max_block", [](const DeviceCallback& s) { return value(s.counters.max_block); })
         .def_property_readonly_static("FADE_SAMPLES", [](const py::object&) { return DeviceCallback::kFade; })
+        .def("follow_with", &follow_with, py::arg("successor"))
+        .def("fade_to_successor", [](DeviceCallback& s, std::size_t frames) {
+            require(frames >= DeviceCallback::kFade, "DeviceCallback: a fade takes FADE_SAMPLES at least");
+            s.fade_to_successor(frames);
+        }, py::arg("frames"))
+        .def_property_readonly("successor_runs", &DeviceCallback::successor_runs)
+        .def_property_readonly("successor_is_heard", &DeviceCallback::successor_is_heard)
+        .def_property_readonly("successor_origin", &DeviceCallback::successor_origin);
+    py::class_<CallbackSlot>(m, "CallbackSlot")
+        .def(py::init<DeviceCallback&>(), py::arg("callback"), py::keep_alive<1, 2>())
+        .def("play", [](CallbackSlot& s, DeviceCallback& callback) {
+            py::gil_scoped_release nogil;
+            s.play(callback);
+        }, py::arg("callback"))
+        .def_property_readonly("blocksize", &CallbackSlot::blocksize)
         // addresses for Pa_OpenStream: the function and its userdata
         .def_property_readonly_static("function_address", [](const py::object&) {
             return reinterpret_cast<std::uintptr_t>(&rtsep_device_callback);
         })
-        .def_property_readonly("address", [](const DeviceCallback& s) { return reinterpret_cast<std::uintptr_t>(&s); });
+        .def_property_readonly("address", [](const CallbackSlot& s) { return reinterpret_cast<std::uintptr_t>(&s); });
 }

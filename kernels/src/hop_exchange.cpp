@@ -3,9 +3,7 @@
 #include "hop_exchange.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <new>
-#include <thread>
 #include <vector>
 
 namespace rtsep {
@@ -94,7 +92,9 @@ std::size_t HopExchange::push_input(const float* input, std::size_t frames) {
         losing_ = 0;
     }
     if (losing_ == 0 && input_.space() >= frames) {
+        const std::uint64_t end = input_.write_position() + header_->lost_before.load(std::memory_order_relaxed) + frames;
         input_.write(input, frames);
+        if (end % hop() < frames) header_->input_signal.raise();  // a hop has become whole
         return 0;
     }
     losing_ += frames;
@@ -124,13 +124,13 @@ bool HopExchange::whole_hop_in(std::uint64_t hop_index) const {
 }
 
 bool HopExchange::wait_input(std::uint64_t hop_index, double timeout_s, double grain_s) const {
-    const std::chrono::duration<double> grain(grain_s);
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::duration<double>(timeout_s);
-    while (!whole_hop_in(hop_index)) {
-        if (std::chrono::steady_clock::now() >= deadline) return false;
-        std::this_thread::sleep_for(grain);
-    }
-    return true;
+    return header_->input_signal.wait([&] { return whole_hop_in(hop_index); }, timeout_s, grain_s);
+}
+
+const float* HopExchange::wait_delivered(std::uint64_t hop_index, double timeout_s, double grain_s) const {
+    const float* stems = nullptr;
+    header_->stems_signal.wait([&] { return (stems = delivered(hop_index)) != nullptr; }, timeout_s, grain_s);
+    return stems;
 }
 
 std::size_t HopExchange::read_hop(std::uint64_t hop_index, float* frames) {
@@ -160,6 +160,7 @@ void HopExchange::deliver(std::uint64_t hop_index, const float* stems) {
     const auto slot = static_cast<std::size_t>(hop_index % header_->slot_count);
     std::copy_n(stems, slot_size(), slots_ + slot * slot_size());
     tags_[slot].store(hop_index + 1, std::memory_order_release);
+    header_->stems_signal.raise();
 }
 
 std::uint64_t HopExchange::catch_up() {

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "ring.hpp"
+#include "signal.hpp"
 
 namespace rtsep {
 
@@ -27,11 +28,12 @@ struct ExchangeHeader {
     alignas(64) std::atomic<std::uint64_t> lost_met;
     alignas(64) std::atomic<std::uint64_t> position;     // frames that the audio thread has taken
     alignas(64) std::atomic<std::uint64_t> heartbeat;    // counts while the engine lives
+    alignas(64) Signal input_signal, stems_signal;       // a whole hop has come in; a hop has been delivered
 };
 
 class HopExchange {
    public:
-    static constexpr std::uint64_t kMagic = 0x3167636578707372;  // "rspxecg1" and a little-endian check
+    static constexpr std::uint64_t kMagic = 0x3267636578707372;  // "rspxecg2" and a little-endian check
     static constexpr std::size_t kMaxHostBlock = 8192;           // longest block for which slots are never reused in use
     static constexpr std::size_t kMaxPush = 256;                 // frames
 
@@ -58,9 +60,11 @@ class HopExchange {
     // Whether the next `frames` frames can be played as they should be: every hop in them has been delivered, or its
     // input has not come yet. For a host that may wait.
     bool is_ready(std::size_t frames) const;
+    // Sleeps until a hop has been delivered: its stems, or null after `timeout_s`. For a host that may wait.
+    const float* wait_delivered(std::uint64_t hop_index, double timeout_s, double grain_s) const;
 
     // Engine thread.
-    // Sleeps in steps of `grain_s` until the whole hop has come in: true, or false after `timeout_s`.
+    // Sleeps until the whole hop has come in: true, or false after `timeout_s`. `grain_s`: see Signal.
     bool wait_input(std::uint64_t hop_index, double timeout_s, double grain_s) const;
     // Hops in order, each once; returns how many of its frames were lost, which are zeros.
     std::size_t read_hop(std::uint64_t hop_index, float* hop);

@@ -1,6 +1,7 @@
 // The binding of the engine's side of a hop exchange, over memory of a buffer of Python's.
 #include "hop_exchange.hpp"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -68,7 +69,7 @@ void deliver(BoundExchange& self, std::uint64_t hop_index, const f32& stems) {
     self.exchange->deliver(hop_index, stems.data());
 }
 
-// The audio thread's side, for tests: what a host does in C++.
+// The audio thread's side: what a host does in C++.
 std::size_t push_input(BoundExchange& self, const f32& frames) {
     require(frames.ndim() == 2 && static_cast<std::size_t>(frames.shape(1)) == self.exchange->channels(),
             "HopExchange: frames must be [frames, C]");
@@ -76,6 +77,21 @@ std::size_t push_input(BoundExchange& self, const f32& frames) {
     const std::size_t lost = self.exchange->push_input(frames.data(), count);
     self.exchange->advance(self.exchange->position() + count);
     return lost;
+}
+
+// Of a host that waits for the engine: true and the stems in `stems` once they are there, false after `timeout_s`.
+bool take_hop(const BoundExchange& self, std::uint64_t hop_index, f32& stems, double timeout_s, double grain_s) {
+    require(stems.ndim() == 3 && static_cast<std::size_t>(stems.shape(0)) == self.exchange->stems() &&
+                static_cast<std::size_t>(stems.shape(1)) == self.exchange->hop() &&
+                static_cast<std::size_t>(stems.shape(2)) == self.exchange->channels(),
+            "HopExchange: stems must be [S, H, C]");
+    float* out = stems.mutable_data();
+    const auto size = static_cast<std::size_t>(stems.size());
+    py::gil_scoped_release nogil;
+    const float* found = self.exchange->wait_delivered(hop_index, timeout_s, grain_s);
+    if (!found) return false;
+    std::copy_n(found, size, out);
+    return true;
 }
 
 }  // namespace
@@ -95,6 +111,8 @@ void bind_hop_exchange(py::module_& m) {
              py::call_guard<py::gil_scoped_release>())
         .def("read_hop", &read_hop, py::arg("hop_index"), py::arg("hop").noconvert())
         .def("deliver", &deliver, py::arg("hop_index"), py::arg("stems").noconvert())
+        .def("take_hop", &take_hop, py::arg("hop_index"), py::arg("stems").noconvert(), py::arg("timeout_s"),
+             py::arg("grain_s") = 1e-4)
         .def("push_input", &push_input, py::arg("frames").noconvert())
         .def("is_ready", [](const BoundExchange& s, std::size_t frames) { return s.exchange->is_ready(frames); },
              py::arg("frames"))

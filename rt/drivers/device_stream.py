@@ -68,7 +68,10 @@ class DeviceStream:
     def __init__(self, fmt: StreamFormat, callback: _core.DeviceCallback) -> None:
         sd = portaudio()
         self._blocksize = fmt.blocksize
-        self._callback = callback  # must outlive the stream: its address is PortAudio's userdata
+        self._callback = callback
+        self._slot = _core.CallbackSlot(
+            callback
+        )  # must outlive the stream: its address is PortAudio's userdata
         self._last_position, self._moved_at = callback.position, time.monotonic()
         try:
             self._stream = sd._StreamBase(
@@ -81,8 +84,8 @@ class DeviceStream:
                 blocksize=0 if fmt.is_jack else fmt.blocksize,
                 dtype="float32",
                 latency="low",
-                callback=sd._ffi.cast("PaStreamCallback *", _core.DeviceCallback.function_address),
-                userdata=sd._ffi.cast("void *", callback.address),
+                callback=sd._ffi.cast("PaStreamCallback *", _core.CallbackSlot.function_address),
+                userdata=sd._ffi.cast("void *", self._slot.address),
                 wrap_callback=None,
             )
         except (sd.PortAudioError, ValueError) as error:
@@ -129,8 +132,10 @@ class DeviceStream:
         return self._blocksize
 
     def replace(self, callback: _core.DeviceCallback, latency_samples: int) -> None:
-        """Never asked for, as the block size does not change."""
-        raise NotImplementedError
+        """Runs another callback from the next block on."""
+        self._slot.play(callback)
+        self._callback = callback
+        self._last_position, self._moved_at = callback.position, time.monotonic()
 
     def news(self) -> dict[str, Any] | None:
         """Nothing changes."""

@@ -34,7 +34,7 @@ class Stream(Protocol):
         ...
 
     def replace(self, callback: _core.DeviceCallback, latency_samples: int) -> None:
-        """Runs another callback from the next block on, where `blocksize` can change."""
+        """Runs another callback from the next block on; returns once the one before runs no more."""
 
     def news(self) -> dict[str, Any] | None:
         """What has changed since the last call, for the status; None for nothing."""

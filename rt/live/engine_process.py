@@ -25,6 +25,7 @@ from rtsep.kernels.errors import RtsepError
 from rtsep.models.mask_model import State
 from rtsep.rt.drivers.device_stream import leave_portaudio
 from rtsep.rt.drivers.driver_calls import GaveUp, after, call_driver
+from rtsep.rt.live.engines.engine_memory import EngineMemory
 from rtsep.rt.live.hop_loop import HopLoop
 from rtsep.rt.live.jack_choice import choose, find_stream
 from rtsep.rt.live.settings import LiveSettings
@@ -90,7 +91,8 @@ class EngineProcess:
     """What this process is given, and the ways to a hop loop on it.
 
     Args:
-        fds: descriptors of the status block, of the command block, of the recorder's memory (-1 for none).
+        fds: descriptors of the status block, of the command block, of the recorder's memory (-1 for none), of
+            the memory of engine changes.
     """
 
     def __init__(self, fds: list[int]) -> None:
@@ -99,6 +101,7 @@ class EngineProcess:
         self.block = Block(SharedMemory(fds[0]))
         self._commands = SharedMemory(fds[1])
         self.record = TakeMemory(SharedMemory(fds[2])) if fds[2] >= 0 else None
+        self._engines = EngineMemory(SharedMemory(fds[3]))
         self._watch = ParentWatch()
 
     def begin(self, settings: LiveSettings) -> tuple[HopLoop, StreamChoice] | None:
@@ -111,11 +114,17 @@ class EngineProcess:
             RtsepError: what was asked for cannot be had.
         """
         if stream := self.block.peek().get("stream"):
+            settings = self._settings_now(settings)
             return self.resume(Carried(settings, StreamChoice.from_dict(stream), None), pause_s=0.0)
         choice = call_driver(lambda: choose(settings), self._watch)
         loop = self._hop_loop(settings, choice, None)
         call_driver(loop.open, self._watch)
         return loop, choice
+
+    def _settings_now(self, settings: LiveSettings) -> LiveSettings:
+        """Those that were changed to while it ran, where there are any."""
+        changed = self.block.peek().get("changed_settings")
+        return LiveSettings.from_json(changed) if changed else settings
 
     def resume(self, carried: Carried, pause_s: float | None = None) -> tuple[HopLoop, StreamChoice] | None:
         """The hop loop on its old device, after a pause: that of `PAUSES_S` where left out.
@@ -148,7 +157,7 @@ class EngineProcess:
             lost = f"{choice.format.devices} went away; waiting for it to come back"
             loop.publish("device-lost", lost, device_losses=1)
             loop.leave_device()
-            self.replace_self(Carried(settings, loop.choice, loop.state_dict()))
+            self.replace_self(Carried(self._settings_now(settings), loop.choice, loop.state_dict()))
         if loop.close() and choice.format.jack is None:
             leave_portaudio()
 
@@ -162,16 +171,23 @@ class EngineProcess:
     def _hop_loop(self, settings: LiveSettings, choice: StreamChoice, state: State | None) -> HopLoop:
         state = None if state is None else dict(state)
         return HopLoop(
-            settings, choice, self.block, self._commands.memory, self.record, self._scheduling, state
+            settings,
+            choice,
+            self.block,
+            self._commands.memory,
+            self.record,
+            self._scheduling,
+            state,
+            self._engines,
         )
 
 
 def main() -> int:
     """argv: the descriptors of `EngineProcess`, and that of `Carried` after a lost device."""
-    process = EngineProcess([int(fd) for fd in sys.argv[1:4]])
+    process = EngineProcess([int(fd) for fd in sys.argv[1:5]])
     try:
-        if len(sys.argv) > 4:
-            shared = SharedMemory(int(sys.argv[4]))
+        if len(sys.argv) > 5:
+            shared = SharedMemory(int(sys.argv[5]))
             carried = Carried.load(shared)
             shared.close()
             settings, begun = carried.settings, process.resume(carried)

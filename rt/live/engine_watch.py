@@ -13,6 +13,8 @@ import time
 from collections import deque
 from typing import Any
 
+from rtsep.rt.live.engines.engine_memory import EngineMemory
+from rtsep.rt.live.engines.second_keeper import SecondKeeper
 from rtsep.rt.process.block import Block
 from rtsep.rt.process.child_process import end, spawn
 from rtsep.rt.process.parent_watch import ParentWatch
@@ -35,7 +37,7 @@ class EngineWatch:
     Args:
         settings: the engine's first line on stdin.
         block: the status that the engine publishes.
-        shared: memory the engine is given: status, commands, record ring or None.
+        shared: memory the engine is given: status, commands, record ring or None, that of engine changes.
         watch: true when to stop.
     """
 
@@ -43,6 +45,9 @@ class EngineWatch:
         self, settings: str, block: Block, shared: list[SharedMemory | None], watch: ParentWatch
     ) -> None:
         self._settings, self._block, self._shared, self._watch = settings, block, shared, watch
+        engines = shared[-1]
+        assert engines is not None
+        self._seconds = SecondKeeper(EngineMemory(engines))
         self._crashes: deque[float] = deque(maxlen=CRASHES)
         self._restarts = 0
         self._values: dict[str, Any] = {}  # the last whole snapshot: an engine may be killed while it writes
@@ -52,7 +57,10 @@ class EngineWatch:
         module = ENGINE
         while True:
             process = spawn(None, module, self._shared, self._settings)
-            fault = self._await_end(process)
+            try:
+                fault = self._await_end(process)
+            finally:
+                self._seconds.end_all()
             if not fault:
                 return process.returncode
             self._values = self._block.peek() or self._values
@@ -89,6 +97,7 @@ class EngineWatch:
                 process.kill()
                 process.wait()
                 return f"the engine hung for {HANG_S:.0f} s"
+            self._seconds.look(self._values)
 
     def _tell(self, fault: str) -> None:
         """The session and whoever watches see it at once, and the next engine carries it on."""
@@ -99,9 +108,11 @@ class EngineWatch:
 
 
 def main() -> int:
-    """argv: descriptors of the status block, of the command block, of the record ring (-1 for none)."""
+    """argv: descriptors of the status block, of the command block, of the record ring (-1 for none), of the
+    memory of engine changes.
+    """
     watch = ParentWatch()
-    fds = [int(fd) for fd in sys.argv[1:4]]
+    fds = [int(fd) for fd in sys.argv[1:5]]
     shared = [SharedMemory(fd) if fd >= 0 else None for fd in fds]
     assert shared[0] is not None
     return EngineWatch(sys.stdin.readline().rstrip("\n"), Block(shared[0]), shared, watch).run()

@@ -7,8 +7,6 @@ from dataclasses import replace
 from mmap import mmap
 from typing import Any
 
-import numpy as np
-
 from rtsep.kernels import _core
 from rtsep.models.mask_model import State
 from rtsep.rt.control.commands import BLOCK_BYTES
@@ -16,10 +14,13 @@ from rtsep.rt.control.howl_guard import HowlGuard
 from rtsep.rt.drivers.device_stream import device_timeout_s
 from rtsep.rt.drivers.stream import open_stream
 from rtsep.rt.fallback import load_or_fall_back, take_over
-from rtsep.rt.live.desk import Desk
+from rtsep.rt.live.engines.chain import Chain
+from rtsep.rt.live.engines.engine_change import EngineChange
+from rtsep.rt.live.engines.engine_memory import EngineMemory
+from rtsep.rt.live.engines.remote_separator import RemoteSeparator
 from rtsep.rt.live.live_report import LiveReport
 from rtsep.rt.live.settings import LiveSettings
-from rtsep.rt.live.stream_callback import changes, device_callback, latency_facts, stream_shape
+from rtsep.rt.live.stream_callback import changes, latency_facts, stream_shape
 from rtsep.rt.live.stream_choice import StreamChoice
 from rtsep.rt.pitches.pitch_ring import PitchFeed
 from rtsep.rt.process.block import Block
@@ -30,8 +31,6 @@ from rtsep.rt.takes.take_memory import TakeMemory
 from rtsep.rt.warm_up import warm_up
 
 HOUSEKEEPING_S = 0.05  # a screen refreshes 20 times a second at most
-# Waiting for input: each sleep takes up to its own length from the hop's time, and each waking costs CPU.
-SLEEPS_PER_HOP, LONGEST_SLEEP_S = 20, 5e-4
 
 
 class HopLoop:
@@ -45,6 +44,7 @@ class HopLoop:
         record: shared with the recorder; None without one.
         scheduling: what the operating system granted, for the status.
         state: of a hop loop before this one, as `state_dict` gives it, to go on sample-exactly.
+        engines: where changes are ordered; None for none.
 
     Raises:
         RtsepError: a model, rate or number of channels that cannot be had.
@@ -59,6 +59,7 @@ class HopLoop:
         record: TakeMemory | None,
         scheduling: str,
         state: State | None = None,
+        engines: EngineMemory | None = None,
     ) -> None:
         fmt, channels = choice.format, len(choice.inputs)
         self._choice = choice
@@ -74,56 +75,47 @@ class HopLoop:
             add_ons=settings.choice.add_ons,
             render=settings.render,
         )
-        self._separator = separator
+        self._chain = Chain(separator, choice, commands)
+        self._commands = commands
         hop, stems = separator.hop, len(separator.stems)
-        layout, desk_notes = choice.desk(separator.stems)
-        self._shape = stream_shape(separator, fmt.blocksize)
-        self._callback = device_callback(choice, self._shape)
-        self._desk = Desk(layout, fmt.samplerate, commands, self._callback)
-        self._howl_guard = HowlGuard(fmt.samplerate, self._desk.dim_for_howl)
-        self._hop_index = 0
-        self._hop = np.zeros((hop, channels), np.float32)
-        self._stems = np.zeros((stems, hop, channels), np.float32)
+        self._howl_guard = HowlGuard(fmt.samplerate, lambda on: self._chain.desk.dim_for_howl(on))
+        self._change = None if engines is None else EngineChange(engines, commands)
         self._take = None
         if record is not None:
             delay = separator.hop_latency_samples
-            self._take = TakeFeed(record, stems, hop, channels, delay, fmt.samplerate, self._callback)
+            self._take = TakeFeed(record, stems, hop, channels, delay, fmt.samplerate, self._chain.callback)
         delay_s = separator.preset.framing.pitch_delay_s
         self._pitches = PitchFeed.of(commands, BLOCK_BYTES, hop / fmt.samplerate, delay_s)
-        self._grain_s = min(LONGEST_SLEEP_S, hop / fmt.samplerate / SLEEPS_PER_HOP)
         warm_up(separator)
         if state is not None:
             waiting = {name: state.pop(name) for name in TakeFeed.no_state()}
             if self._take is not None:
                 self._take.restore(waiting)
             take_over(separator, state)
-        self._desk.obey()  # what was set for the hop loop before this one is in force from the first frame on
+        self._chain.desk.obey()  # what was set for the hop loop before this one is in force from the first frame on
         self._listen()
         fixed: dict[str, Any] = {
             "samplerate": fmt.samplerate,
-            "hop": hop,
-            "stems": list(separator.stems),
-            "algorithmic_samples": separator.latency_samples,
-            **latency_facts(self._shape, separator, fmt.blocksize),
+            **chain_facts(self._chain, fmt.blocksize),
             "input_device": fmt.input.name,
             "output_device": fmt.output.name,
             "engine_pid": os.getpid(),
             "stream": choice.as_dict(),
-            "desk": layout.as_dict(),
-            "hop_latency_samples": separator.hop_latency_samples,
             "scheduling": scheduling + (", memory locked" if lock_memory() else ""),
         }
-        notes = notes + desk_notes + changes(block.peek(), fmt.samplerate, self._shape.latency_samples)
+        before, latency = block.peek(), self._chain.shape.latency_samples
+        notes = notes + self._chain.notes + changes(before, fmt.samplerate, latency)
+        fixed |= carried_change(before)
         if not scheduling.startswith(REAL_TIME) and (hint := rights_hint()):
             notes.append(hint)
         self._report = LiveReport(
-            block, separator, self._callback, channels, hop / fmt.samplerate, fixed, notes
+            block, separator, self._chain.callback, channels, hop / fmt.samplerate, fixed, notes
         )
 
     @property
     def callback(self) -> _core.DeviceCallback:
         """What the device runs."""
-        return self._callback
+        return self._chain.callback
 
     @property
     def choice(self) -> StreamChoice:
@@ -136,12 +128,14 @@ class HopLoop:
     @property
     def stems(self) -> tuple[str, ...]:
         """Names in order, the residual last."""
-        return self._separator.stems
+        return self._chain.separator.stems
 
-    def state_dict(self) -> State:
-        """What a later hop loop needs to go on where this one stopped."""
+    def state_dict(self) -> State | None:
+        """What a later hop loop needs to go on where this one stopped; None where a second process has it."""
+        if isinstance(self._chain.separator, RemoteSeparator):
+            return None
         waiting = TakeFeed.no_state() if self._take is None else self._take.state()
-        return {**waiting, **self._separator.state_dict()}
+        return {**waiting, **self._chain.separator.state_dict()}
 
     def open(self) -> None:
         """Sound from here on.
@@ -150,7 +144,7 @@ class HopLoop:
             RtsepError: the device refuses.
         """
         fmt = self._choice.format
-        stream = open_stream(fmt, self._callback, self._shape.latency_samples)
+        stream = open_stream(fmt, self._chain.callback, self._chain.shape.latency_samples)
         before, after = stream.latency_s
         for side, latency_s in (("input", before), ("output", after)):
             samples = None if latency_s is None else round(latency_s * fmt.samplerate)
@@ -167,8 +161,17 @@ class HopLoop:
         fmt = self._choice.format
         timeout_s = device_timeout_s(fmt.blocksize, fmt.samplerate)
         while True:
-            if self._callback.wait_input(self._hop_index, HOUSEKEEPING_S, self._grain_s):
+            chain, change = self._chain, self._change
+            company = change is not None and change.has_company
+            wait_s = (
+                chain.grain_s if company else HOUSEKEEPING_S
+            )  # the next engine's hops come at other times
+            if chain.callback.wait_input(chain.hop_index, wait_s, chain.grain_s):
                 self.run_hop()
+            if company and change is not None:
+                change.serve()
+                if change.is_over(chain, self._play):
+                    self._go_over(change)
             now = time.monotonic()
             if now < next_housekeeping:
                 continue
@@ -178,7 +181,34 @@ class HopLoop:
             if self._stream.stalled_s() > timeout_s:
                 return False
             self._follow_driver()
+            if self._change is not None:
+                self._change.look(self._choice, self._chain)
+                self._report.fix(change=self._change.told)
             self.publish("running")
+
+    def _play(self, chain: Chain) -> None:
+        self._stream.replace(chain.callback, chain.shape.latency_samples)
+
+    def _go_over(self, change: EngineChange) -> None:
+        """The engine that was changed to is the one that is heard; the one before rests."""
+        before, self._chain = self._chain, change.take()
+        chain = self._chain
+        self._report.follow(
+            chain.callback,
+            f"changed to {change.text}: the latency from {before.shape.latency_samples} to "
+            f"{chain.shape.latency_samples} samples",
+            separator=chain.separator,
+            hop_s=chain.separator.hop / self._choice.format.samplerate,
+            origin=before.callback.successor_origin,
+        )
+        self._report.fix(
+            **chain_facts(chain, self._choice.format.blocksize),
+            engine_serial=change.serving,
+            engine_slot=change.slot,
+            changed_settings=change.settings,
+            change=change.told,
+        )
+        self._listen()
 
     def _follow_driver(self) -> None:
         """An audio server may change the length of its blocks, and its graph."""
@@ -194,20 +224,22 @@ class HopLoop:
 
     def _follow_blocksize(self, old: int) -> None:
         """Where another block size needs another latency, sound starts anew with that one."""
-        new, before = self._choice.format.blocksize, self._shape
-        self._shape = stream_shape(self._separator, new)
-        if self._shape != before:
-            self._callback, self._hop_index = device_callback(self._choice, self._shape), 0
-            self._desk.follow(self._callback)
-            self._stream.replace(self._callback, self._shape.latency_samples)
+        chain, new, before = self._chain, self._choice.format.blocksize, self._chain.shape
+        if self._change is not None:
+            self._change.drop(chain, "the block size of the device has changed; ask again")
+        if stream_shape(chain.separator, new) != before:
+            old_callback = chain.callback
+            chain.follow_choice(self._choice)
+            self._play(chain)
+            del old_callback  # not before the device has another one
             if self._take is not None:
-                self._take.follow(self._callback)
+                self._take.follow(chain.callback)
             self._report.follow(
-                self._callback,
+                chain.callback,
                 f"the server's block went from {old} to {new} frames: the latency from "
-                f"{before.latency_samples} to {self._shape.latency_samples} samples",
+                f"{before.latency_samples} to {chain.shape.latency_samples} samples",
             )
-        self._report.fix(**latency_facts(self._shape, self._separator, new))
+        self._report.fix(**latency_facts(chain.shape, chain.separator, new))
 
     def leave_device(self) -> bool:
         """Silence; an audio server no longer counts on this process. False when the driver hangs."""
@@ -217,10 +249,11 @@ class HopLoop:
         """Leaves the device, as `leave_device`. What is still inside the separator goes to the take."""
         left = self.leave_device()
         if self._take is not None:
-            self._hop[...] = 0
-            for _ in range(-(-self._separator.hop_latency_samples // self._separator.hop)):
-                self._separator.process_hop(self._hop, self._stems)
-                self._take.write_rest(self._stems)
+            chain, separator = self._chain, self._chain.separator
+            chain.hop[...] = 0
+            for _ in range(-(-separator.hop_latency_samples // separator.hop)):
+                separator.process_hop(chain.hop, chain.stems)
+                self._take.write_rest(chain.stems)
             self._take.finish()
         self.publish("stopped")
         return left
@@ -228,31 +261,51 @@ class HopLoop:
     def _listen(self) -> None:
         """The model may rest where nobody hears what it does; a take has every stem."""
         if self._take is None:
-            self._separator.listen_to(self._desk.heard)
+            self._chain.separator.listen_to(self._chain.desk.heard)
 
     def run_hop(self) -> None:
         """Separates the next hop, or lets it pass where its stems could not be played any more."""
         started = time.perf_counter()
-        if self._desk.obey():
+        chain = self._chain
+        if chain.desk.obey():
             self._listen()
-        lost = self._callback.read_hop(self._hop_index, self._hop)
-        skipped = lost > 0 or self._callback.position > self._callback.first_frame(self._hop_index)
+        lost = chain.callback.read_hop(chain.hop_index, chain.hop)
+        skipped = lost > 0 or chain.is_late
         if skipped:
-            self._separator.skip_hop(self._hop, self._stems)
+            chain.separator.skip_hop(chain.hop, chain.stems)
             self._report.skipped_hops += 1
         else:
-            self._separator.process_hop(self._hop, self._stems)
+            chain.separator.process_hop(chain.hop, chain.stems)
             if self._pitches is not None:
-                self._pitches.write(self._hop_index, self._separator.voices)
-        self._callback.deliver(self._hop_index, self._stems)
-        self._howl_guard.feed(self._hop, on=self._desk.guarding)
+                self._pitches.write(chain.hop_index, chain.separator.voices)
+        chain.callback.deliver(chain.hop_index, chain.stems)
+        self._howl_guard.feed(chain.hop, on=chain.desk.guarding)
         self._report.howl_notes = self._howl_guard.notes
-        self._report.add_hop(self._stems, time.perf_counter() - started)
-        self._hop_index += 1
+        self._report.add_hop(chain.stems, time.perf_counter() - started)
+        chain.hop_index += 1
         if self._take is not None:
-            self._take.write(self._hop, self._stems, lost, skipped)
+            self._take.write(chain.hop, chain.stems, lost, skipped)
 
     def publish(self, state: str, last_error: str | None = None, device_losses: int = 0) -> None:
         """A snapshot for everyone who watches."""
         load = self._stream.load if state == "running" else 0.0
         self._report.publish(state, load, last_error, device_losses)
+
+
+def chain_facts(chain: Chain, blocksize: int) -> dict[str, Any]:
+    """For the status, of the engine that plays."""
+    separator = chain.separator
+    return {
+        "hop": separator.hop,
+        "stems": list(separator.stems),
+        "algorithmic_samples": separator.latency_samples,
+        "hop_latency_samples": separator.hop_latency_samples,
+        "desk": chain.layout.as_dict(),
+        **latency_facts(chain.shape, separator, blocksize),
+    }
+
+
+def carried_change(before: dict[str, Any]) -> dict[str, Any]:
+    """What an engine that was started again has to keep of a change: its settings; it has them itself."""
+    settings = before.get("changed_settings")
+    return {"changed_settings": settings} if settings else {}

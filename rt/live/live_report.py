@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from rtsep.kernels import _core
 from rtsep.rt.audio.levels import to_db
+from rtsep.rt.live.engines.remote_separator import RemoteSeparator
 from rtsep.rt.live.meters import HopTimes, LevelMeters, RecentPeaks, SignalWatch
 from rtsep.rt.live.status import of_each, rounded
 from rtsep.rt.process.block import Block
@@ -46,7 +47,7 @@ class LiveReport:
     def __init__(
         self,
         block: Block,
-        separator: Separator,
+        separator: Separator | RemoteSeparator,
         callback: _core.DeviceCallback,
         channels: int,
         hop_s: float,
@@ -81,11 +82,34 @@ class LiveReport:
         """What is known from now on and does not change while the stream runs."""
         self._fixed.update(values)
 
-    def follow(self, callback: _core.DeviceCallback, note: str) -> None:
-        """Counts on with another callback."""
-        for name, value in self._counted().items():
-            self._before[name] += value
+    def follow(
+        self,
+        callback: _core.DeviceCallback,
+        note: str,
+        *,
+        separator: Separator | RemoteSeparator | None = None,
+        hop_s: float = 0.0,
+        origin: int | None = None,
+    ) -> None:
+        """Counts on with another callback.
+
+        Args:
+            note: what the user should know.
+            separator, hop_s: where it is another one's, and a hop's time.
+            origin: frame of the callback before at which this one began, unheard; None where it begins now.
+        """
+        counted = self._counted()
         self._callback, self.skipped_hops = callback, 0
+        unheard = self._counted() if origin is not None else {}
+        for name, value in counted.items():
+            self._before[name] += value - unheard.get(name, 0)
+        if origin is not None:
+            self._before["frames"] += origin - counted["frames"] + unheard["frames"]
+        if separator is not None:
+            self._separator = separator
+            channels = len(self._peaks["input"])
+            self._meters = LevelMeters(len(separator.stems), separator.hop, channels)
+            self._hop_times = HopTimes(hop_s)
         self._notes = [*self._notes, note]
 
     def _counted(self) -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self, TypeVar
 
 from rtsep.rt.audio.levels import FLOOR_DB
@@ -57,6 +57,8 @@ class Status:
         record_holes, record_hole_frames: silence in place of what could not be had: how often, how much;
             record_holes_text: where the first of them are.
         record_left_s: until the disk is full, None where that is not known.
+        change: of the last change of engines: its `state` ("loading", "warming", "done", "refused") and `text`;
+            empty before the first.
         last_error: problem and remedy of the last fault, "" when there was none.
     """
 
@@ -112,6 +114,7 @@ class Status:
     record_hole_frames: int = 0
     record_holes_text: str = ""
     record_left_s: float | None = None
+    change: dict[str, Any] = field(default_factory=dict)
     last_error: str = ""
 
     def as_dict(self) -> dict[str, Any]:
@@ -121,7 +124,7 @@ class Status:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """Back from `as_dict`; lists become tuples."""
-        known = {field.name for field in fields(cls)}
+        known = {each.name for each in fields(cls)}
         plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
         return cls(**{k: v for k, v in plain.items() if k in known})
 

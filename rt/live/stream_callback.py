@@ -1,14 +1,13 @@
 """The device callback of a stream, built alike for the hop loop and the bypass: latency never moves."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from rtsep.kernels import _core
 from rtsep.rt.control.parameters import LONGEST_DELAY_MS, RAMP_S
 from rtsep.rt.live.stream_choice import StreamChoice, buffering_samples
-from rtsep.rt.separator import Separator
 
 INPUT_RING_S, INPUT_RING_BLOCKS = 2.0, 4  # stalls shorter than the longer of the two lose no input
 
@@ -23,13 +22,37 @@ class StreamShape:
     hop_latency_samples: int
 
 
-def stream_shape(separator: Separator, blocksize: int) -> StreamShape:
+class Sized(Protocol):
+    """What a stream needs to know of a separator."""
+
+    @property
+    def stems(self) -> tuple[str, ...]:
+        """Names."""
+        ...
+
+    @property
+    def hop(self) -> int:
+        """Samples."""
+        ...
+
+    @property
+    def latency_samples(self) -> int:
+        """Of blocks of any length."""
+        ...
+
+    @property
+    def hop_latency_samples(self) -> int:
+        """Of whole hops."""
+        ...
+
+
+def stream_shape(separator: Sized, blocksize: int) -> StreamShape:
     """Of a model on blocks of that length."""
     latency = separator.latency_samples + buffering_samples(blocksize, separator.hop)
     return StreamShape(len(separator.stems), separator.hop, latency, separator.hop_latency_samples)
 
 
-def latency_facts(shape: StreamShape, separator: Separator, blocksize: int) -> dict[str, int]:
+def latency_facts(shape: StreamShape, separator: Sized, blocksize: int) -> dict[str, int]:
     """For the status."""
     return {
         "blocksize": blocksize,

@@ -13,12 +13,14 @@ class SharedMemory:
     descriptor.
 
     Args:
-        fd: file descriptor. The mapping has the file's size.
+        fd: file descriptor.
+        offset: where the mapping begins, a multiple of the page size; size: its bytes, to the file's end where
+            left out.
     """
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, offset: int = 0, size: int | None = None) -> None:
         self.fd = fd
-        self.memory = mmap.mmap(fd, os.fstat(fd).st_size)
+        self.memory = mmap.mmap(fd, os.fstat(fd).st_size - offset if size is None else size, offset=offset)
 
     @classmethod
     def create(cls, size: int) -> "SharedMemory":

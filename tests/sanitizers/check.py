@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "build" / "sanitized"
 SOURCES = ROOT / "kernels" / "src"
-THREADS = ("ring.cpp", "hop_exchange.cpp", "device_callback.cpp", "value_snapshot.cpp")
+THREADS = ("ring.cpp", "hop_exchange.cpp", "signal.cpp", "device_callback.cpp", "value_snapshot.cpp")
 # A finding ends the process: a test that only logs it would pass.
 ENVIRONMENT = {
     "TSAN_OPTIONS": "halt_on_error=1:exitcode=66",

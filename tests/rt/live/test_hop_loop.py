@@ -157,7 +157,7 @@ def test_a_skipped_hop_keeps_time_and_sum() -> None:
 
 def recorded(memory: TakeMemory, loop: HopLoop) -> np.ndarray:
     """float32 [frames, 1 + stems]: what the ring holds, from frame 0 of the show on."""
-    hop = loop._hop.shape[0]
+    hop = loop._chain.separator.hop
     layout = Layout(hop, memory.ring.channels)
     block = np.zeros((memory.ring.available, layout.width), np.float32)
     memory.ring.read(block)
@@ -247,7 +247,7 @@ def test_a_band_s_decoders_run_for_what_is_played(tmp_path: Path) -> None:
     played = play(muted, mixture, {})
     np.testing.assert_array_equal(played[:, 0], plain[:, 0])
     assert not played[:, 1:].any()
-    assert muted._separator._pipeline.model.silent == [False, True]  # type: ignore[attr-defined]
+    assert muted._chain.separator._pipeline.model.silent == [False, True]  # type: ignore[attr-defined]
 
 
 class Drums:

@@ -1,0 +1,55 @@
+"""One separator between the callback that feeds it and the desk that plays what it makes."""
+
+from mmap import mmap
+
+import numpy as np
+
+from rtsep.rt.live.desk import Desk
+from rtsep.rt.live.engines.remote_separator import RemoteSeparator
+from rtsep.rt.live.stream_callback import device_callback, stream_shape
+from rtsep.rt.live.stream_choice import StreamChoice
+from rtsep.rt.separator import Separator
+
+# Waiting for input: each sleep takes up to its own length from the hop's time, and each waking costs CPU.
+SLEEPS_PER_HOP, LONGEST_SLEEP_S = 20, 5e-4
+
+
+class Chain:
+    """What belongs to one separator in the hop loop.
+
+    Args:
+        separator: fresh.
+        choice: the stream that is played on.
+        commands: memory where parameters are set.
+
+    Attributes:
+        shape, callback, layout, notes, desk: made for the separator's stems and hop.
+        hop_index: of the hop that is read next; hop, stems: its buffers.
+        grain_s: how long a wait for it sleeps at a time.
+
+    Raises:
+        RtsepError: a route that these stems do not have.
+    """
+
+    def __init__(self, separator: Separator | RemoteSeparator, choice: StreamChoice, commands: mmap) -> None:
+        fmt, channels = choice.format, len(choice.inputs)
+        self.separator = separator
+        self.layout, self.notes = choice.desk(separator.stems)
+        self.shape = stream_shape(separator, fmt.blocksize)
+        self.callback = device_callback(choice, self.shape)
+        self.desk = Desk(self.layout, fmt.samplerate, commands, self.callback)
+        self.hop_index = 0
+        self.hop = np.zeros((separator.hop, channels), np.float32)
+        self.stems = np.zeros((len(separator.stems), separator.hop, channels), np.float32)
+        self.grain_s = min(LONGEST_SLEEP_S, separator.hop / fmt.samplerate / SLEEPS_PER_HOP)
+
+    def follow_choice(self, choice: StreamChoice) -> None:
+        """Another callback, for blocks that need another latency; its frames begin at 0."""
+        self.shape = stream_shape(self.separator, choice.format.blocksize)
+        self.callback, self.hop_index = device_callback(choice, self.shape), 0
+        self.desk.follow(self.callback)
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the stems of the next hop could not be played any more."""
+        return self.callback.position > self.callback.first_frame(self.hop_index)

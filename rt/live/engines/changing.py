@@ -1,0 +1,101 @@
+"""The session's part of a change of engines: what may be asked for, and what has come of it."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from rtsep.kernels.errors import RtsepError
+from rtsep.models.mask_model import RESIDUAL
+from rtsep.rt.hop.presets import Preset
+from rtsep.rt.live.engines.engine_memory import SLOTS, EngineMemory
+from rtsep.rt.live.settings import LiveSettings
+from rtsep.rt.process.block import Block
+
+POLL_S = 0.02
+ANSWER_TIMEOUT_S = 90.0
+RUNNING = ("loading", "warming")
+
+
+class Changer:
+    """Orders changes of a running session, one at a time.
+
+    Args:
+        memory: shared with the engine and its keeper.
+        status: what the engine publishes.
+        settings: what the session was started with.
+    """
+
+    def __init__(self, memory: EngineMemory, status: Block, settings: LiveSettings) -> None:
+        self._memory, self._status, self._first = memory, status, settings
+        self._serial = 0
+
+    @property
+    def settings(self) -> LiveSettings:
+        """What runs now."""
+        changed = self._status.peek().get("changed_settings")
+        return LiveSettings.from_json(changed) if changed else self._first
+
+    def order(self, latency_ms: int | None, voices: int | None, model: str | None) -> str:
+        """Asks for another engine; returns what was asked for, "" where that is what runs.
+
+        Raises:
+            RtsepError: what cannot be, or a change that is under way. Nothing has changed then.
+        """
+        values, now = self._status.peek(), self.settings
+        if values.get("state") != "running":
+            raise RtsepError("there is no change while the sound is not running", "wait until it is back")
+        if self.told.get("state") in RUNNING:
+            raise RtsepError(f"{self.told['text']} is being loaded", "wait for it")
+        if now.f0_times_s is not None:
+            raise RtsepError("given pitches run from the start of a session", "start it again with others")
+        asked: dict[str, Any] = {"latency_ms": latency_ms, "voices": voices, "model": model}
+        changes = {k: v for k, v in asked.items() if v is not None and v != getattr(now, k)}
+        if not changes:
+            return ""
+        new = replace(now, **changes)
+        Preset(values["samplerate"], new.latency_ms)
+        self._require_stems((*new.choice.names(), RESIDUAL), values["stems"])
+        self._serial = max(self._serial, int(self._memory.orders.peek().get("serial", 0))) + 1
+        text = ", ".join(f"{name.removesuffix('_ms')} {value}" for name, value in changes.items())
+        serving = values.get("engine_slot", -1)
+        self._memory.orders.write(
+            {
+                "serial": self._serial,
+                "slot": (serving + 1) % SLOTS,
+                "settings": new.to_json(),
+                "samplerate": values["samplerate"],
+                "text": text,
+            }
+        )
+        return text
+
+    def _require_stems(self, names: Sequence[str], now: Sequence[str]) -> None:
+        if list(names) != list(now):
+            raise RtsepError(
+                f"the stems {', '.join(names)} are not those that run, {', '.join(now)}",
+                "start the session again with them",
+            )
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What the engine says of the last order: `serial`, `state`, `text`; "loading" until it says."""
+        told = dict(self._status.peek().get("change") or {})
+        if self._serial and told.get("serial") != self._serial:
+            return {"serial": self._serial, "state": "loading", "text": "the last change"}
+        return told
+
+    def wait(self) -> None:
+        """Until the last order is carried out.
+
+        Raises:
+            RtsepError: it was refused, or the engine has not answered.
+        """
+        deadline = time.monotonic() + ANSWER_TIMEOUT_S
+        while (told := self.told).get("state") in RUNNING:
+            if time.monotonic() > deadline:
+                raise RtsepError("the change was not made in time", "look at the session's status")
+            time.sleep(POLL_S)
+        if told.get("state") == "refused":
+            problem, _, remedy = str(told["text"]).rpartition("; ")
+            raise RtsepError(problem, remedy)
