@@ -17,7 +17,7 @@ from rtsep.rt.control.parameters import mixer_parameters
 from rtsep.rt.control.scenes import Scenes
 from rtsep.rt.drivers.devices import DEFAULT_INPUT, DeviceSpec
 from rtsep.rt.drivers.jack_options import JackOptions
-from rtsep.rt.live.engine_start import await_running, note_death
+from rtsep.rt.live.engine_start import await_running, log_tail, note_death
 from rtsep.rt.live.engines.changing import Changer
 from rtsep.rt.live.engines.engine_memory import EngineMemory
 from rtsep.rt.live.settings import Driver, LiveSettings, jack_settings
@@ -141,8 +141,7 @@ class Session:
         if self._engine is not None:
             raise RtsepError("this session has been started already", "make a new Session")
         if self._folder is not None:
-            # one channel count for the take: input and every stem, as the engine will find them
-            channels = self._settings.channels
+            channels = self._settings.channels  # of input and every stem, as the engine will find them
             width = (len(self._settings.choice.names()) + 2) * channels
             self._takes = TakeKeeper(self._folder, width, channels, self._record_format, self._pre_roll)
         self._status_block = Block.create()
@@ -163,7 +162,7 @@ class Session:
                 ],
                 self._settings.to_json(),
             )
-            await_running(self._engine, self._status_block, self._log_tail)
+            await_running(self._engine, self._status_block, lambda: log_tail(self._log))
             layout = DeskLayout.from_dict(self._status_block.peek()["desk"])
             self._control = Control(self._commands, mixer_parameters(layout))
             self._scenes = Scenes(self._control)
@@ -177,27 +176,23 @@ class Session:
                 self._takes.forget()
             raise
 
+    @property
+    def changer(self) -> Changer:
+        """For who does not wait as `change` does; RtsepError unless it runs."""
+        if self._changer is None:
+            raise RtsepError("a session can be changed while it runs", "call start() first")
+        return self._changer
+
     def change(
-        self,
-        *,
-        latency_ms: int | None = None,
-        voices: int | None = None,
-        model: str | None = None,
-        wait: bool = True,
-    ) -> str:
-        """Goes over to another preset or model while it plays, by a cross-fade; returns what was asked for.
+        self, *, latency_ms: int | None = None, voices: int | None = None, model: str | None = None
+    ) -> None:
+        """Goes over to another preset or model by a cross-fade, and returns when it is heard.
 
         Raises:
-            RtsepError: what cannot be had: the engine that plays goes on. Without `wait` what is found out
-                later is in `status().change`.
+            RtsepError: what cannot be had. The engine that plays goes on.
         """
-        if self._changer is None or self._takes is not None:
-            why = "is not running" if self._changer is None else "has takes, whose hops are all of one length"
-            raise RtsepError(f"a session that {why} has no change", "start another session")
-        text = self._changer.order(latency_ms, voices, model)
-        if wait and text:
-            self._changer.wait()
-        return text
+        if self.changer.order(latency_ms, voices, model):
+            self.changer.wait()
 
     def record_start(self) -> str:
         """Begins a take at this moment, and with the 10 s before it; returns its folder.
@@ -217,16 +212,8 @@ class Session:
 
     def _recording(self) -> TakeKeeper:
         if self._takes is None or self._engine is None:
-            raise RtsepError(
-                "this session records nothing", "give it a folder with record=, and call start()"
-            )
+            raise RtsepError("this session records nothing", "give it record=FOLDER, and call start()")
         return self._takes
-
-    def _log_tail(self) -> str:
-        if self._log is None:
-            return ""
-        self._log.seek(0)
-        return self._log.read()[-2000:].decode(errors="replace")
 
     def status(self) -> Status:
         """Snapshot of now; levels are those since the last call."""
@@ -240,7 +227,7 @@ class Session:
             values |= self._status_block.read() if seen else self._status_block.peek()
         if self._takes is not None and self._status_block is not None:
             self._takes.add_to(values)
-        note_death(self._engine, values, self._log_tail)
+        note_death(self._engine, values, lambda: log_tail(self._log))
         return {key: values[key] for key in self._last.as_dict()} | {"levels": values.get("levels", {})}
 
     @property

@@ -14,9 +14,14 @@ from rtsep.rt.control.socket_server import running_sessions
 from rtsep.rt.drivers.wire_file import state_folder
 from rtsep.rt.session import Session
 
+CHANGES = {"latency": "latency_ms", "voices": "voices", "model": "model"}
+EXAMPLES = {"latency": "latency 43", "voices": "voices 2", "model": "model choir-levels"}
+
 
 def session_actions(session: Session) -> dict[str, Callable[[str], Any]]:
-    """For `CommandModel`: `mark TEXT`, `record start` and `record stop`, and those of `scene_command`."""
+    """For `CommandModel`: `mark TEXT`, `record start` and `record stop`, those of `scene_command`; `latency MS`,
+    `voices N` and `model NAME`, which answer at once: what became of it is in the status.
+    """
 
     def mark(text: str) -> None:
         session.mark(text)
@@ -29,10 +34,20 @@ def session_actions(session: Session) -> dict[str, Callable[[str], Any]]:
         session.record_stop()
         return None
 
+    def change(name: str) -> Callable[[str], str]:
+        def to(words: str) -> str:
+            value: Any = words if name == "model" else int(words) if words.isdecimal() else None
+            if not words or value is None:
+                raise RtsepError(f"{name} {words!r} is nothing to change to", f"say e.g. {EXAMPLES[name]}")
+            text = session.changer.order(**({key: None for key in CHANGES.values()} | {CHANGES[name]: value}))
+            return f"{text} is being loaded" if text else f"{name} {words} is what runs"
+
+        return to
+
     def scene(words: str) -> Any:
         return scene_command(session.scenes, words)
 
-    return {"mark": mark, "record": record, "scene": scene}
+    return {"mark": mark, "record": record, "scene": scene, **{name: change(name) for name in CHANGES}}
 
 
 def require_ways_in(name: str | None, osc: str | None) -> None:

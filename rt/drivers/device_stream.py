@@ -67,7 +67,7 @@ class DeviceStream:
 
     def __init__(self, fmt: StreamFormat, callback: _core.DeviceCallback) -> None:
         sd = portaudio()
-        self._blocksize = fmt.blocksize
+        self._blocksize, self._follows_server = fmt.blocksize, fmt.is_jack
         self._callback = callback
         self._slot = _core.CallbackSlot(
             callback
@@ -128,8 +128,10 @@ class DeviceStream:
 
     @property
     def blocksize(self) -> int:
-        """Frames of a block. PortAudio does not say when it changes."""
-        return self._blocksize
+        """Frames of a block: the last one's where an audio server decides, as PortAudio does not say when it
+        changes.
+        """
+        return (self._slot.blocksize if self._follows_server else 0) or self._blocksize
 
     def replace(self, callback: _core.DeviceCallback, latency_samples: int) -> None:
         """Runs another callback from the next block on."""

@@ -84,6 +84,20 @@ def _near(name: str, choices: Sequence[str]) -> str:
     return f"choose one of {', '.join(near)}" if near else "see `rtsep devices`"
 
 
+def may_feed_back(wires: Sequence[Wire], ports: Sequence[GraphPort]) -> bool:
+    """Whether one device has both a microphone and loudspeakers among these connections.
+
+    >>> mic, speaker = GraphPort("system:c", True, True), GraphPort("system:p", False, True)
+    >>> may_feed_back([("system:c", "in_1"), ("voice-1", "system:p")], [mic, speaker])
+    True
+    >>> may_feed_back([("system:c", "in_1"), ("voice-1", "mixer:in")], [mic, speaker])
+    False
+    """
+    devices = {port.name: port.client for port in ports if port.is_physical}
+    sources = {devices[source] for source, _ in wires if source in devices}
+    return not sources.isdisjoint(devices[target] for _, target in wires if target in devices)
+
+
 def default_wires(
     plan: JackPlan,
     ports: Sequence[GraphPort],

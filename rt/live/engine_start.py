@@ -3,7 +3,7 @@
 import subprocess
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import IO, Any
 
 from rtsep.kernels.errors import DeviceRefused, of_kind
 from rtsep.rt.process.block import Block
@@ -42,12 +42,20 @@ def await_running(engine: "subprocess.Popen[str]", status: Block, log_tail: Call
         time.sleep(POLL_S)
 
 
+def log_tail(log: IO[bytes] | None) -> str:
+    """What the processes of a session printed last."""
+    if log is None:
+        return ""
+    log.seek(0)
+    return log.read()[-2000:].decode(errors="replace")
+
+
 def note_death(
-    engine: subprocess.Popen[str] | None, values: dict[str, Any], log_tail: Callable[[], str]
+    engine: "subprocess.Popen[str] | None", values: dict[str, Any], tail: Callable[[], str]
 ) -> None:
-    """An engine that has gone without saying so has failed: written into the values of its status."""
+    """An engine that has gone without saying so has failed: entered into the values of its status."""
     if engine is not None and engine.poll() is not None and values["state"] not in ("stopped", "failed"):
-        words = " ".join(log_tail().strip().splitlines()[-1:])
+        words = " ".join(tail().strip().splitlines()[-1:])
         values["state"] = "failed"
         values["last_error"] = (
             f"the engine ended with code {engine.returncode} {words}; start the session again"

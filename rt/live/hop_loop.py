@@ -13,10 +13,11 @@ from rtsep.rt.control.commands import BLOCK_BYTES
 from rtsep.rt.control.howl_guard import HowlGuard
 from rtsep.rt.drivers.device_stream import device_timeout_s
 from rtsep.rt.drivers.stream import open_stream
-from rtsep.rt.fallback import load_or_fall_back, take_over
+from rtsep.rt.fallback import take_over
 from rtsep.rt.live.engines.chain import Chain
 from rtsep.rt.live.engines.engine_change import EngineChange
 from rtsep.rt.live.engines.engine_memory import EngineMemory
+from rtsep.rt.live.engines.loading import load_engine
 from rtsep.rt.live.engines.remote_separator import RemoteSeparator
 from rtsep.rt.live.live_report import LiveReport
 from rtsep.rt.live.settings import LiveSettings
@@ -63,18 +64,7 @@ class HopLoop:
     ) -> None:
         fmt, channels = choice.format, len(choice.inputs)
         self._choice = choice
-        separator, notes = load_or_fall_back(
-            settings.model,
-            voices=settings.voices,
-            samplerate=fmt.samplerate,
-            latency_ms=settings.latency_ms,
-            channels=channels,
-            backend=settings.backend,
-            f0=settings.f0,
-            stems=settings.choice.stems,
-            add_ons=settings.choice.add_ons,
-            render=settings.render,
-        )
+        separator, notes = load_engine(settings, fmt.samplerate)
         self._chain = Chain(separator, choice, commands)
         self._commands = commands
         hop, stems = separator.hop, len(separator.stems)
@@ -92,11 +82,11 @@ class HopLoop:
             if self._take is not None:
                 self._take.restore(waiting)
             take_over(separator, state)
-        self._chain.desk.obey()  # what was set for the hop loop before this one is in force from the first frame on
+        self._chain.desk.obey()  # what was set for the one before is in force from the first frame on
         self._listen()
         fixed: dict[str, Any] = {
             "samplerate": fmt.samplerate,
-            **chain_facts(self._chain, fmt.blocksize),
+            **self._chain.facts(fmt.blocksize),
             "input_device": fmt.input.name,
             "output_device": fmt.output.name,
             "engine_pid": os.getpid(),
@@ -105,7 +95,8 @@ class HopLoop:
         }
         before, latency = block.peek(), self._chain.shape.latency_samples
         notes = notes + self._chain.notes + changes(before, fmt.samplerate, latency)
-        fixed |= carried_change(before)
+        if "changed_settings" in before:  # these: an engine that was started again keeps what was changed
+            fixed["changed_settings"] = before["changed_settings"]
         if not scheduling.startswith(REAL_TIME) and (hint := rights_hint()):
             notes.append(hint)
         self._report = LiveReport(
@@ -161,17 +152,7 @@ class HopLoop:
         fmt = self._choice.format
         timeout_s = device_timeout_s(fmt.blocksize, fmt.samplerate)
         while True:
-            chain, change = self._chain, self._change
-            company = change is not None and change.has_company
-            wait_s = (
-                chain.grain_s if company else HOUSEKEEPING_S
-            )  # the next engine's hops come at other times
-            if chain.callback.wait_input(chain.hop_index, wait_s, chain.grain_s):
-                self.run_hop()
-            if company and change is not None:
-                change.serve()
-                if change.is_over(chain, self._play):
-                    self._go_over(change)
+            self.turn(HOUSEKEEPING_S)
             now = time.monotonic()
             if now < next_housekeeping:
                 continue
@@ -181,10 +162,26 @@ class HopLoop:
             if self._stream.stalled_s() > timeout_s:
                 return False
             self._follow_driver()
-            if self._change is not None:
-                self._change.look(self._choice, self._chain)
-                self._report.fix(change=self._change.told)
+            self.look_after_change()
             self.publish("running")
+
+    def turn(self, longest_s: float) -> None:
+        """Waits so long for the next hop, and runs it; beside it those of an engine that is warmed up."""
+        chain, change = self._chain, self._change
+        company = change is not None and change.next is not None
+        wait_s = min(longest_s, chain.grain_s) if company else longest_s  # the others come at other times
+        if chain.callback.wait_input(chain.hop_index, wait_s, chain.grain_s):
+            self.run_hop()
+        if company and change is not None:
+            change.serve()
+            if change.is_over(chain, self._play):
+                self._go_over(change)
+
+    def look_after_change(self) -> None:
+        """A step of a change of engines, if one is due."""
+        if self._change is not None:
+            self._change.look(self._choice, self._chain)
+            self._report.fix(change=self._change.told)
 
     def _play(self, chain: Chain) -> None:
         self._stream.replace(chain.callback, chain.shape.latency_samples)
@@ -202,12 +199,16 @@ class HopLoop:
             origin=before.callback.successor_origin,
         )
         self._report.fix(
-            **chain_facts(chain, self._choice.format.blocksize),
+            **chain.facts(self._choice.format.blocksize),
             engine_serial=change.serving,
             engine_slot=change.slot,
             changed_settings=change.settings,
             change=change.told,
         )
+        if self._pitches is not None and isinstance(chain.separator, RemoteSeparator):
+            hop_s = chain.separator.hop / self._choice.format.samplerate
+            delay_s = chain.separator.pitch_delay_s
+            self._pitches = PitchFeed.of(self._commands, BLOCK_BYTES, hop_s, delay_s)
         self._listen()
 
     def _follow_driver(self) -> None:
@@ -290,22 +291,3 @@ class HopLoop:
         """A snapshot for everyone who watches."""
         load = self._stream.load if state == "running" else 0.0
         self._report.publish(state, load, last_error, device_losses)
-
-
-def chain_facts(chain: Chain, blocksize: int) -> dict[str, Any]:
-    """For the status, of the engine that plays."""
-    separator = chain.separator
-    return {
-        "hop": separator.hop,
-        "stems": list(separator.stems),
-        "algorithmic_samples": separator.latency_samples,
-        "hop_latency_samples": separator.hop_latency_samples,
-        "desk": chain.layout.as_dict(),
-        **latency_facts(chain.shape, separator, blocksize),
-    }
-
-
-def carried_change(before: dict[str, Any]) -> dict[str, Any]:
-    """What an engine that was started again has to keep of a change: its settings; it has them itself."""
-    settings = before.get("changed_settings")
-    return {"changed_settings": settings} if settings else {}

@@ -13,12 +13,13 @@ from rtsep.rt.drivers.jack_ports import (
     check_wires,
     default_wires,
     input_names,
+    may_feed_back,
     stem_port_names,
 )
 from rtsep.rt.drivers.jack_server import JackServer, look, server_name
 from rtsep.rt.drivers.wire_file import Remembered, prepare_folder, remembered, state_folder
 from rtsep.rt.live.settings import LiveSettings
-from rtsep.rt.live.stream_choice import StreamChoice, choose_stream, find_again
+from rtsep.rt.live.stream_choice import StreamChoice, choose_stream, find_again, one_rate
 
 HOST_API = "JACK"
 
@@ -66,7 +67,7 @@ def choose_jack_stream(settings: LiveSettings, options: JackOptions) -> StreamCh
         input_names(len(numbers)),
         _output_names(settings, stems, len(inputs)),
         folder=prepare_folder(state_folder()),
-        one_rate=_one_rate(settings),
+        one_rate=one_rate(settings),
         asked_blocksize=settings.blocksize,
     )
     outputs = settings.output_channels
@@ -81,7 +82,9 @@ def choose_jack_stream(settings: LiveSettings, options: JackOptions) -> StreamCh
         remembered_ports=list(dict.fromkeys([*known.ports, *plan.inputs, *plan.outputs])),
     )
     fmt = _format(plan, server)
-    return StreamChoice(fmt, inputs, list(range(fmt.outputs)), settings.route)
+    guarded = may_feed_back(plan.wires, server.ports)
+    muted = guarded and not settings.allow_feedback
+    return StreamChoice(fmt, inputs, list(range(fmt.outputs)), settings.route, muted, guarded)
 
 
 def _inputs(settings: LiveSettings) -> tuple[list[int], list[list[int]]]:
@@ -122,15 +125,6 @@ def wanted_wires(asked: list[Wire] | None, known: Remembered, usual: list[Wire])
 
 def _own(wire: Wire) -> str:
     return next(port for port in wire if ":" not in port)
-
-
-def _one_rate(settings: LiveSettings) -> str:
-    """Why the rate may not change when the server comes back with another one."""
-    if settings.samplerate is not None:
-        return "the rate asked for"
-    if settings.has_take:
-        return "the take's rate"
-    return "the rate the given pitches run at" if settings.f0_times_s is not None else ""
 
 
 def _require_period(asked: int, period: int) -> None:

@@ -57,8 +57,8 @@ class Status:
         record_holes, record_hole_frames: silence in place of what could not be had: how often, how much;
             record_holes_text: where the first of them are.
         record_left_s: until the disk is full, None where that is not known.
-        change: of the last change of engines: its `state` ("loading", "warming", "done", "refused") and `text`;
-            empty before the first.
+        change: of the last change of engines: its `state` ("loading", "warming", "done", "refused") and
+            `text`; empty before the first.
         last_error: problem and remedy of the last fault, "" when there was none.
     """
 

@@ -49,6 +49,8 @@ class StreamChoice:
         route: as for `parse_route`, or None.
         muted: the output starts muted, against feedback.
         guarded: a howl dims it: microphone and loudspeakers are in one housing.
+        one_rate: why no other sample rate than the first will do, "" where another one will.
+        asked_blocksize: the only block size that will do; None for any.
     """
 
     format: StreamFormat
@@ -57,6 +59,8 @@ class StreamChoice:
     route: str | None = None
     muted: bool = False
     guarded: bool = False
+    one_rate: str = ""
+    asked_blocksize: int | None = None
 
     def desk(self, stems: Sequence[str]) -> tuple[DeskLayout, list[str]]:
         """How stems of these names are wired, and what the user should know.
@@ -127,7 +131,16 @@ def choose_stream(settings: LiveSettings) -> StreamChoice:
         fmt = replace(fmt, blocksize=period)
     guarded = _may_feed_back(fmt)
     muted = guarded and not settings.allow_feedback
-    return StreamChoice(fmt, inputs, outputs, settings.route, muted, guarded)
+    return StreamChoice(fmt, inputs, outputs, settings.route, muted, guarded, one_rate(settings), asked)
+
+
+def one_rate(settings: LiveSettings) -> str:
+    """Why the rate may not change when a server comes back with another one; "" where it may."""
+    if settings.samplerate is not None:
+        return "the rate asked for"
+    if settings.has_take:
+        return "the take's rate"
+    return "the rate the given pitches run at" if settings.f0_times_s is not None else ""
 
 
 def _inputs(settings: LiveSettings, source: Device) -> list[list[int]]:
@@ -152,7 +165,7 @@ def find_again(choice: StreamChoice) -> StreamChoice:
     """The same stream on the same devices, wherever PortAudio lists them now.
 
     Raises:
-        DeviceRefused: they are not there, or run with other blocks, so that the latency would move.
+        DeviceRefused: they are not there, or a JACK server has a rate or period that will not do.
     """
     old = choice.format
     devices = list_devices()
@@ -168,14 +181,18 @@ def find_again(choice: StreamChoice) -> StreamChoice:
                 "give it as many as before, or start rtsep again",
             )
     fmt = replace(old, input=source, output=target)
-    if fmt.is_jack and round(source.samplerate) != old.samplerate:
+    if not fmt.is_jack:
+        return replace(choice, format=fmt)
+    rate = round(source.samplerate)
+    if rate != old.samplerate and choice.one_rate:
         raise DeviceRefused(
-            f"the JACK server came back with {source.samplerate:.0f} Hz instead of {old.samplerate}",
+            f"the JACK server came back with {rate} Hz instead of {old.samplerate}, {choice.one_rate}",
             f"start it with -r {old.samplerate}, or start rtsep again",
         )
-    if fmt.is_jack and (period := jack_period(fmt)) != old.blocksize:
+    fmt = replace(fmt, samplerate=rate)
+    if (period := jack_period(fmt)) != choice.asked_blocksize and choice.asked_blocksize is not None:
         raise DeviceRefused(
-            f"the JACK server came back with a period of {period} instead of {old.blocksize}",
-            f"start it with -p {old.blocksize}, or start rtsep again",
+            f"the JACK server came back with a period of {period} instead of {choice.asked_blocksize}",
+            f"start it with -p {choice.asked_blocksize}, or start rtsep again",
         )
-    return replace(choice, format=fmt)
+    return replace(choice, format=replace(fmt, blocksize=period))

@@ -14,8 +14,8 @@ class SharedMemory:
 
     Args:
         fd: file descriptor.
-        offset: where the mapping begins, a multiple of the page size; size: its bytes, to the file's end where
-            left out.
+        offset: where the mapping begins, a multiple of the page size; size: its bytes, to the file's end
+            where left out.
     """
 
     def __init__(self, fd: int, offset: int = 0, size: int | None = None) -> None:

@@ -1,12 +1,13 @@
 """One separator between the callback that feeds it and the desk that plays what it makes."""
 
 from mmap import mmap
+from typing import Any
 
 import numpy as np
 
 from rtsep.rt.live.desk import Desk
 from rtsep.rt.live.engines.remote_separator import RemoteSeparator
-from rtsep.rt.live.stream_callback import device_callback, stream_shape
+from rtsep.rt.live.stream_callback import device_callback, latency_facts, stream_shape
 from rtsep.rt.live.stream_choice import StreamChoice
 from rtsep.rt.separator import Separator
 
@@ -53,3 +54,15 @@ class Chain:
     def is_late(self) -> bool:
         """Whether the stems of the next hop could not be played any more."""
         return self.callback.position > self.callback.first_frame(self.hop_index)
+
+    def facts(self, blocksize: int) -> dict[str, Any]:
+        """For the status, of the engine that plays."""
+        separator = self.separator
+        return {
+            "hop": separator.hop,
+            "stems": list(separator.stems),
+            "algorithmic_samples": separator.latency_samples,
+            "hop_latency_samples": separator.hop_latency_samples,
+            "desk": self.layout.as_dict(),
+            **latency_facts(self.shape, separator, blocksize),
+        }

@@ -47,6 +47,8 @@ class Changer:
             raise RtsepError("there is no change while the sound is not running", "wait until it is back")
         if self.told.get("state") in RUNNING:
             raise RtsepError(f"{self.told['text']} is being loaded", "wait for it")
+        if now.has_take:
+            raise RtsepError("a session with takes has hops of one length", "start it again without --record")
         if now.f0_times_s is not None:
             raise RtsepError("given pitches run from the start of a session", "start it again with others")
         asked: dict[str, Any] = {"latency_ms": latency_ms, "voices": voices, "model": model}

@@ -174,11 +174,6 @@ class EngineChange:
     def _tell(self, state: str, text: str | None = None) -> None:
         self.told = {"serial": self._order.serial, "state": state, "text": text or self._order.text}
 
-    @property
-    def has_company(self) -> bool:
-        """Whether `serve` has something to do."""
-        return self.next is not None
-
     def serve(self) -> None:
         """Hands hops to the second process, and what it has made of them to the callback; never waits."""
         chain = self.next

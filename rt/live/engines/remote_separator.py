@@ -17,7 +17,7 @@ ALIVE_S = 0.02  # while it is waited for, it is looked whether it lives
 BESIDE_S = 2e-4  # and whether another engine has a hop to hand over
 
 
-class EngineGone(RuntimeError):
+class EngineGoneError(RuntimeError):
     """The second process has died: an engine that fails is started again."""
 
 
@@ -30,6 +30,7 @@ class RemoteSeparator:
 
     Attributes:
         stems, samplerate, hop, channels, latency_samples, hop_latency_samples: as of `Separator`.
+        pitch_delay_s: of its preset, see `Framing`.
         pid: of the second process.
         meanwhile: called again and again while a hop is waited for; None for nothing.
     """
@@ -44,6 +45,7 @@ class RemoteSeparator:
         )
         self.latency_samples = int(facts["latency_samples"])
         self.hop_latency_samples = int(facts["hop_latency_samples"])
+        self.pitch_delay_s = float(facts["pitch_delay_s"])
         self.pid = int(facts["pid"])
         self._pitched = tuple(facts["pitched"])
         self._exchange = _core.HopExchange.attach(slot.exchange)
@@ -81,14 +83,14 @@ class RemoteSeparator:
         self._next += 1
 
     def collect(self, out: NDArray[np.float32], timeout_s: float = 0.0) -> bool:
-        """Stems of the hop posted last, float32 [stems, H, channels]; False when they have not come in time."""
+        """Stems of the last hop posted, float32 [stems, H, channels]; False when not here in time."""
         return self._exchange.take_hop(self._next - 1, out, timeout_s, GRAIN_S)
 
     def process_hop(self, hop: NDArray[np.float32], out: NDArray[np.float32]) -> None:
         """As `Separator.process_hop`.
 
         Raises:
-            EngineGone: the process has died.
+            EngineGoneError: the process has died.
         """
         self.post(hop)
         self.await_hop(out)
@@ -104,4 +106,4 @@ class RemoteSeparator:
             if self.meanwhile is not None:
                 self.meanwhile()
             if not self.alive:
-                raise EngineGone("the process of the engine that was changed to has ended")
+                raise EngineGoneError("the process of the engine that was changed to has ended")

@@ -14,7 +14,6 @@ import numpy as np
 
 from rtsep.kernels import _core
 from rtsep.kernels.errors import RtsepError
-from rtsep.rt.fallback import load_or_fall_back
 from rtsep.rt.live.engines.engine_memory import (
     EXCHANGE_BYTES,
     MAX_STEMS,
@@ -24,6 +23,7 @@ from rtsep.rt.live.engines.engine_memory import (
     EngineSlot,
     write_report,
 )
+from rtsep.rt.live.engines.loading import load_engine
 from rtsep.rt.live.settings import LiveSettings
 from rtsep.rt.process.parent_watch import ParentWatch
 from rtsep.rt.process.scheduling import lock_memory, raise_priority
@@ -34,24 +34,6 @@ from rtsep.rt.warm_up import warm_up
 LOOK_S = 0.05
 SLEEPS_PER_HOP, LONGEST_SLEEP_S = 40, 2.5e-4  # a hop is handed over twice, so it is waited for more finely
 HOPS_AHEAD = 8
-
-
-def load(settings: LiveSettings, samplerate: int) -> tuple[Separator, list[str]]:
-    """A separator that has been warmed up, and what the user should know; RtsepError as `Separator.load`."""
-    separator, notes = load_or_fall_back(
-        settings.model,
-        voices=settings.voices,
-        samplerate=samplerate,
-        latency_ms=settings.latency_ms,
-        channels=settings.channels,
-        backend=settings.backend,
-        f0=settings.f0,
-        stems=settings.choice.stems,
-        add_ons=settings.choice.add_ons,
-        render=settings.render,
-    )
-    warm_up(separator)
-    return separator, notes
 
 
 def serve(separator: Separator, slot: EngineSlot, watch: ParentWatch, facts: dict[str, object]) -> None:
@@ -97,7 +79,8 @@ def main() -> int:
     slot.facts.write(facts | {"state": "loading"})
     try:
         settings = LiveSettings.from_json(order["settings"])
-        separator, notes = load(settings, order["samplerate"])
+        separator, notes = load_engine(settings, order["samplerate"])
+        warm_up(separator)
         raise_priority()  # from here on it is an engine
         described = facts | {
             "stems": separator.stems,
@@ -107,6 +90,7 @@ def main() -> int:
             "samplerate": separator.samplerate,
             "latency_samples": separator.latency_samples,
             "hop_latency_samples": separator.hop_latency_samples,
+            "pitch_delay_s": separator.preset.framing.pitch_delay_s,
             "notes": notes,
         }
         serve(separator, slot, watch, described)

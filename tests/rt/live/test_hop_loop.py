@@ -275,7 +275,7 @@ class Drums:
 def test_stems_and_their_names_are_the_models(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever `voices` says: names, meters, parameters, take; and none has a pitch here."""
     separator = Separator(Drums(), Preset(RATE, 11))
-    monkeypatch.setattr(hop_loop, "load_or_fall_back", lambda *args, **kwargs: (separator, []))
+    monkeypatch.setattr(hop_loop, "load_engine", lambda *args: (separator, []))
     block, commands, memory = Block.create(), command_block(), TakeMemory.create(4)
     loop = build(block, memory, dataclasses.replace(SETTINGS, voices=4), commands)
     loop.publish("starting")

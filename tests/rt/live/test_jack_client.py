@@ -114,7 +114,7 @@ def test_a_bounce_is_exact_and_as_late_as_the_graph_is_told(jack_server: JackSer
     for attempt in range(ATTEMPTS):
         folder = tmp_path / str(attempt)
         with (
-            Session(voices=2, latency_ms=5, jack=options, record=folder) as session,
+            Session(voices=2, latency_ms=5, jack=options, record=folder, allow_feedback=True) as session,
             Rig(3, 15, "rtsep") as rig,
         ):
             await_wires("rtsep:voice-1", ["system:playback_1"])
@@ -140,6 +140,19 @@ def test_a_bounce_is_exact_and_as_late_as_the_graph_is_told(jack_server: JackSer
     np.testing.assert_array_equal(take[1:], offline_stems(Separator.load(voices=2, latency_ms=5), take[0]))
     at = int(np.argmax(take[0] != 0))
     np.testing.assert_array_equal(heard.T, take[1:, at : at + frames])
+
+
+@pytest.mark.parametrize(
+    ("connect", "allowed", "muted"),
+    [(None, False, 1), (None, True, 0), ("system:capture_1>in_1", False, 0)],
+)
+def test_a_microphone_and_loudspeakers_of_one_device_start_muted(
+    jack_server: JackServer, connect: str | None, allowed: bool, muted: float
+) -> None:
+    options = JackOptions(connect=connect, restore=False)
+    with Session(voices=1, jack=options, allow_feedback=allowed) as session:
+        assert session.control.get("output.mute") == muted
+        assert any("--yes-feedback" in note for note in session.status().notes) == bool(muted)
 
 
 def test_wires_made_by_hand_are_remembered(jack_server: JackServer, state: Path) -> None:

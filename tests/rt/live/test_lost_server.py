@@ -99,13 +99,52 @@ def test_a_server_that_hangs_for_two_seconds_serves_all_again(jack_server: JackS
 
 
 @pytest.mark.jack
-@pytest.mark.parametrize(
-    ("change", "words"), [("samplerate", "44100 Hz instead of 48000"), ("period", "256")]
-)
-def test_a_server_that_comes_back_changed_serves_others(
-    jack_server: JackServer, change: str, words: str
+@pytest.mark.parametrize(("change", "latency"), [({"period": 384}, 768), ({"samplerate": 44100}, 512)])
+def test_the_show_goes_on_with_a_server_that_comes_back_changed(
+    jack_server: JackServer, change: dict[str, int], latency: int
 ) -> None:
+    """Through PortAudio as with a client of rtsep's own: its exact latency is told."""
     with Session(voices=1) as session:
+        jack_server.stop()
+        until(session, "device-lost")
+        for name, value in change.items():
+            setattr(jack_server, name, value)
+        jack_server.start()
+        until(session, "running")
+        status = session.status()
+        assert (status.samplerate, status.blocksize) == (jack_server.samplerate, jack_server.period)
+        assert status.live_latency_samples == latency
+        assert any("came back changed" in note for note in status.notes)
+    assert ended_when_asked(session)
+
+
+@pytest.mark.jack
+def test_another_period_is_followed_while_it_runs(jack_server: JackServer) -> None:
+    with other_client() as other, Session(voices=1) as session:
+        other.is_alive()
+        before = session.status()
+        subprocess.run(["jack_bufsize", "384"], check=True)
+        deadline = time.monotonic() + WAIT_S
+        while (after := session.status()).blocksize != 384:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert (before.live_latency_samples, after.live_latency_samples) == (512, 768)
+        assert (after.state, after.engine_pid, after.device_losses) == ("running", before.engine_pid, 0)
+        other.is_alive()
+
+
+@pytest.mark.jack
+@pytest.mark.parametrize(
+    ("change", "asked", "words"),
+    [
+        ("samplerate", {"samplerate": 48000}, "44100 Hz instead of 48000, the rate asked for"),
+        ("period", {"blocksize": 128}, "256 instead of 128"),
+    ],
+)
+def test_a_server_that_comes_back_otherwise_than_asked_for_serves_others(
+    jack_server: JackServer, change: str, asked: dict[str, Any], words: str
+) -> None:
+    with Session(voices=1, **asked) as session:
         jack_server.stop()
         until(session, "device-lost")
         setattr(jack_server, change, {"samplerate": 44100, "period": 256}[change])
