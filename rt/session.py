@@ -18,7 +18,7 @@ from rtsep.rt.control.scenes import Scenes
 from rtsep.rt.drivers.devices import DEFAULT_INPUT, DeviceSpec
 from rtsep.rt.drivers.jack_options import JackOptions
 from rtsep.rt.live.engine_start import await_running, log_tail, note_death
-from rtsep.rt.live.engines.changing import Changer
+from rtsep.rt.live.engines.changing import CanChange, Changer
 from rtsep.rt.live.engines.engine_memory import EngineMemory
 from rtsep.rt.live.settings import Driver, LiveSettings, jack_settings
 from rtsep.rt.live.status import Status
@@ -30,7 +30,7 @@ from rtsep.rt.process.shared_memory import SharedMemory
 from rtsep.rt.takes.take_keeper import TakeKeeper
 
 
-class Session:
+class Session(CanChange):
     """A live separation from an input device to an output device.
 
     Args:
@@ -127,7 +127,6 @@ class Session:
         self._commands: SharedMemory | None = None
         self._control: Control | None = None
         self._scenes: Scenes | None = None
-        self._changer: Changer | None = None
         self._engine: subprocess.Popen[str] | None = None
         self._log: IO[bytes] | None = None
         self._last = Status()
@@ -175,24 +174,6 @@ class Session:
             if self._takes is not None:
                 self._takes.forget()
             raise
-
-    @property
-    def changer(self) -> Changer:
-        """For who does not wait as `change` does; RtsepError unless it runs."""
-        if self._changer is None:
-            raise RtsepError("a session can be changed while it runs", "call start() first")
-        return self._changer
-
-    def change(
-        self, *, latency_ms: int | None = None, voices: int | None = None, model: str | None = None
-    ) -> None:
-        """Goes over to another preset or model by a cross-fade, and returns when it is heard.
-
-        Raises:
-            RtsepError: what cannot be had. The engine that plays goes on.
-        """
-        if self.changer.order(latency_ms, voices, model):
-            self.changer.wait()
 
     def record_start(self) -> str:
         """Begins a take at this moment, and with the 10 s before it; returns its folder.

@@ -101,3 +101,27 @@ class Changer:
         if told.get("state") == "refused":
             problem, _, remedy = str(told["text"]).rpartition("; ")
             raise RtsepError(problem, remedy)
+
+
+class CanChange:
+    """The part of `Session` that goes over to other engines."""
+
+    _changer: Changer | None = None
+
+    @property
+    def changer(self) -> Changer:
+        """For who does not wait as `change` does; RtsepError unless it runs."""
+        if self._changer is None:
+            raise RtsepError("a session can be changed while it runs", "call start() first")
+        return self._changer
+
+    def change(
+        self, *, latency_ms: int | None = None, voices: int | None = None, model: str | None = None
+    ) -> None:
+        """Goes over to another preset or model by a cross-fade, and returns when it is heard.
+
+        Raises:
+            RtsepError: what cannot be had. The engine that plays goes on.
+        """
+        if self.changer.order(latency_ms, voices, model):
+            self.changer.wait()

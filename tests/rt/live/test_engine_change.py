@@ -114,8 +114,8 @@ class HandDriven:
 
 @pytest.mark.parametrize("latency_ms", [5, 43])
 def test_behind_the_change_it_is_the_file_path(latency_ms: int) -> None:
-    """Sample for sample the separator of the new preset on what came in from the moment it was given sound; the
-    engine before it is the file path up to the fade. Every block waits for all hops that are due.
+    """Sample for sample the separator of the new preset on what came in from the moment it was given sound;
+    the engine before it is the file path up to the fade. Every block waits for all hops that are due.
     """
     engines, block, commands = EngineMemory.create(), Block.create(), SharedMemory.create(BLOCK_BYTES)
     lay_out(commands.memory)
