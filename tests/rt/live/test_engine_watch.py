@@ -23,7 +23,7 @@ import os
 from rtsep.rt.live import hop_loop
 whole = hop_loop.HopLoop.run_hop
 def run_hop(self):
-    if self._hop_index > 20 and not os.path.exists({marker!r}):
+    if self._chain.hop_index > 20 and not os.path.exists({marker!r}):
         open({marker!r}, "w").close()
         raise ValueError("a fault of one hop")
     whole(self)
