@@ -211,6 +211,51 @@ def test_gains_hold_in_fallback_and_in_its_fades() -> None:
     assert callback.late_hops == 4
 
 
+def test_a_stem_is_not_read_once_its_ramp_has_ended_at_zero() -> None:
+    """No number in a stem that is off: 0 times NaN would be NaN at the output."""
+    callback = build(_core.DeviceCallback, outputs=1)
+    silence, out, hop = np.zeros((HOP, 1), np.float32), np.zeros((HOP, 1), np.float32), noise(HOP)
+    for k in range(14):
+        if k == 4:
+            callback.set_gains(np.array([0, 1, 1], np.float32), 0.0)
+        callback.process(silence, out)
+        callback.read_hop(k, hop)
+        stems = np.full((STEMS, HOP, 1), 0.1, np.float32)
+        if k >= 8:
+            stems[0] = np.nan
+        callback.deliver(k, stems)
+    np.testing.assert_allclose(out, 0.2, atol=1e-6)
+    assert callback.nonfinite_samples == 0
+
+
+@pytest.mark.parametrize(
+    ("stem", "ceiling", "played", "limited", "nonfinite"),
+    [
+        (0.9, 0.5, 0.5, True, False),
+        (-0.9, 0.5, -0.5, True, False),
+        (-0.4, 0.5, -0.4, False, False),
+        (-np.inf, 0.5, -0.5, True, False),
+        (-0.9, np.inf, -0.9, False, False),
+        (-np.inf, np.inf, 0.0, False, True),
+        (np.inf, np.inf, 0.0, False, True),
+        (np.nan, 0.5, 0.0, False, True),
+    ],
+)
+def test_a_ceiling_keeps_the_sign(
+    stem: float, ceiling: float, played: float, limited: bool, nonfinite: bool
+) -> None:
+    """And without one, a sum without bound is silence, counted as no number."""
+    callback = build(_core.DeviceCallback, outputs=1)
+    callback.set_mix(np.eye(1, STEMS + 1, dtype=np.float32), np.zeros(STEMS, np.float32), ceiling)
+    hop, out = np.zeros((HOP, 1), np.float32), np.zeros((HOP, 1), np.float32)
+    for k in range(12):
+        callback.process(hop, out)
+        callback.read_hop(k, hop)
+        callback.deliver(k, np.full((STEMS, HOP, 1), stem if k >= 6 else 0, np.float32))
+    np.testing.assert_array_equal(out, np.float32(played))
+    assert (callback.limited_samples > 0, callback.nonfinite_samples > 0) == (limited, nonfinite)
+
+
 def test_before_the_first_frame_gains_are_there_at_once() -> None:
     """A muted stem does not leak for a ramp when an engine starts again."""
     callback = build(_core.DeviceCallback, ramp=10_000)

@@ -124,7 +124,7 @@ def test_a_second_thread_is_told_so_and_the_first_goes_on() -> None:
     calls = [
         lambda: separator.process(SIGNAL), lambda: separator.process_hop(hop, out), separator.reset,
         lambda: separator.skip_hop(hop, out), separator.flush, separator.state_dict,
-        lambda: separator.load_state_dict({}),
+        lambda: separator.load_state_dict({}), lambda: separator.listen_to(np.ones(3, np.bool_)),
     ]  # fmt: skip
     for call in calls:
         with pytest.raises(RuntimeError, match="two threads use one Separator at once"):
@@ -133,6 +133,31 @@ def test_a_second_thread_is_told_so_and_the_first_goes_on() -> None:
     first.join()
     np.testing.assert_array_equal(found[0], want)
     separator.process(SIGNAL)  # and is free again
+
+
+def test_a_batch_tells_a_second_thread_so_too() -> None:
+    shared, alone = batch(), batch()
+    hops = SIGNAL[: 2 * shared.hop].reshape(2, shared.hop, 1)
+    found, want, other = (np.zeros((2, 3, shared.hop, 1), np.float32) for _ in range(3))
+    slow = shared._streams = Slow(shared._streams)  # type: ignore[assignment]
+    first = threading.Thread(target=lambda: shared.process_hop(hops, found))
+    first.start()
+    assert slow.inside.wait(30)
+    calls = [
+        lambda: shared.process_hop(hops, other), shared.reset, shared.state_dict,
+        lambda: shared.load_state_dict({}),
+    ]  # fmt: skip
+    for call in calls:
+        with pytest.raises(RuntimeError, match="two threads use one BatchSeparator at once"):
+            call()
+    slow.go_on.set()
+    first.join()
+    for _ in range(3):
+        alone.process_hop(hops, want)
+    for _ in range(2):
+        shared.process_hop(hops, found)  # and is free again
+    assert want.any()
+    np.testing.assert_array_equal(found, want)
 
 
 def bad_values(array: NDArray[Any]) -> list[Any]:
