@@ -2,6 +2,7 @@
 # make test    run all tests
 # make lint    formatting, types, import rules
 # make sanitize  ring and callback under the thread, address and undefined-behaviour sanitizers
+# make sanitize-kernels  tests/kernels on C++ built with the address and undefined-behaviour sanitizers; not in CI
 # make docs    API reference, glossary and formulas as pages in build/docs
 # Each works on a bare machine with Python 3.11 or newer: it makes .venv and installs what is missing.
 
@@ -17,7 +18,7 @@ TEST_PROCESSES := 2
 # the package is built again when any of these changes
 BUILD_INPUTS := pyproject.toml CMakeLists.txt $(wildcard kernels/src/* rt/embed/*pp rt/embed/*.h)
 
-.PHONY: demo test lint sanitize docs clean
+.PHONY: demo test lint sanitize sanitize-kernels docs clean
 .DELETE_ON_ERROR:
 
 demo: .venv/.installed
@@ -35,6 +36,9 @@ lint: .venv/.installed-test
 
 sanitize: .venv/.installed-test
 	$(BIN)/python tests/sanitizers/check.py
+
+sanitize-kernels: .venv/.installed-test
+	$(BIN)/python tests/sanitizers/kernels.py
 
 docs: .venv/.installed-test
 	$(BIN)/python docs/build.py build/docs
