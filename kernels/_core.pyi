@@ -180,7 +180,7 @@ class PitchAssignment:
         score: F32,
         chosen: I32,
         bias: F32 | None = None,
-        share_cost: F32 | None = None,
+        pair_cost: F32 | None = None,
     ) -> None: ...
 
 # ring.cpp

@@ -11,6 +11,7 @@ from rtsep.models.card_rules import require_offered
 from rtsep.models.choir.build import build_choir
 from rtsep.models.choir.given_pitches import F0Track
 from rtsep.models.choir.model import voice_names
+from rtsep.models.choir.score.score import Score
 from rtsep.models.framing import Framing
 from rtsep.models.mask_model import RESIDUAL, MaskModel
 from rtsep.models.mid_side import MidSideModel, mid_and_side
@@ -32,6 +33,7 @@ class ModelChoice:
             (where left out, the vocals stay one stem).
         stems: which of a band's, in this order; all where left out.
         add_ons: folders of decoders beside a band's own.
+        score: what a choir sings: its parts are the voices.
 
     Raises:
         ModelRefused: on `names` and on building, for anything that the model's family does not have.
@@ -41,6 +43,7 @@ class ModelChoice:
     voices: int | None = None
     stems: tuple[str, ...] | None = None
     add_ons: tuple[str, ...] = ()
+    score: Score | None = None
 
     @property
     def name(self) -> str:
@@ -60,13 +63,15 @@ class ModelChoice:
     @property
     def voice_count(self) -> int:
         """Of a choir, or of the singers in a band; 0 where the vocals stay one stem."""
+        if self.score is not None:
+            return len(self.score.parts)
         return self.voices or (DEFAULT_VOICES if self.found.card.family == CHOIR else 0)
 
     def names(self) -> tuple[str, ...]:
         """Names of the stems in order, the residual left out."""
         self._check()
         if self.found.card.family == CHOIR:
-            return voice_names(self.voice_count)
+            return voice_names(self.voice_count) if self.score is None else self.score.parts
         stems = band_stems(self.found, self.stems, self.found_add_ons)
         return with_singers(stems, self.voices) if self.voices else stems
 
@@ -74,6 +79,8 @@ class ModelChoice:
         card = self.found.card
         if self.voices is not None:
             require_voices(self.voices)
+        if self.score is not None:
+            self._check_score(self.score)
         if card.family == CHOIR:
             if self.stems is not None:
                 raise ModelRefused(
@@ -94,6 +101,19 @@ class ModelChoice:
                 f"--voices {self.voices} is not for these stems of model {card.name}: its family {BAND} has "
                 f"voices in the stem {VOCALS} alone",
                 f"leave it out, or add {VOCALS} to --stems",
+            )
+
+
+    def _check_score(self, score: Score) -> None:
+        if self.found.card.family != CHOIR:
+            raise ModelRefused(
+                f"model {self.found.card.name} of the family {self.found.card.family} follows no score",
+                "leave out --score, or separate a choir",
+            )
+        if self.voices is not None and self.voices != len(score.parts):
+            raise ModelRefused(
+                f"the score has {len(score.parts)} parts, --voices is {self.voices}",
+                "leave --voices out: each part is a voice",
             )
 
 
@@ -118,6 +138,7 @@ def build_model(
     framing: Framing,
     channels: int = 1,
     f0: F0Track | None = None,
+    score: Score | None = None,
     make_step: MakeStep = OnnxStep,
 ) -> MaskModel:
     """Builds what `ModelChoice(model, voices, stems, add_ons)` chooses.
@@ -128,6 +149,7 @@ def build_model(
         channels: of the spectrum. Two channels of a band get masks for mid and side at 21 ms and more,
             else all channels one mask.
         f0: pitches of the voices to follow; without them they are tracked.
+        score: what a choir sings; each part steers the stem of its name.
         make_step: what runs the networks, see `backends.step_maker`.
 
     Raises:
@@ -135,11 +157,16 @@ def build_model(
             sample rate or latency that its card does not offer, or another number of given pitches than of
             voices.
     """
-    choice = ModelChoice(model, voices, stems, add_ons)
+    choice = ModelChoice(model, voices, stems, add_ons, score)
     choice.names()
     if choice.found.card.family == CHOIR:
         return build_choir(
-            choice.name, voices=choice.voice_count, framing=framing, f0=f0, make_step=make_step
+            choice.name,
+            voices=choice.voice_count,
+            framing=framing,
+            f0=f0,
+            make_step=make_step,
+            score=score,
         )
     if f0 is not None and not voices:
         raise ModelRefused(

@@ -9,6 +9,9 @@ from rtsep.kernels.errors import GpuMissing
 from rtsep.models.backends import GPU_BACKENDS, step_maker
 from rtsep.models.build import ModelChoice, build_model
 from rtsep.models.choir.given_pitches import F0Track
+from rtsep.models.choir.model import ChoirModel
+from rtsep.models.choir.score.score import Score
+from rtsep.models.choir.score.score_guide import ScoreGuide
 from rtsep.models.gpu.hop_runner import HopRunner
 from rtsep.models.mask_model import RESIDUAL, MaskModel, State, load_all
 from rtsep.models.voice_report import VoiceReport
@@ -73,6 +76,7 @@ class Separator(OneOwner):
         backend: str = "auto",
         f0: F0Track | None = None,
         render: str = MASKS,
+        score: Score | None = None,
     ) -> Self:
         """Builds a separator from a model by name.
 
@@ -90,6 +94,8 @@ class Separator(OneOwner):
             f0: pitches to follow instead of tracking them.
             render: "masks", or "synth" for voices sung anew at their pitches, as late as the masked ones; the
                 residual is that of the masks, so the sum is not the input then.
+            score: what a choir sings, as `rtsep.load_score` reads it: every part steers the stem of its name,
+                in any order of pitch. Followed by ear, see `guide`.
 
         Raises:
             GpuMissing: a GPU was asked for and cannot be had.
@@ -97,8 +103,9 @@ class Separator(OneOwner):
         """
         preset = Preset(samplerate, latency_ms)
         if backend in GPU_BACKENDS:
-            if f0 is not None or render != MASKS:
+            if f0 is not None or render != MASKS or score is not None:
                 lack = "take given pitches" if f0 is not None else f"render {render}"
+                lack = "follow a score" if score is not None else lack
                 raise GpuMissing(f"--backend {backend} does not {lack}", "use --backend cpu")
             choice = ModelChoice(model, voices, stems, add_ons)
             standby, runner = model_on_gpu(choice, backend, preset.framing, channels)
@@ -111,6 +118,7 @@ class Separator(OneOwner):
             framing=preset.framing,
             channels=channels,
             f0=f0,
+            score=score,
             make_step=step_maker(backend),
         )
         return cls(built, preset, channels, render=render)
@@ -164,6 +172,12 @@ class Separator(OneOwner):
     def voices(self) -> VoiceReport:
         """What the last hop told of stems with a pitch: all voices of a choir, none of a band's stems."""
         return self._pipeline.model.report
+
+    @property
+    def guide(self) -> ScoreGuide | None:
+        """Follows the score: `guide.position`, and `guide.go_to(time_s)` where the choir begins elsewhere."""
+        model = self._pipeline.model
+        return model.guide if isinstance(model, ChoirModel) else None
 
     def listen_to(self, heard: NDArray[np.bool_]) -> None:
         """Which outputs anybody listens to, from the next hop on until told otherwise; all at the start.

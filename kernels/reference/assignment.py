@@ -53,7 +53,7 @@ class PitchAssignment:
         score: F32,
         chosen: I32,
         bias: F32 | None = None,
-        share_cost: F32 | None = None,
+        pair_cost: F32 | None = None,
     ) -> None:
         """See the kernel."""
         bias = np.zeros((self.voices, PEAKS + 1), np.float32) if bias is None else bias
@@ -68,7 +68,7 @@ class PitchAssignment:
         usable = [assignment for assignment in self.assignments if max(assignment) < count]
         best = np.full(len(usable), -np.inf, np.float32)
         parent = np.zeros(len(usable), np.intp)
-        shared = [self._shared(assignment, share_cost) for assignment in usable]
+        pairs = [self._pair_costs(assignment, pair_cost) for assignment in usable]
         for h in range(alive):
             choice_score = [
                 self._choice_scores(
@@ -79,7 +79,7 @@ class PitchAssignment:
             past = self.memory * score[h]
             for w, assignment in enumerate(usable):
                 total = past + f32(ALL_SING) if SILENT not in assignment else past
-                total = total - shared[w]
+                total = total - pairs[w]
                 for v, peak in enumerate(assignment):
                     total = total + choice_score[v][peak + 1]
                 if total > best[w]:
@@ -102,13 +102,17 @@ class PitchAssignment:
                         place[peak] - register_centre[k, v]
                     )
 
-    def _shared(self, assignment: tuple[int, ...], share_cost: F32 | None) -> f32:
-        """What the pairs of voices on one peak cost."""
-        cost = f32(0)
+    def _pair_costs(self, assignment: tuple[int, ...], pair_cost: F32 | None) -> f32:
+        """What the pairs of voices cost that are on one peak, and those that cross."""
+        sharing, crossing = f32(0), f32(0)
         for v, w in itertools.combinations(range(self.voices), 2):
-            if assignment[v] == assignment[w] != SILENT:
-                cost = cost + (f32(np.inf) if share_cost is None else share_cost[v, w])
-        return cost
+            if SILENT in (assignment[v], assignment[w]):
+                continue
+            if assignment[v] == assignment[w]:
+                sharing = sharing + (f32(np.inf) if pair_cost is None else pair_cost[v, w])
+            elif assignment[v] > assignment[w]:
+                crossing = crossing + (f32(0) if pair_cost is None else pair_cost[w, v])
+        return sharing + crossing
 
     def _choice_scores(
         self, place: F32, emission: F32, count: int, now: f32, centre: f32, observed: f32, bias: F32

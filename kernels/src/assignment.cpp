@@ -8,7 +8,7 @@
 // score of the past fades, so that a wrong decision is left within a few hops.
 //
 // What else is known of the voices (a written score, say) comes as a bias on every choice of every voice. In free order
-// the voices may cross, and take the same peak at a cost for every pair: four voices and eight peaks have 6561
+// the voices may cross, or take the same peak, at a cost for every pair: four voices and eight peaks have 6561
 // assignments then.
 //
 // Every sum is float32 in a fixed order and this file is compiled without fused multiply-add (CMakeLists.txt): all
@@ -63,9 +63,10 @@ class PitchAssignment {
     // register_centre [beam, V] (places), observed_s [beam, V] (how long the register was learnt from), score [beam]
     // (-inf where there is no hypothesis; without any the beam starts again from silence); chosen [V]: peaks of the
     // best hypothesis, -1 = silent. bias [V, 1 + P]: added to the score of silence and of each peak for each voice.
-    // share_cost [V, V]: of two voices on one peak, its upper triangle is read; without it none shares a peak.
+    // pair_cost [V, V]: of two voices on one peak above the diagonal, of the later of two above the earlier below it;
+    // without it crossing is free and none shares a peak.
     void step(f32 place, f32 log_odds, int count, f32 sung, f32 register_centre, f32 observed_s, f32 score, i32 chosen,
-              std::optional<f32> bias, std::optional<f32> share_cost) {
+              std::optional<f32> bias, std::optional<f32> pair_cost) {
         require_shape(place, "place", {kMaxPeaks});
         require_shape(log_odds, "log_odds", {kMaxPeaks});
         require_range(count, 0, kMaxPeaks, "count");
@@ -74,10 +75,10 @@ class PitchAssignment {
         require_shape(score, "score", {kBeam});
         require_shape(chosen, "chosen", {voices_});
         if (bias) require_shape(*bias, "bias", {voices_, kMaxPeaks + 1});
-        if (share_cost) require_shape(*share_cost, "share_cost", {voices_, voices_});
-        if (share_cost && !free_order_) throw py::value_error("share_cost is for free order: pitch order shares no peak");
+        if (pair_cost) require_shape(*pair_cost, "pair_cost", {voices_, voices_});
+        if (pair_cost && !free_order_) throw py::value_error("pair_cost is for free order: pitch order shares no peak");
         bias_ = bias ? bias->data() : nullptr;
-        list_pair_costs(share_cost ? share_cost->data() : nullptr);
+        list_pair_costs(pair_cost ? pair_cost->data() : nullptr);
         place_ = place.data();
         float* s = score.mutable_data();
         float *now = sung.mutable_data(), *centre = register_centre.mutable_data(), *observed = observed_s.mutable_data();
@@ -107,6 +108,7 @@ class PitchAssignment {
         int highest;  // peaks needed
         bool all;     // every voice sings
         int sharing;  // a bit for each pair of voices on one peak
+        int crossing;  // a bit for each pair whose later voice is the higher one
     };
 
     void list_assignments(int* chosen, int voice, int next) {
@@ -114,10 +116,13 @@ class PitchAssignment {
             Assignment assignment{};
             assignment.highest = 0;
             assignment.all = true;
-            assignment.sharing = 0;
+            assignment.sharing = assignment.crossing = 0;
             for (int v = 0, pair = 0; v < voices_; ++v)
                 for (int w = v + 1; w < voices_; ++w, ++pair)
-                    if (chosen[v] != kSilent && chosen[v] == chosen[w]) assignment.sharing |= 1 << pair;
+                    if (chosen[v] != kSilent && chosen[v] == chosen[w])
+                        assignment.sharing |= 1 << pair;
+                    else if (chosen[v] != kSilent && chosen[w] != kSilent && chosen[v] > chosen[w])
+                        assignment.crossing |= 1 << pair;
             for (int v = 0; v < voices_; ++v) {
                 assignment.peak[v] = chosen[v];
                 assignment.highest = std::max(assignment.highest, chosen[v] + 1);
@@ -134,14 +139,18 @@ class PitchAssignment {
         }
     }
 
-    // The cost of every set of pairs that share a peak; infinite where a pair may not, or NaN says nothing.
+    // The cost of every set of pairs that share a peak, and of every set that crosses.
     void list_pair_costs(const float* cost) {
         for (int set = 0; set < kPairSets; ++set) {
-            float total = 0.0f;
+            float sharing = 0.0f, crossing = 0.0f;
             for (int v = 0, pair = 0; v < voices_; ++v)
                 for (int w = v + 1; w < voices_; ++w, ++pair)
-                    if (set >> pair & 1) total += cost ? cost[v * voices_ + w] : INFINITY;
-            pair_cost_[set] = total;
+                    if (set >> pair & 1) {
+                        sharing += cost ? cost[v * voices_ + w] : INFINITY;
+                        crossing += cost ? cost[w * voices_ + v] : 0.0f;
+                    }
+            sharing_cost_[set] = sharing;
+            crossing_cost_[set] = crossing;
         }
     }
 
@@ -165,7 +174,7 @@ class PitchAssignment {
         for (size_t w = 0; w < assignments_.size(); ++w) {
             if (assignments_[w].highest > count) continue;
             float total = assignments_[w].all ? past + kAllSing : past;
-            total -= pair_cost_[assignments_[w].sharing];
+            total -= sharing_cost_[assignments_[w].sharing] + crossing_cost_[assignments_[w].crossing];
             for (int v = 0; v < voices_; ++v) total += choice_score[v][assignments_[w].peak[v] + 1];
             if (h == 0 || total > best_[w]) {
                 best_[w] = total;
@@ -219,7 +228,7 @@ class PitchAssignment {
     float hop_s_, memory_;
     bool free_order_;
     const float* bias_ = nullptr;
-    float pair_cost_[kPairSets] = {};
+    float sharing_cost_[kPairSets] = {}, crossing_cost_[kPairSets] = {};
     const float* place_ = nullptr;
     float emission_[kMaxPeaks + 1] = {};
     std::vector<Assignment> assignments_;
@@ -236,7 +245,7 @@ void bind_assignment(py::module_& m) {
         .def("step", &PitchAssignment::step, py::arg("place").noconvert(), py::arg("log_odds").noconvert(),
              py::arg("count"), py::arg("sung").noconvert(), py::arg("register_centre").noconvert(),
              py::arg("observed_s").noconvert(), py::arg("score").noconvert(), py::arg("chosen").noconvert(),
-             py::arg("bias").noconvert() = py::none(), py::arg("share_cost").noconvert() = py::none())
+             py::arg("bias").noconvert() = py::none(), py::arg("pair_cost").noconvert() = py::none())
         .def_property_readonly_static("SIZE", [](const py::object&) { return kBeam; })
         .def_property_readonly_static("PEAKS", [](const py::object&) { return kMaxPeaks; })
         .def_property_readonly_static("SILENT", [](const py::object&) { return kSilent; })

@@ -1,8 +1,6 @@
 """From a choir model's files to a model ready to step."""
 
 from collections.abc import Callable, Mapping
-from functools import partial
-from typing import TypeVar
 
 from rtsep.kernels.errors import ModelRefused
 from rtsep.models.card import LEVELS, TRACKER, NetworkCard
@@ -14,15 +12,15 @@ from rtsep.models.choir.peak_tracker import MultiF0Tracker, PitchTracker
 from rtsep.models.choir.pitch_grid import BANDS, CANDIDATES
 from rtsep.models.choir.source_filter_input import ENVELOPE_BANDS, MIXTURE_BANDS, PARTIALS
 from rtsep.models.choir.source_filter_masks import SourceFilterMasks
+from rtsep.models.choir.score.score import Score
 from rtsep.models.framing import PRESETS_MS, Framing
 from rtsep.models.registry import Model, find_choir
 from rtsep.models.runtimes.network_step import MakeStep, NetworkStep
 from rtsep.models.runtimes.onnx_step import OnnxStep
 
-T = TypeVar("T")
-
-# Architectures that a card may name, and what runs them hop by hop: called with (step, voices, framing).
-TRACKERS: dict[str, Callable[[NetworkStep, int, Framing], PitchTracker]] = {"pitch-net": NetworkTracker}
+# Architectures that a card may name, and what runs them hop by hop: called with (step, voices, framing), a tracker
+# with the score to follow too.
+TRACKERS: dict[str, Callable[[NetworkStep, int, Framing, Score | None], PitchTracker]] = {"pitch-net": NetworkTracker}
 LEVEL_MASKS: dict[str, Callable[[NetworkStep, int, Framing], CombMasks]] = {
     "source-filter": SourceFilterMasks
 }
@@ -48,13 +46,25 @@ PORTS: dict[str, tuple[Ports, Ports]] = {
 
 
 def build_choir(
-    name: str, *, voices: int, framing: Framing, f0: F0Track | None, make_step: MakeStep
+    name: str,
+    *,
+    voices: int,
+    framing: Framing,
+    f0: F0Track | None,
+    make_step: MakeStep,
+    score: Score | None = None,
 ) -> ChoirModel:
     """A choir model for `voices` voices, highest first; arguments and errors as of `build_model`."""
     model = find_choir(name, voices, framing)
     if f0 is not None and f0.voices != voices:
         raise ModelRefused(f"{f0.voices} contours of F0 for {voices} voices", "give one contour per voice")
-    pitches = _tracker(model, voices, framing, make_step) if f0 is None else f0
+    if score is not None and f0 is not None:
+        raise ModelRefused("a score and given F0 both say who sings what", "leave out --f0 or --score")
+    if score is not None and len(score.parts) != voices:
+        raise ModelRefused(
+            f"the score has {len(score.parts)} parts, --voices is {voices}", "leave --voices out"
+        )
+    pitches = _tracker(model, voices, framing, make_step, score) if f0 is None else f0
     return ChoirModel(voices, framing, _masks(model, voices, framing, make_step), pitches)
 
 
@@ -65,11 +75,19 @@ def build_tracker(
     return _tracker(find_choir(name, voices, framing), voices, framing, make_step)
 
 
-def _tracker(model: Model, voices: int, framing: Framing, make_step: MakeStep) -> PitchTracker:
+def _tracker(
+    model: Model, voices: int, framing: Framing, make_step: MakeStep, score: Score | None = None
+) -> PitchTracker:
     network = model.card.network(TRACKER, framing.latency_ms)
     if network is None:
+        if score is not None:
+            raise ModelRefused(
+                f"model {model.card.name} tracks pitches without a network, and follows no score",
+                "use --model choir, or leave out --score",
+            )
         return MultiF0Tracker(voices, framing)
-    return _adapted(TRACKERS, model, network, voices, make_step)(voices, framing)
+    step = _checked_step(TRACKERS, model, network, voices, make_step)
+    return TRACKERS[network.architecture](step, voices, framing, score)
 
 
 def _masks(model: Model, voices: int, framing: Framing, make_step: MakeStep) -> CombMasks:
@@ -77,17 +95,18 @@ def _masks(model: Model, voices: int, framing: Framing, make_step: MakeStep) -> 
     if network is None:
         comb = AdaptiveCombMasks if model.card.comb == "adaptive" else FixedCombMasks
         return comb(voices, framing)
-    return _adapted(LEVEL_MASKS, model, network, voices, make_step)(voices, framing)
+    step = _checked_step(LEVEL_MASKS, model, network, voices, make_step)
+    return LEVEL_MASKS[network.architecture](step, voices, framing)
 
 
-def _adapted(
-    known: Mapping[str, Callable[[NetworkStep, int, Framing], T]],
+def _checked_step(
+    known: Mapping[str, object],
     model: Model,
     network: NetworkCard,
     voices: int,
     make_step: MakeStep,
-) -> Callable[[int, Framing], T]:
-    """What runs a network, with the network in it: its file is compared with the card before it is loaded."""
+) -> NetworkStep:
+    """A network, ready to run: its file is compared with the card before it is loaded."""
     content = model.read(network.onnx)
     if network.architecture not in known:
         raise ModelRefused(
@@ -103,4 +122,4 @@ def _adapted(
             f"{model.card.name}'s {network.onnx} is for {step.inputs['f0_hz'].shape[1]} voices, not {voices}",
             "ask for fewer --voices",
         )
-    return partial(known[network.architecture], step)
+    return step

@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 
 from rtsep.models.choir.comb_masks import CombMasks
 from rtsep.models.choir.given_pitches import F0Track
+from rtsep.models.choir.network_tracker import NetworkTracker
 from rtsep.models.choir.peak_tracker import PitchTracker
+from rtsep.models.choir.score.score_guide import ScoreGuide
 from rtsep.models.framing import Framing
 from rtsep.models.mask_model import State, Stateful, load_all, require_like
 from rtsep.models.mean_power import MeanPower
@@ -50,7 +52,8 @@ class ChoirModel:
     def __init__(
         self, voices: int, framing: Framing, comb: CombMasks, pitches: PitchTracker | F0Track
     ) -> None:
-        self._stems = voice_names(voices)
+        self.guide: ScoreGuide | None = pitches.guide if isinstance(pitches, NetworkTracker) else None
+        self._stems = voice_names(voices) if self.guide is None else self.guide.score.parts
         self._framing = framing
         self._comb = comb
         self._f0 = pitches if isinstance(pitches, F0Track) else None
@@ -66,7 +69,7 @@ class ChoirModel:
 
     @property
     def stems(self) -> tuple[str, ...]:
-        """voice-1, voice-2, ..."""
+        """voice-1, voice-2, ..., or the parts of the score that is followed."""
         return self._stems
 
     @property
@@ -100,6 +103,8 @@ class ChoirModel:
     def skip(self) -> None:
         """See `MaskModel.skip`."""
         self._hops += 1
+        if isinstance(self._tracker, NetworkTracker):
+            self._tracker.skip()
 
     def reset(self) -> None:
         """Back to before the first hop."""

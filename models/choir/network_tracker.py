@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from rtsep.kernels import _core
 from rtsep.models.choir.pitch_grid import CANDIDATE_CENTS, CANDIDATES, LOWEST_CANDIDATE_HZ, pitch_filterbank
+from rtsep.models.choir.score.score import Score
+from rtsep.models.choir.score.score_guide import ScoreGuide
 from rtsep.models.framing import Framing
-from rtsep.models.mask_model import State, require_like
+from rtsep.models.mask_model import State, Stateful, load_all, require_like
 from rtsep.models.runtimes.network_step import NetworkStep
 
 F32 = NDArray[np.float32]
@@ -28,7 +30,9 @@ UNISON_LOG_ODDS = 0.0  # from here on a voice that is nowhere else joins its nei
 # is a rest.
 JOIN_CENTS = 230.0
 JOIN_S = 1.0
-NETWORK_PREFIX = "network."
+# Where a score is followed, only who may sing a neighbour's pitch as far as is written joins it.
+LEAST_JOIN_BIAS = -1.0
+NETWORK_PREFIX, GUIDE_PREFIX = "network.", "written."
 # At 5 ms the network looks at every other hop, as in training: nothing sung changes in 2.7 ms.
 STRIDES = (2, 1, 1, 1)
 # Of pitches in Hz and times in s that a state may hold: beyond, logarithms and sums lose their meaning.
@@ -42,22 +46,29 @@ def preset_of(framing: Framing) -> tuple[int, int]:
 
 
 class NetworkTracker:
-    """Tracks 1..4 voices, highest first.
+    """Tracks 1..4 voices, highest first; with a score, each voice is one of its parts, which may cross.
 
     Args:
         network: `PitchNet` at batch 1.
         voices: how many.
         framing: the spectrum's layout.
+        score: what they sing, of as many parts; None where that is not known.
+
+    Attributes:
+        guide: follows the score; None without one.
     """
 
-    def __init__(self, network: NetworkStep, voices: int, framing: Framing) -> None:
+    def __init__(
+        self, network: NetworkStep, voices: int, framing: Framing, score: Score | None = None
+    ) -> None:
         self._bank = pitch_filterbank(framing)
         self._network = network
         preset, self._stride = preset_of(framing)
         network.inputs["preset"][...] = 0
         network.inputs["preset"][0, preset] = 1
         self._hop_s = self._stride * framing.hop / framing.samplerate
-        self._assignment = _core.PitchAssignment(voices, self._hop_s)
+        self._assignment = _core.PitchAssignment(voices, self._hop_s, free_order=score is not None)
+        self.guide = None if score is None else ScoreGuide(score, self._hop_s)
         beam, peaks = _core.PitchAssignment.SIZE, _core.PitchAssignment.PEAKS
         self._place = np.zeros(peaks, np.float32)
         self._log_odds = np.zeros(peaks, np.float32)
@@ -88,6 +99,10 @@ class NetworkTracker:
                 self._place,
                 self._log_odds,
             )
+            known: tuple[F32, ...] = ()
+            if self.guide is not None:
+                self.guide.hear(found["salience"][0], self._place, self._log_odds, count)
+                known = (self.guide.bias, self.guide.pair_cost)
             self._assignment.step(
                 self._place,
                 self._log_odds,
@@ -97,6 +112,7 @@ class NetworkTracker:
                 self._observed_s,
                 self._score,
                 self._chosen,
+                *known,
             )
             self._read()
             self._join(found["unison"][0])
@@ -126,6 +142,8 @@ class NetworkTracker:
             for other in (voice - 1, voice + 1):
                 if not (0 <= other < len(sung_hz) and sung_hz[other] > 0):
                     continue
+                if not self._may_join(voice, other):
+                    continue
                 hz = sung_hz[other]
                 if not joined and self._confident[other]:
                     g = int(np.clip(np.round(_candidate(hz)), 0, CANDIDATES - 1))
@@ -137,6 +155,18 @@ class NetworkTracker:
                     if cents < nearest_cents:
                         near_hz, nearest_cents = hz, cents
             self._f0_hz[voice] = near_hz
+
+    def _may_join(self, voice: int, other: int) -> bool:
+        """Whether the score, where there is one, has a voice near the pitch of another."""
+        peak = int(self._chosen[other])
+        return self.guide is None or (peak >= 0 and self.guide.bias[voice, peak + 1] >= LEAST_JOIN_BIAS)
+
+    def skip(self) -> None:
+        """A hop passes unheard: the score goes on meanwhile."""
+        if self.guide is not None:
+            self._hops += 1
+            if self._hops % self._stride == 0:
+                self.guide.skip()
 
     def reset(self) -> None:
         """One hypothesis: all voices silent, no register known yet."""
@@ -151,14 +181,20 @@ class NetworkTracker:
         self._f0_hz[...] = 0
         self._confident[...] = False
         self._hops = 0
+        if self.guide is not None:
+            self.guide.reset()
 
     def state_dict(self) -> State:
         """The network's memory, the assignment's hypotheses, and the last pitches."""
         return {
             "hops": np.array(self._hops, np.int64),
             **{name: getattr(self, f"_{name}").copy() for name in STATES},
-            **{NETWORK_PREFIX + name: value for name, value in self._network.state_dict().items()},
+            **{prefix + name: value for prefix, part in self._parts() for name, value in part.state_dict().items()},
         }
+
+    def _parts(self) -> list[tuple[str, Stateful]]:
+        guide: list[tuple[str, Stateful]] = [] if self.guide is None else [(GUIDE_PREFIX, self.guide)]
+        return [(NETWORK_PREFIX, self._network), *guide]
 
     def load_state_dict(self, state: State) -> None:
         """Continues from `state_dict()`.
@@ -173,9 +209,11 @@ class NetworkTracker:
         for name in ("sung", "register_centre", "observed_s"):
             if not np.all((state[name] >= -1) & (state[name] < CANDIDATES)):  # type: ignore[operator]
                 raise ValueError(f"state 'tracker.{name}' holds values outside -1..{CANDIDATES}")
-        start = len(NETWORK_PREFIX)
-        self._network.load_state_dict(
-            {name[start:]: value for name, value in state.items() if name.startswith(NETWORK_PREFIX)}
+        load_all(
+            [
+                (part, {n.removeprefix(prefix): v for n, v in state.items() if n.startswith(prefix)})
+                for prefix, part in self._parts()
+            ]
         )
         self._hops = int(state["hops"])
         for name in STATES:

@@ -28,7 +28,7 @@ class Assigned:
         self.chosen = np.full(voices, -1, np.int32)
 
     def step(self, peaks: Peaks, *known: NDArray[np.float32] | None) -> list[float]:
-        """Places of the best hypothesis; `known` are bias and cost of sharing."""
+        """Places of the best hypothesis; `known` are bias and costs of pairs."""
         place, log_odds = np.zeros(PEAKS, np.float32), np.zeros(PEAKS, np.float32)
         for p, (at, odds) in enumerate(sorted(peaks, reverse=True)):
             place[p], log_odds[p] = at, odds
@@ -109,6 +109,17 @@ def test_a_bias_says_who_sings_and_in_free_order_voices_cross() -> None:
     bias[...] = 0
     bias[0, 0] = 20.0
     assert assigned.step([(80.0, CLEAR), (60.0, CLEAR)], bias)[0] == -1.0
+
+
+def test_crossing_costs_what_is_said() -> None:
+    assigned, bias = Assigned(_core, 2, free_order=True), np.zeros((2, PEAKS + 1), np.float32)
+    bias[0, 1] = bias[1, 2] = -8.0
+    cost = np.array([[0.0, 50.0], [50.0, 0.0]], np.float32)
+    assert assigned.step([(80.0, CLEAR), (60.0, CLEAR)], bias, cost) != [60.0, 80.0]
+    cost[1, 0] = 1.0
+    for _ in range(10):
+        best = assigned.step([(80.0, CLEAR), (60.0, CLEAR)], bias, cost)
+    assert best == [60.0, 80.0]
 
 
 def test_two_voices_share_a_peak_where_that_costs_nothing() -> None:
