@@ -103,7 +103,6 @@ class ModelChoice:
                 f"leave it out, or add {VOCALS} to --stems",
             )
 
-
     def _check_score(self, score: Score) -> None:
         if self.found.card.family != CHOIR:
             raise ModelRefused(

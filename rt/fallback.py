@@ -11,6 +11,7 @@ from rtsep.rt.separator import Separator
 
 if TYPE_CHECKING:
     from rtsep.models.choir.given_pitches import F0Track
+    from rtsep.models.choir.score.score import Score
 
 
 def load_or_fall_back(
@@ -25,6 +26,7 @@ def load_or_fall_back(
     stems: tuple[str, ...] | None = None,
     add_ons: tuple[str, ...] = (),
     render: str = MASKS,
+    score: "Score | None" = None,
 ) -> tuple[Separator, list[str]]:
     """`Separator.load`, on the processor where the GPU is missing; and what the user should know of that.
 
@@ -44,6 +46,7 @@ def load_or_fall_back(
             stems=stems,
             add_ons=add_ons,
             render=render,
+            score=score,
         )
 
     try:

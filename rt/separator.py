@@ -82,20 +82,15 @@ class Separator(OneOwner):
 
         Args:
             model: name as of `rtsep models`, or a folder; choir where left out, band where stems are named.
-            voices: 1..4, highest first; 4 of a choir where left out. Of a band: how many singers to take
-                apart in its vocals, which stay one stem where left out.
-            stems: names of a band's stems, in the order in which they are wanted; all where left out.
+            voices: 1..4, highest first; 4 of a choir where left out, of a band the singers in its vocals.
+            stems: names of a band's stems, in the order wanted; all where left out.
             add_ons: folders with decoders for a band's encoder, each a stem more.
-            samplerate: 8000..192000 Hz.
-            latency_ms: preset 5, 11, 21 or 43.
-            channels: audio channels, separated with one mask; two of a band as mid and side (21, 43 ms).
-            backend: "auto", "cpu", "openvino"; or with torch on an NVIDIA GPU "cuda", "tensorrt" or
-                "tensorrt-fp16": compared with the processor on a chord here, replaced by it if it fails.
+            samplerate: 8000..192000 Hz; latency_ms: preset 5, 11, 21 or 43.
+            channels: of audio, with one mask; two of a band as mid and side (21, 43 ms).
+            backend: "auto", "cpu", "openvino"; on an NVIDIA GPU "cuda", "tensorrt", "tensorrt-fp16".
             f0: pitches to follow instead of tracking them.
-            render: "masks", or "synth" for voices sung anew at their pitches, as late as the masked ones; the
-                residual is that of the masks, so the sum is not the input then.
-            score: what a choir sings, as `rtsep.load_score` reads it: every part steers the stem of its name,
-                in any order of pitch. Followed by ear, see `guide`.
+            render: "masks", or "synth": voices sung anew; their sum with the residual is not the input then.
+            score: what a choir sings, see `rtsep.load_score`: each part steers the stem of its name.
 
         Raises:
             GpuMissing: a GPU was asked for and cannot be had.
@@ -104,8 +99,7 @@ class Separator(OneOwner):
         preset = Preset(samplerate, latency_ms)
         if backend in GPU_BACKENDS:
             if f0 is not None or render != MASKS or score is not None:
-                lack = "take given pitches" if f0 is not None else f"render {render}"
-                lack = "follow a score" if score is not None else lack
+                lack = "take given pitches" if f0 else "follow a score" if score else f"render {render}"
                 raise GpuMissing(f"--backend {backend} does not {lack}", "use --backend cpu")
             choice = ModelChoice(model, voices, stems, add_ons)
             standby, runner = model_on_gpu(choice, backend, preset.framing, channels)
@@ -170,7 +164,7 @@ class Separator(OneOwner):
 
     @property
     def voices(self) -> VoiceReport:
-        """What the last hop told of stems with a pitch: all voices of a choir, none of a band's stems."""
+        """What the last hop told of stems with a pitch."""
         return self._pipeline.model.report
 
     @property
@@ -182,16 +176,13 @@ class Separator(OneOwner):
     def listen_to(self, heard: NDArray[np.bool_]) -> None:
         """Which outputs anybody listens to, from the next hop on until told otherwise; all at the start.
 
-        A band's decoders rest where no output needs them: the residual needs them all, as it is what they
-        leave. Outputs that are heard do not change by a sample, and the sum of all outputs stays the input.
-        What is heard again fades in, within 20 ms or one hop. A choir computes all voices in any case.
-
-        Args:
-            heard: bool [len(stems)], in the order of `stems`, the residual last.
+        A band's decoders rest where no output needs them (the residual needs them all). Outputs that are
+        heard do not change by a sample, the sum stays the input, what is heard again fades in within 20 ms or
+        one hop. A choir computes all voices. `heard`: bool [len(stems)], the residual last.
 
         Raises:
             ValueError: another shape or type.
-            RuntimeError: another thread is using this separator.
+            RuntimeError: another thread is using it.
         """
         require_flags(heard, len(self._stems))
         with self._alone():
@@ -250,8 +241,7 @@ class Separator(OneOwner):
             delayed by `hop_latency_samples`; the two may overlap.
 
         Raises:
-            ValueError: wrong shapes; TypeError: another type or layout; RuntimeError: another thread is
-                using this separator. Nothing has changed then.
+            ValueError, TypeError: wrong shapes, type or layout; RuntimeError: another thread is using it.
         """
         require_hop(hop, out, self._pending.shape, self._ready.shape)
         with self._alone():
@@ -260,18 +250,15 @@ class Separator(OneOwner):
     def skip_hop(self, hop: NDArray[np.float32], out: NDArray[np.float32]) -> None:
         """In place of `process_hop` where there is no time for it: positions and the sum of stems stay right.
 
-        The stems fade out with the synthesis window of the frames before and in again after the skipped hop;
-        the residual is the rest. Costs a few percent of `process_hop`; shape and errors are as there.
+        The stems fade out and in again with the synthesis window, the residual is the rest; a few percent of
+        the cost of `process_hop`, shape and errors as there.
         """
         require_hop(hop, out, self._pending.shape, self._ready.shape)
         with self._alone():
             self._pipeline.skip(hop, out)
 
     def flush(self) -> NDArray[np.float32]:
-        """The last `latency_samples` frames still inside, float32 [stems, latency_samples, channels].
-
-        The stream then continues as after silence.
-        """
+        """The last `latency_samples` frames, [stems, latency_samples, channels]; then as after silence."""
         return self.process(np.zeros((self.latency_samples, self._channels), np.float32))
 
     def reset(self) -> None:
@@ -300,8 +287,7 @@ class Separator(OneOwner):
         """Continues sample-exactly from `state_dict()` of a separator with the same settings.
 
         Raises:
-            ValueError: names, shapes, types or values that are not those of this separator's states. Nothing
-                has changed then.
+            ValueError: names, shapes, types or values of other states. Nothing has changed then.
         """
         with self._alone():
             require_same_kind(self._state(), state, "separator")

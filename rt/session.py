@@ -11,6 +11,7 @@ from typing import IO, Any, Self
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.choir.given_pitches import F0Track
+from rtsep.models.choir.score.score import Score
 from rtsep.rt.control.commands import BLOCK_BYTES, Control, lay_out
 from rtsep.rt.control.desk_layout import DeskLayout
 from rtsep.rt.control.parameters import mixer_parameters
@@ -34,7 +35,7 @@ class Session(CanChange):
     """A live separation from an input device to an output device.
 
     Args:
-        voices, model, stems, add_ons, render: as for `Separator.load`.
+        voices, model, stems, add_ons, render, score: as for `Separator.load`.
         latency_ms: preset 5, 11, 21 or 43.
         input: device index, part of its name, or "mic" for the default.
         input_channels: 1-based channel or channels to separate; the first where left out.
@@ -97,9 +98,11 @@ class Session(CanChange):
         jack: JackOptions | None = None,
         render: str = "masks",
         pitches: int = 0,
+        score: Score | None = None,
     ) -> None:
         self._settings = LiveSettings.asked(
             f0,
+            score,
             voices=voices,
             model=model,
             latency_ms=latency_ms,
@@ -132,11 +135,7 @@ class Session(CanChange):
         self._last = Status()
 
     def start(self) -> None:
-        """Returns once sound is running.
-
-        Raises:
-            RtsepError: devices, channels, rate, model or folder that cannot be had.
-        """
+        """Returns once sound is running; RtsepError for anything asked for that cannot be had."""
         if self._engine is not None:
             raise RtsepError("this session has been started already", "make a new Session")
         if self._folder is not None:

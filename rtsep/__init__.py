@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from rtsep.kernels.errors import ModelRefused as ModelRefused
     from rtsep.kernels.errors import RtsepError as RtsepError
     from rtsep.models.choir.given_pitches import F0Track as F0Track
+    from rtsep.models.choir.score.score import Score as Score
     from rtsep.models.voice_report import VoiceReport as VoiceReport
+    from rtsep.rt.audio.score_file import load_score as load_score
     from rtsep.rt.batch_separator import BatchSeparator as BatchSeparator
     from rtsep.rt.control.commands import Control as Control
     from rtsep.rt.control.parameters import Parameter as Parameter
@@ -45,11 +47,13 @@ __all__ = [
     "Parameter",
     "Preset",
     "RtsepError",
+    "Score",
     "Separator",
     "Session",
     "Status",
     "VoiceReport",
     "__version__",
+    "load_score",
     "separate",
 ]
 
@@ -65,10 +69,12 @@ _HOMES = {
     "Parameter": "rtsep.rt.control.parameters",
     "Preset": "rtsep.rt.hop.presets",
     "RtsepError": "rtsep.kernels.errors",
+    "Score": "rtsep.models.choir.score.score",
     "Separator": "rtsep.rt.separator",
     "Session": "rtsep.rt.session",
     "Status": "rtsep.rt.live.status",
     "VoiceReport": "rtsep.models.voice_report",
+    "load_score": "rtsep.rt.audio.score_file",
     "separate": "rtsep.rt.one_call",
 }
 

@@ -10,17 +10,19 @@ from rtsep.models.choir.model import ChoirModel
 from rtsep.models.choir.network_tracker import NetworkTracker
 from rtsep.models.choir.peak_tracker import MultiF0Tracker, PitchTracker
 from rtsep.models.choir.pitch_grid import BANDS, CANDIDATES
+from rtsep.models.choir.score.score import Score
 from rtsep.models.choir.source_filter_input import ENVELOPE_BANDS, MIXTURE_BANDS, PARTIALS
 from rtsep.models.choir.source_filter_masks import SourceFilterMasks
-from rtsep.models.choir.score.score import Score
 from rtsep.models.framing import PRESETS_MS, Framing
 from rtsep.models.registry import Model, find_choir
 from rtsep.models.runtimes.network_step import MakeStep, NetworkStep
 from rtsep.models.runtimes.onnx_step import OnnxStep
 
-# Architectures that a card may name, and what runs them hop by hop: called with (step, voices, framing), a tracker
-# with the score to follow too.
-TRACKERS: dict[str, Callable[[NetworkStep, int, Framing, Score | None], PitchTracker]] = {"pitch-net": NetworkTracker}
+# Architectures that a card may name, and what runs them hop by hop: called with (step, voices, framing), a
+# tracker with the score to follow too.
+TRACKERS: dict[str, Callable[[NetworkStep, int, Framing, Score | None], PitchTracker]] = {
+    "pitch-net": NetworkTracker
+}
 LEVEL_MASKS: dict[str, Callable[[NetworkStep, int, Framing], CombMasks]] = {
     "source-filter": SourceFilterMasks
 }

@@ -189,7 +189,11 @@ class NetworkTracker:
         return {
             "hops": np.array(self._hops, np.int64),
             **{name: getattr(self, f"_{name}").copy() for name in STATES},
-            **{prefix + name: value for prefix, part in self._parts() for name, value in part.state_dict().items()},
+            **{
+                prefix + name: value
+                for prefix, part in self._parts()
+                for name, value in part.state_dict().items()
+            },
         }
 
     def _parts(self) -> list[tuple[str, Stateful]]:

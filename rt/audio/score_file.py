@@ -3,8 +3,10 @@
 import contextlib
 import importlib
 import io
+import itertools
 import re
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from rtsep.kernels.errors import InputRefused, RtsepError
 from rtsep.models.choir.score.score import Score
 
 SUFFIXES = (".mid", ".midi", ".musicxml", ".xml", ".mxl")
-DEFAULT_QPM = 100.0  # of a score that names no tempo; the follower finds it
+DEFAULT_QPM = 120.0  # MIDI's, where a score names no tempo; the follower finds it
 PERCUSSION = 9  # MIDI's channel 10, counted from 0
 # Names that parameters and files of a session have already.
 RESERVED = ("residual", "input", "output", "mixture", "dry", "bypass", "score", "master")
@@ -67,12 +69,27 @@ def load_score(path: str | Path) -> Score:
     return _score(found, beats)
 
 
+def given_score(path: str | None, transpose: float | None) -> Score | None:
+    """The score of `--score` and `--transpose`, None where there is none.
+
+    Raises:
+        RtsepError: as `load_score`; a transposition of nothing.
+    """
+    if path is not None:
+        return replace(load_score(path), transpose=transpose)
+    if transpose is not None:
+        raise RtsepError(f"--transpose {transpose:g} is for --score", "add --score FILE, or leave it out")
+    return None
+
+
 def _refuse_drums(path: str | Path, file: Path) -> None:
     mido = importlib.import_module("mido")  # partitura stands on it
     try:
         messages = [m for track in mido.MidiFile(file).tracks for m in track if m.type == "note_on"]
     except Exception as error:
         raise InputRefused(f"--score {path} cannot be read ({error})", "export it again") from error
+    if not any(message.velocity for message in messages):
+        raise InputRefused(f"--score {path} has no notes with a pitch", "give a score with sung parts")
     if any(message.channel == PERCUSSION for message in messages):
         raise InputRefused(
             f"--score {path} has percussion (MIDI channel 10)", "leave only the sung parts in the score"
@@ -178,7 +195,7 @@ def _score(found: list[tuple[str, Notes]], beats: tuple[tuple[float, int, float]
         if _divided(notes)
     )
     moved = tuple(tuple((a - first, b - first, midi) for a, b, midi in notes) for _, notes in found)
-    return Score(names, moved, tuple((at - first, bar, beat) for at, bar, beat in beats), remarks)
+    return Score(names, moved, tuple((at - first, bar, beat) for at, bar, beat in beats), None, remarks)
 
 
 def _middle(notes: Notes) -> float:
@@ -188,7 +205,7 @@ def _middle(notes: Notes) -> float:
 
 
 def _divided(notes: Notes) -> bool:
-    return any(b[0] < a[1] - DIVISI_S for a, b in zip(notes, notes[1:], strict=False))
+    return any(b[0] < a[1] - DIVISI_S for a, b in itertools.pairwise(notes))
 
 
 def _names(wanted: list[str]) -> tuple[str, ...]:

@@ -99,6 +99,13 @@ def record_text(status: Status) -> str:
     return text
 
 
+def score_text(status: Status) -> str:
+    """Where in the score the choir is."""
+    beat, sure = int(status.score_beat or 1), 100 * (status.score_confidence or 0.0)
+    key = f", sung {status.score_transposition:+g} semitones" if status.score_transposition else ""
+    return f"score: bar {status.score_bar} beat {beat}, {sure:.0f} % sure{key}"
+
+
 def plain_line(status: Status) -> str:
     """One second of a live run in one line."""
     seconds = status.frames / status.samplerate if status.samplerate else 0.0
@@ -111,6 +118,8 @@ def plain_line(status: Status) -> str:
     error = f" | {status.last_error}" if status.last_error else ""
     if status.record_state:
         error = f" | {record_text(status)}{error}"
+    if status.score_bar is not None:
+        error = f" | {score_text(status)}{error}"
     return (
         f"{seconds:.0f} s {state_text(status)} | {levels} | {counters_text(status)} | {load_text(status)} "
         f"| latency {status.live_latency_samples} samples{error}"
@@ -153,6 +162,8 @@ def render(status: Status) -> "RenderableType":
         Text(f"{load_text(status)}  {status.scheduling}"),
         Text(latency_text(status)),
     ]
+    if status.score_bar is not None:
+        lines.append(Text(score_text(status)))
     if status.record_state:
         lines.append(Text(record_text(status), style="bold red" if status.record_holes else ""))
     lines += [Text(note, style="dim") for note in status.notes]

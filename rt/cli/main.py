@@ -70,6 +70,10 @@ def option(*names: str, section: str, **kwargs: Any) -> Callable[[F], F]:
     "--f0", section="Sound in", metavar="FILE.csv",
     help="Pitches to follow, not to track: time in seconds, then the F0 of every voice in Hz, 0 unvoiced.",
 )  # fmt: skip
+@option("--score", section="Separation", metavar="FILE",
+        help="MusicXML or MIDI: its parts are the voices, followed by ear.")  # fmt: skip
+@option("--transpose", section="Separation", type=click.FloatRange(-24, 24), metavar="SEMITONES",
+        help="What is sung above what --score says; found by listening unless given.")  # fmt: skip
 @option("--voices", section="Separation", type=VOICES, metavar="1..4",
         help="Voices that sing, highest first: 4 of a choir unless given; of a band, the singers in its "
         "vocals.")  # fmt: skip

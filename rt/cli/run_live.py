@@ -11,6 +11,7 @@ from rtsep.kernels.errors import RtsepError
 from rtsep.models.build import ModelChoice
 from rtsep.models.choir.model import voice_names
 from rtsep.rt.audio.disk_errors import reason
+from rtsep.rt.audio.score_file import given_score
 from rtsep.rt.cli.input_kind import MIC, Source, file_hint
 from rtsep.rt.cli.live_screen import View, choose_view, counters_text, json_end
 from rtsep.rt.cli.messages import EXIT_USER, Messages
@@ -125,6 +126,9 @@ def _pitches(options: RunOptions) -> LivePitches | None:
 
 
 def _session(source: Source, options: RunOptions, pitches: int) -> Session:
+    score = given_score(options.score, options.transpose)
+    for remark in () if score is None else score.remarks:
+        Messages(sys.stderr).offer(f"rtsep: note: {remark}")
     return Session(
         voices=options.voices,
         model=options.model,
@@ -146,6 +150,7 @@ def _session(source: Source, options: RunOptions, pitches: int) -> Session:
         add_ons=options.add_ons,
         backend=options.backend,
         render=options.render,
+        score=score,
         pitches=pitches,
         driver=options.driver,
         jack=jack_options(options),

@@ -13,6 +13,7 @@ from rtsep.rt.audio.files import STDIN, FileSource
 from rtsep.rt.audio.levels import FLOOR_DB, QUIET_PEAK_DBFS
 from rtsep.rt.audio.piped_sound import PipedFile, RawSource, open_sound
 from rtsep.rt.audio.pipes import STDOUT, RawFormat, ReaderLeftError, StdoutSink, refuse_terminal
+from rtsep.rt.audio.score_file import given_score
 from rtsep.rt.audio.stem_folder import FolderSink
 from rtsep.rt.cli.input_kind import PIPE, Kind, Source
 from rtsep.rt.cli.messages import EXIT_BROKEN_PIPE, Messages
@@ -36,6 +37,8 @@ class RunOptions:
     model: str | None
     backend: str
     render: str
+    score: str | None
+    transpose: float | None
     output: str | None
     output_device: str | None
     input_channels: list[int] | None
@@ -155,10 +158,8 @@ def given_pitches(options: RunOptions) -> F0Track | None:
 
 
 def run_offline(source: Source, options: RunOptions) -> int:
-    """Separates a file or standard input; returns the exit code.
-
-    Raises:
-        RtsepError: a user's mistake or broken input; what was separated before stays.
+    """Separates a file or standard input; returns the exit code. RtsepError: a user's mistake or broken input;
+    what was separated before stays.
     """
     try:
         return _run_offline(source, options)
@@ -180,7 +181,7 @@ def _run_offline(source: Source, options: RunOptions) -> int:
             if to_pipe:
                 refuse_terminal(reading=False)
             with signals.interruptible():
-                f0 = given_pitches(options)
+                f0, score = given_pitches(options), given_score(options.score, options.transpose)
             if f0 is not None and isinstance(reader, FileSource) and reader.frames is not None:
                 f0.require_within(reader.frames / reader.samplerate)
             separator, notes = load_or_fall_back(
@@ -194,6 +195,7 @@ def _run_offline(source: Source, options: RunOptions) -> int:
                 stems=options.stems,
                 add_ons=options.add_ons,
                 render=options.render,
+                score=score,
             )
             reads = (source.text, options.f0 or "")
             pitches = PitchOutputs.opened(separator, options.f0_out, options.midi_out, reads)
@@ -204,7 +206,7 @@ def _run_offline(source: Source, options: RunOptions) -> int:
             reader.close()
     if not report.frames and early is None:
         raise RtsepError(f"{reader.name} has 0 frames of audio, at least 1 is needed", "check what sends it")
-    _tell(report, [*reader.notes, *notes], options, messages, early)
+    _tell(report, [*reader.notes, *notes, *(score.remarks if score else ())], options, messages, early)
     if isinstance(early, RtsepError):
         raise early
     if options.as_json and (failure := messages.failure) is not None:

@@ -8,7 +8,9 @@ from typing import Any
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.audio.part_file import output_file
+from rtsep.rt.control.commands import Control
 from rtsep.rt.control.osc_server import parse_address, require_free
+from rtsep.rt.control.parameters import MOST_TIMES, SCORE_PARAMETERS
 from rtsep.rt.control.scenes import scene_command
 from rtsep.rt.control.socket_server import running_sessions
 from rtsep.rt.drivers.wire_file import state_folder
@@ -19,8 +21,8 @@ EXAMPLES = {"latency": "latency 43", "voices": "voices 2", "model": "model choir
 
 
 def session_actions(session: Session) -> dict[str, Callable[[str], Any]]:
-    """For `CommandModel`: `mark TEXT`, `record start` and `record stop`, those of `scene_command`; `latency
-    MS`, `voices N` and `model NAME`, which answer at once: what became of it is in the status.
+    """For `CommandModel`: `mark TEXT`, `record start` and `record stop`, those of `scene_command`, `score start`
+    and `score bar N`; `latency MS`, `voices N` and `model NAME`, which answer at once: what became of it is in the status.
     """
 
     def mark(text: str) -> None:
@@ -47,7 +49,11 @@ def session_actions(session: Session) -> dict[str, Callable[[str], Any]]:
     def scene(words: str) -> Any:
         return scene_command(session.scenes, words)
 
-    return {"mark": mark, "record": record, "scene": scene, **{name: change(name) for name in CHANGES}}
+    def score(words: str) -> float:
+        return set_score(session.control, words)
+
+    own = {"mark": mark, "record": record, "scene": scene, "score": score}
+    return {**own, **{name: change(name) for name in CHANGES}}
 
 
 def require_ways_in(name: str | None, osc: str | None) -> None:
@@ -60,6 +66,23 @@ def require_ways_in(name: str | None, osc: str | None) -> None:
         raise RtsepError(f"--name {name} is a session that runs", "choose another name, or end that one")
     if osc is not None:
         require_free(parse_address(osc, "--osc"))
+
+
+def set_score(control: Control, words: str) -> float:
+    """`start` or `bar N`: the choir is there now; returns the bar.
+
+    Raises:
+        RtsepError: other words, no such bar, or a session without a score.
+    """
+    bar, times = SCORE_PARAMETERS
+    if bar not in control.values():
+        raise RtsepError("this session follows no score", "start it with --score FILE")
+    match = re.fullmatch(r"start|bar\s+(\d{1,6})", words.strip())
+    if match is None:
+        raise RtsepError(f"score {words!r} is neither start nor bar N", "say score start or score bar 17")
+    number = control.parameter(bar).minimum if match[1] is None else float(match[1])
+    control.update({bar: number, times: (control.get(times) + 1) % MOST_TIMES})
+    return number
 
 
 def session_name(asked: str | None) -> str:

@@ -26,6 +26,7 @@ class DeskLayout:
         bypass: gains [device outputs][channels] of the delayed mixture, where it takes the stems' place.
         muted: nothing is played until `output.mute` is taken off.
         guarded: a howl dims the output from the start on.
+        bars: the first and the last bar of the score that is followed; None without one.
     """
 
     stems: tuple[str, ...]
@@ -37,6 +38,7 @@ class DeskLayout:
     bypass: tuple[tuple[float, ...], ...]
     muted: bool = False
     guarded: bool = False
+    bars: tuple[int, int] | None = None
 
     @property
     def channels(self) -> int:

@@ -22,7 +22,10 @@ CEILING_LOWEST_DB, CEILING_HIGHEST_DB = -40.0, 20.0
 CEILING_DB = 0.0  # full scale: what a converter takes, so nothing that could be heard is changed
 NO_CEILING_DB = math.inf
 
-Unit = Literal["dB", "dBFS", "ms", "left..right", "dry share", "on/off"]
+Unit = Literal["dB", "dBFS", "ms", "left..right", "dry share", "on/off", "bar", "times"]
+# The bar that the choir is at, and how often that was said: the same bar twice means twice.
+SCORE_PARAMETERS = ("score.bar", "score.set")
+MOST_TIMES = 1e6
 
 
 @dataclass(frozen=True)
@@ -108,8 +111,14 @@ def mixer_parameters(layout: DeskLayout) -> tuple[Parameter, ...]:
             "output.ceiling", "dBFS", CEILING_LOWEST_DB, CEILING_HIGHEST_DB, CEILING_DB, 0.0, NO_CEILING_DB
         ),
         Parameter("dry", "dry share", 0.0, 1.0, 0.0, RAMP_S),
+        *(_of_score(*layout.bars) if layout.bars is not None else ()),
         _switch("bypass"),
     )
+
+
+def _of_score(first: int, last: int) -> tuple[Parameter, Parameter]:
+    bar, times = SCORE_PARAMETERS
+    return Parameter(bar, "bar", first, last, first, 0.0), Parameter(times, "times", 0, MOST_TIMES, 0, 0.0)
 
 
 def _switch(name: str, on: bool = False) -> Parameter:

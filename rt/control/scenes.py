@@ -9,11 +9,11 @@ from typing import Any
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.control.commands import Control
-from rtsep.rt.control.parameters import RAMP_S, Parameter
+from rtsep.rt.control.parameters import RAMP_S, SCORE_PARAMETERS, Parameter
 
 # What guards against feedback stays in the hand of who stands at the desk: no scene and no file of
-# yesterday takes a mute off or a guard away.
-GUARDS = ("output.mute", "output.howl-guard")
+# yesterday takes a mute off or a guard away; nor does one say where in the score the choir is.
+GUARDS = ("output.mute", "output.howl-guard", *SCORE_PARAMETERS)
 STEP_S = RAMP_S  # each step is as long as the ramp with which the engine follows it
 LONGEST_FADE_S = 3600.0
 SCENES = 200  # of a session

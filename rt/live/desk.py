@@ -9,6 +9,7 @@ from rtsep.kernels import _core
 from rtsep.rt.control.commands import CommandReader
 from rtsep.rt.control.desk_layout import DeskLayout
 from rtsep.rt.control.mixer import Mixer
+from rtsep.rt.control.parameters import SCORE_PARAMETERS, mixer_parameters
 
 
 class Desk:
@@ -36,12 +37,19 @@ class Desk:
         self._callback = callback
         self._bypassed_values = self._mixer.defaults if bypassed else None
         self._values = self._mixer.defaults.copy()
+        names = [parameter.name for parameter in mixer_parameters(layout)]
+        self._of_score = [names.index(name) for name in SCORE_PARAMETERS if name in names]
         self._apply(self._values)
 
     @property
     def heard(self) -> NDArray[np.bool_]:
         """Whether anything of a stem is played."""
         return self._mixer.heard
+
+    @property
+    def score_asked(self) -> tuple[float, ...]:
+        """The bar that was set last and how often one was; empty without a score."""
+        return tuple(float(self._values[at]) for at in self._of_score)
 
     def obey(self) -> bool:
         """True when something was set; it is in force then."""

@@ -82,7 +82,7 @@ class HopLoop:
             if self._take is not None:
                 self._take.restore(waiting)
             take_over(separator, state)
-        self._chain.desk.obey()  # what was set for the one before is in force from the first frame on
+        self._chain.begin()  # what was set for the one before is in force from the first frame on
         self._listen()
         fixed: dict[str, Any] = {
             "samplerate": fmt.samplerate,
@@ -268,7 +268,7 @@ class HopLoop:
         """Separates the next hop, or lets it pass where its stems could not be played any more."""
         started = time.perf_counter()
         chain = self._chain
-        if chain.desk.obey():
+        if chain.obey():
             self._listen()
         lost = chain.callback.read_hop(chain.hop_index, chain.hop)
         skipped = lost > 0 or chain.is_late

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsep.kernels import _core
+from rtsep.models.choir.score.score_guide import ScoreGuide
 from rtsep.rt.audio.levels import to_db
 from rtsep.rt.live.engines.remote_separator import RemoteSeparator
 from rtsep.rt.live.meters import HopTimes, LevelMeters, RecentPeaks, SignalWatch
@@ -25,6 +26,19 @@ COUNTERS = (
     "input_lost_frames",
     "device_losses",
 )
+
+
+def _position(guide: ScoreGuide | None) -> dict[str, Any]:
+    """Where in the score the choir is, for the status."""
+    if guide is None:
+        return {}
+    at = guide.position
+    return {
+        "score_bar": at.bar,
+        "score_beat": round(at.beat, 1),
+        "score_confidence": round(at.confidence, 2),
+        "score_transposition": round(at.transposition, 2),
+    }
 
 
 class LiveReport:
@@ -155,6 +169,7 @@ class LiveReport:
                 "f0_hz": of_each(stems, report.stems, rounded(report.f0_hz)),
                 "level_db": of_each(stems, report.stems, rounded(report.level_db)),
                 "merged": of_each(stems, report.stems, report.merged.tolist()),
+                **_position(self._separator.guide),
                 "cpu_load": round(self._load, 3),
                 "device_load": round(device_load, 3),
                 "last_error": self.last_error if last_error is None else last_error,

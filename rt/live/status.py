@@ -59,6 +59,9 @@ class Status:
         record_left_s: until the disk is full, None where that is not known.
         change: of the last change of engines: its `state` ("loading", "warming", "done", "refused") and
             `text`; empty before the first.
+        score_bar, score_beat: where in the score the choir is, the beat from 1; None without a score.
+        score_confidence: how sure that is, 0..1; near 0 the score is not heard and steers nothing.
+        score_transposition: semitones that the choir sings above what is written.
         last_error: problem and remedy of the last fault, "" when there was none.
     """
 
@@ -115,6 +118,10 @@ class Status:
     record_holes_text: str = ""
     record_left_s: float | None = None
     change: dict[str, Any] = field(default_factory=dict)
+    score_bar: int | None = None
+    score_beat: float | None = None
+    score_confidence: float | None = None
+    score_transposition: float | None = None
     last_error: str = ""
 
     def as_dict(self) -> dict[str, Any]:

@@ -18,8 +18,8 @@ STANDING = 0
 TEMPO_SPREAD = 0.35
 # Changes a second: to a neighbouring tempo, into and out of a standstill, into and out of being lost.
 TEMPO_CHANGES, STANDS, STARTS = 1.0, 0.15, 1.0
-LOSSES, RETURNS = 0.05, 0.7
-HOME = 0.6  # of those that come back, how many where they were lost; the others anywhere: a jump, a repeat
+LOSSES, RETURNS = 0.05, 0.3
+HOME = 0.8  # of those that come back, how many where they were lost; the others anywhere: a jump, a repeat
 TEMPO_MEMORY_S = 5.0  # after a standstill the tempo is that of the last seconds
 LEAST = 1e-30
 
@@ -119,4 +119,5 @@ def first_tempo() -> F32:
     """Of a score that is about to begin."""
     spread = np.zeros(len(TEMPOS), np.float32)
     spread[1:] = np.exp(-0.5 * (np.log(TEMPOS[1:]) / TEMPO_SPREAD) ** 2)
-    return spread / spread.sum()
+    spread /= spread.sum()
+    return spread

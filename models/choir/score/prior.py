@@ -8,7 +8,9 @@ from rtsep.models.choir.score.score_grid import SEMITONES, ScoreGrid, place_to_s
 
 F32 = NDArray[np.float32]
 
-REACH_CELLS = 64  # of the score on either side of the likeliest place: 3.2 s; what is further counts as unknown
+REACH_CELLS = (
+    64  # of the score on either side of the likeliest place: 3.2 s; what is further counts as unknown
+)
 # The most that the score holds against a pitch far from what is written, against a voice that does not sing
 # where it should (it breathes, it is late), against sharing a pitch, and against crossing, as probabilities.
 LEAST_PITCH, LEAST_REST, LEAST_SHARED, LEAST_CROSSED = (float(np.exp(-x)) for x in (9.0, 2.0, 9.0, 20.0))
@@ -72,7 +74,7 @@ class ScorePrior:
         written = self._near.max(axis=0)
         deviations = []
         for at, odds in zip(place_to_semitone(place[:count]) - np.float32(offset), log_odds, strict=False):
-            nearest = int(round(float(at)))
+            nearest = round(float(at))
             if odds > 1.0 and 0 < nearest < SEMITONES - 1:
                 around = written[nearest - 1 : nearest + 2]
                 if around[1] > 0.8 and around[0] > 0.8 and around[2] > 0.8:

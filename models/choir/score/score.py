@@ -1,4 +1,4 @@
-"""A written score as the tracker needs it: notes of every part in seconds, and where the bars and beats are."""
+"""A written score as the tracker needs it: notes of every part in seconds, where bars and beats are."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Self
@@ -60,11 +60,15 @@ class Score:
         Raises:
             InputRefused: no such bar.
         """
-        for start, number, _ in self.beats:
+        for start, number, _ in self.beats or ((0.0, 1, 1.0),):
             if number == bar:
                 return start
         first, last = self.bars
         raise InputRefused(f"the score has no bar {bar}", f"choose {first} to {last}")
+
+    def nearest_bar(self, bar: float) -> int:
+        """The number of a bar that the score has."""
+        return min({number for _, number, _ in self.beats} or {1}, key=lambda number: abs(number - bar))
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""

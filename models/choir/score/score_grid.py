@@ -26,9 +26,9 @@ NEARNESS = tuple(float(np.exp(-3.0 * max(0.0, abs(d) - 1.5))) for d in range(-4,
 
 def place_to_semitone(place: F32) -> F32:
     """From places on the tracker's grid of candidates to semitones above `LOWEST_MIDI`."""
-    return (place * np.float32(SEMITONES_PER_CANDIDATE) + np.float32(FIRST_CANDIDATE_MIDI - LOWEST_MIDI)).astype(
-        np.float32
-    )
+    return (
+        place * np.float32(SEMITONES_PER_CANDIDATE) + np.float32(FIRST_CANDIDATE_MIDI - LOWEST_MIDI)
+    ).astype(np.float32)
 
 
 class ScoreGrid:
@@ -53,7 +53,7 @@ class ScoreGrid:
         for part, notes in enumerate(score.notes):
             for start_s, end_s, midi in notes:
                 begin, end = self.cell_of(start_s), max(self.cell_of(end_s), self.cell_of(start_s) + 1)
-                pitch = int(round(midi)) - LOWEST_MIDI
+                pitch = round(midi) - LOWEST_MIDI
                 if 0 <= pitch < SEMITONES:
                     np.maximum(written[begin:end, part], pitch, out=written[begin:end, part])
         every = np.concatenate([np.full((1, parts), -1), written])
@@ -83,7 +83,10 @@ class ScoreGrid:
                 self.near[sings, part] = np.maximum(self.near[sings, part], spread[at[sings]])
                 self.rests[~sings, part] = 1.0
         for v, w in itertools.combinations(range(parts), 2):
-            top, bottom = _reached(highest[:, w], reach, np.maximum), _reached(lowest[:, v], reach, np.minimum)
+            top, bottom = (
+                _reached(highest[:, w], reach, np.maximum),
+                _reached(lowest[:, v], reach, np.minimum),
+            )
             self.shared[:, w, v] = (top >= bottom) & (top >= 0)
             for shift in range(-reach, reach + 1):
                 cell = np.clip(np.arange(self.cells) + shift, 0, self.cells - 1)
@@ -93,7 +96,7 @@ class ScoreGrid:
     @staticmethod
     def cell_of(time_s: float) -> int:
         """The cell of a written time in s."""
-        return int(round((time_s + LEAD_S) / CELL_S))
+        return round((time_s + LEAD_S) / CELL_S)
 
     @staticmethod
     def time_of(cell: float) -> float:

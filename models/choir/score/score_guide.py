@@ -1,4 +1,4 @@
-"""The written score beside the tracker: it hears what the tracker hears and tells it what is written there."""
+"""The written score beside the tracker: hears what the tracker hears, and tells it what is written."""
 
 from dataclasses import dataclass
 
@@ -61,9 +61,7 @@ class ScoreGuide:
         """Now."""
         time_s = ScoreGrid.time_of(self._follower.cell)
         bar, beat = self.score.bar_and_beat(time_s)
-        return ScorePosition(
-            time_s, bar, beat, self._follower.confidence, self._follower.transposition
-        )
+        return ScorePosition(time_s, bar, beat, self._follower.confidence, self._follower.transposition)
 
     def hear(self, salience: F32, place: F32, log_odds: F32, count: int) -> None:
         """One hop: log odds of all candidates, and the peaks as `_core.salience_peaks` finds them."""

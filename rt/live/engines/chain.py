@@ -1,5 +1,6 @@
 """One separator between the callback that feeds it and the desk that plays what it makes."""
 
+from dataclasses import replace
 from mmap import mmap
 from typing import Any
 
@@ -36,13 +37,31 @@ class Chain:
         fmt, channels = choice.format, len(choice.inputs)
         self.separator = separator
         self.layout, self.notes = choice.desk(separator.stems)
+        if separator.guide is not None:
+            self.layout = replace(self.layout, bars=separator.guide.score.bars)
         self.shape = stream_shape(separator, fmt.blocksize)
         self.callback = device_callback(choice, self.shape)
         self.desk = Desk(self.layout, fmt.samplerate, commands, self.callback)
+        self._score_asked = self.desk.score_asked
         self.hop_index = 0
         self.hop = np.zeros((separator.hop, channels), np.float32)
         self.stems = np.zeros((len(separator.stems), separator.hop, channels), np.float32)
         self.grain_s = min(LONGEST_SLEEP_S, separator.hop / fmt.samplerate / SLEEPS_PER_HOP)
+
+    def begin(self) -> None:
+        """What was set before is in force; where the choir was in the score is not."""
+        self.desk.obey()
+        self._score_asked = self.desk.score_asked
+
+    def obey(self) -> bool:
+        """True when something was set: it is in force then, a place in the score too."""
+        if not self.desk.obey():
+            return False
+        guide, asked = self.separator.guide, self.desk.score_asked
+        if guide is not None and asked != self._score_asked:
+            self._score_asked = asked
+            guide.go_to(guide.score.time_of_bar(guide.score.nearest_bar(asked[0])))
+        return True
 
     def follow_choice(self, choice: StreamChoice) -> None:
         """Another callback, for blocks that need another latency; its frames begin at 0."""

@@ -18,4 +18,5 @@ def load_engine(settings: LiveSettings, samplerate: int) -> tuple[Separator, lis
         stems=settings.choice.stems,
         add_ons=settings.choice.add_ons,
         render=settings.render,
+        score=settings.score,
     )

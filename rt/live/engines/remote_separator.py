@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsep.kernels import _core
+from rtsep.models.choir.score.score_guide import ScoreGuide
 from rtsep.models.voice_report import VoiceReport
 from rtsep.rt.live.engines.engine_memory import REPORT_VALUES, TOLD_VALUES, EngineSlot, read_report
 
@@ -36,6 +37,7 @@ class RemoteSeparator:
     """
 
     gpu_lost = ""
+    guide: ScoreGuide | None = None  # the second process follows a score by itself, and is told nothing
     meanwhile: Callable[[], None] | None = None
 
     def __init__(self, slot: EngineSlot, facts: Mapping[str, Any]) -> None:
