@@ -158,7 +158,7 @@ def given_pitches(options: RunOptions) -> F0Track | None:
 
 
 def run_offline(source: Source, options: RunOptions) -> int:
-    """Separates a file or standard input; returns the exit code. RtsepError: a user's mistake or broken input;
+    """Separates a file or standard input; returns the exit code. RtsepError: a mistake or broken input;
     what was separated before stays.
     """
     try:
