@@ -22,8 +22,8 @@ EXAMPLES = {"latency": "latency 43", "voices": "voices 2", "model": "model choir
 
 def session_actions(session: Session) -> dict[str, Callable[[str], Any]]:
     """For `CommandModel`: `mark TEXT`, `record start` and `stop`, those of `scene_command`, `score start`
-    and `score bar N`; `latency MS`, `voices N` and `model NAME`, which answer at once: what became of it is in
-    the status.
+    and `score bar N`; `latency MS`, `voices N` and `model NAME`, which answer at once: what became of it is
+    in the status.
     """
 
     def mark(text: str) -> None:
