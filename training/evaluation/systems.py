@@ -23,6 +23,7 @@ from rtsep.kernels.errors import ModelRefused, RtsepError
 from rtsep.models.card import CHOIR
 from rtsep.models.choir.given_pitches import F0Track
 from rtsep.models.registry import find_model, shipped_models
+from rtsep.rt.audio.score_file import load_score
 from rtsep.rt.hop.presets import Preset
 from rtsep.rt.separator import Separator
 from rtsep.training.baselines.nmf import nmf_separate
@@ -33,6 +34,7 @@ from rtsep.training.measures.contours import Contours
 from rtsep.training.measures.protocol import SAMPLERATE, Audio, excerpts, peak_gain
 
 F0_SOURCES = ("tracked", "given")
+SCORE_SYSTEM = "choir-score:"  # and the file of a score, whose parts are the voices of every mixture
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,17 @@ def _model(model: str, f0: str, stems: Audio, latency_ms: int, given: Contours) 
     return Estimate(voices, tracked if f0 == "tracked" else None)
 
 
+def _score(file: Path, stems: Audio, latency_ms: int, given: Contours) -> Estimate:
+    score = load_score(file)
+    if len(score.parts) != len(stems):
+        raise RtsepError(
+            f"{file} has {len(score.parts)} parts, the mixture {len(stems)} voices",
+            "give the mixture's score",
+        )
+    separator = Separator.load(samplerate=SAMPLERATE, latency_ms=latency_ms, score=score)
+    return Estimate(*stream(separator, stems.sum(axis=0)))
+
+
 BASELINES = {
     "mixture": System("mixture", _mixture),
     "nmf": System("NMF, offline, given F0", _nmf, "given", by_excerpt=True),
@@ -116,7 +129,8 @@ def known_systems() -> tuple[str, ...]:
 
 
 def find_system(name: str) -> System:
-    """A baseline, unet:FOLDER of a training run, or a model's name or path followed by -given or -tracked.
+    """A baseline, unet:FOLDER of a training run, choir-score:FILE of a written score that is followed, or a
+    model's name or path followed by -given or -tracked.
 
     Raises:
         RtsepError: neither, or no such model.
@@ -126,6 +140,9 @@ def find_system(name: str) -> System:
     if name.startswith("unet:"):
         folder = Path(name.removeprefix("unet:"))
         return replace(BASELINES["unet"], separate=partial(_unet, folder))
+    if name.startswith(SCORE_SYSTEM):
+        file = Path(name.removeprefix(SCORE_SYSTEM))
+        return System(f"choir, score {file.stem}", partial(_score, file), "tracked", streaming=True)
     model, _, f0 = name.rpartition("-")
     if not model or f0 not in F0_SOURCES:
         raise RtsepError(

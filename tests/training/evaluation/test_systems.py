@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtsep.kernels.errors import RtsepError
+from rtsep.models.choir.score.score import Score
 from rtsep.models.registry import CARD_FILE, CARD_FOLDER
 from rtsep.rt.hop.presets import OVERLAP_AT_48K, Preset
 from rtsep.rt.separator import Separator
@@ -151,3 +152,15 @@ def test_contours_take_the_nearest_point() -> None:
     f0 = Contours(np.array([0.0, 1.0, 2.0]), np.array([[100.0], [0.0], [300.0]]))
     assert f0.at(np.array([-1.0, 0.4, 0.6, 1.6, 9.0]))[:, 0].tolist() == [100.0, 100.0, 0.0, 300.0, 300.0]
     assert f0.shifted(1.0).between(1.0, 3.0).times_s.tolist() == [1.0, 2.0]
+
+
+def test_a_written_score_is_a_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the score is right, both tones come out in the stems of their parts."""
+    stems, f0 = voices(9.0, (440.0, 261.63)), contours(9.0, (440.0, 261.63))
+    written = Score(("a", "b"), (((0.0, 9.0, 69.0),), ((0.0, 9.0, 60.0),)), (), 0.0)
+    monkeypatch.setattr("rtsep.training.evaluation.systems.load_score", lambda _: written)
+    found = find_system("choir-score:piece.mid")
+    assert (found.title, found.f0, found.streaming) == ("choir, score piece", "tracked", True)
+    assert (summarise(score(stems, separate(found, stems, 43, f0).voices)).mean_db or 0) > 8
+    with pytest.raises(RtsepError, match="2 parts, the mixture 1 voices"):
+        separate(found, stems[:1], 43, f0)
