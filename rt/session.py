@@ -1,10 +1,9 @@
-"""Start, watch and stop a live separation: an engine process, and a recorder process where a take is
-wanted.
-"""
+"""Start, watch and stop a live separation: an engine process, and a recorder process for takes."""
 
 import os
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -58,6 +57,7 @@ class Session(CanChange):
         driver: "jack" for a JACK client of its own (`input` and `output` name clients), else PortAudio.
         jack: its name and connections; means "jack".
         pitches: voices whose pitches `rt.pitches.LivePitches` is to write from `memories`; 0 for none.
+        parameters: values by name, in force from the first frame on.
 
     Raises:
         RtsepError: on `start`, for anything that cannot be had.
@@ -99,6 +99,7 @@ class Session(CanChange):
         render: str = "masks",
         pitches: int = 0,
         score: Score | None = None,
+        parameters: Mapping[str, object] | None = None,
     ) -> None:
         self._settings = LiveSettings.asked(
             f0,
@@ -121,6 +122,7 @@ class Session(CanChange):
             jack=jack_settings(driver, jack),
             has_take=record is not None,
             render=render,
+            first_values=dict(parameters or {}),
         )
         self._folder = None if record is None else Path(record)
         self._record_format, self._pre_roll = record_format, pre_roll

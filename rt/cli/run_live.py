@@ -3,7 +3,7 @@
 import signal
 import sys
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import click
 
@@ -17,11 +17,12 @@ from rtsep.rt.cli.live_screen import View, choose_view, counters_text, json_end
 from rtsep.rt.cli.messages import EXIT_USER, Messages
 from rtsep.rt.cli.run_offline import RunOptions, given_pitches, jack_options
 from rtsep.rt.cli.session_actions import midi_controller, require_ways_in, session_actions, session_name
-from rtsep.rt.cli.show.running_show import RunningShow
+from rtsep.rt.cli.show.running_show import RunningShow, first_values
 from rtsep.rt.cli.show.show_file import ShowFile
 from rtsep.rt.control.command_model import CommandModel
 from rtsep.rt.control.commands import BLOCK_BYTES
 from rtsep.rt.control.midi.map_file import MapRefused
+from rtsep.rt.control.state_file import SavedState, load_state
 from rtsep.rt.control.surfaces import Surfaces
 from rtsep.rt.live.status import Status
 from rtsep.rt.pitches.live_pitches import LivePitches
@@ -48,7 +49,10 @@ def run_live(
     require_ways_in(options.name, options.osc)
     midi = midi_controller(options.midi, options.midi_map)
     pitches = _pitches(options)
-    session = _session(source, options, 0 if pitches is None else pitches.voices)
+    restored = options.name if not options.no_restore else None
+    state = SavedState() if restored is None else load_state(restored)
+    begin = first_values(config, state)
+    session = _session(source, options, 0 if pitches is None else pitches.voices, begin)
     with StopSignals() as signals, RecordSignal(session) as record_signal:
         try:
             with signals.interruptible():
@@ -67,7 +71,7 @@ def run_live(
             return stopped.exit_code
         code, why, view = 0, "", choose_view(quiet=options.quiet, as_json=options.as_json)
         try:
-            show = RunningShow(session, config, command, options.name, not options.no_restore)
+            show = RunningShow(session, config, command, options.name, state)
             with view, show, _surfaces(session, options, show, midi) as surfaces:
                 for note in (*show.notes, *surfaces.notes):
                     Messages(sys.stderr).offer(f"rtsep: note: {note}")
@@ -125,7 +129,7 @@ def _pitches(options: RunOptions) -> LivePitches | None:
     return LivePitches(voices, options.f0_out, options.midi_out, jack=options.driver == "jack")
 
 
-def _session(source: Source, options: RunOptions, pitches: int) -> Session:
+def _session(source: Source, options: RunOptions, pitches: int, begin: dict[str, Any]) -> Session:
     score = given_score(options.score, options.transpose)
     for remark in () if score is None else score.remarks:
         Messages(sys.stderr).offer(f"rtsep: note: {remark}")
@@ -152,6 +156,7 @@ def _session(source: Source, options: RunOptions, pitches: int) -> Session:
         render=options.render,
         score=score,
         pitches=pitches,
+        parameters=begin,
         driver=options.driver,
         jack=jack_options(options),
     )

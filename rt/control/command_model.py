@@ -6,24 +6,7 @@ from typing import Any
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.control.commands import Control
-from rtsep.rt.control.parameters import Parameter
-
-WORDS = {"on": 1.0, "off": 0.0, "true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
-
-
-def plain_value(parameter: Parameter, value: object) -> object:
-    """A word as the value it stands for, `on` or `-inf`; all else as it is, for `Parameter.checked`."""
-    if not isinstance(value, str):
-        return value
-    word = value.strip().lower()
-    if parameter.unit == "on/off" and word in WORDS:
-        return WORDS[word]
-    if word == "off" and parameter.off is not None:
-        return parameter.off
-    try:
-        return float(word)
-    except ValueError:
-        return value
+from rtsep.rt.control.parameters import Parameter, plain_value
 
 
 class CommandModel:

@@ -1,5 +1,6 @@
 """The way into a running engine: hosts set values, the engine looks them up once a hop, without waiting."""
 
+import contextlib
 import difflib
 import threading
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from rtsep.kernels import _core
 from rtsep.kernels.errors import RtsepError
-from rtsep.rt.control.parameters import Parameter
+from rtsep.rt.control.parameters import Parameter, plain_value
 from rtsep.rt.process.shared_memory import SharedMemory
 from rtsep.rt.process.write_lock import WriteLock
 
@@ -157,6 +158,30 @@ class Control:
             f"there is no parameter {name!r}",
             f"did you mean {' or '.join(near)}? `rtsep control --list` shows all parameters",
         )
+
+
+def begin_with(memory: mmap, parameters: Sequence[Parameter], values: Mapping[str, object]) -> None:
+    """What is in force until somebody sets something: for the engine, whose session learns the parameters
+    only from it.
+
+    Where something has been set already, nothing changes. Names that are none and values out of range are
+    left out: the session tells of them.
+
+    Args:
+        memory: as of `CommandReader`.
+        parameters: as of `Control`.
+        values: by name, also as words.
+    """
+    writer = _core.ValueSnapshot.attach(memory)
+    first = np.zeros(MAX_VALUES)
+    if not values or writer.read_back(first) != 0:
+        return
+    for index, parameter in enumerate(parameters):
+        first[index] = parameter.default
+        if parameter.name in values:
+            with contextlib.suppress(RtsepError):
+                first[index] = parameter.checked(plain_value(parameter, values[parameter.name]))
+    writer.write(first)
 
 
 class CommandReader:

@@ -22,6 +22,8 @@ CEILING_LOWEST_DB, CEILING_HIGHEST_DB = -40.0, 20.0
 CEILING_DB = 0.0  # full scale: what a converter takes, so nothing that could be heard is changed
 NO_CEILING_DB = math.inf
 
+WORDS = {"on": 1.0, "off": 0.0, "true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
+
 Unit = Literal["dB", "dBFS", "ms", "left..right", "dry share", "on/off", "bar", "times"]
 # The bar that the choir is at, and how often that was said: the same bar twice means twice.
 SCORE_PARAMETERS = ("score.bar", "score.set")
@@ -81,6 +83,21 @@ class Parameter:
         if value != self.off and not self.minimum <= value <= self.maximum:  # also NaN
             raise RtsepError(f"{self.name} {value:g} {self.unit} is out of its range", f"set it to {within}")
         return float(value)
+
+
+def plain_value(parameter: Parameter, value: object) -> object:
+    """A word as the value it stands for, `on` or `-inf`; all else as it is, for `Parameter.checked`."""
+    if not isinstance(value, str):
+        return value
+    word = value.strip().lower()
+    if parameter.unit == "on/off" and word in WORDS:
+        return WORDS[word]
+    if word == "off" and parameter.off is not None:
+        return parameter.off
+    try:
+        return float(word)
+    except ValueError:
+        return value
 
 
 def mixer_parameters(layout: DeskLayout) -> tuple[Parameter, ...]:

@@ -9,8 +9,9 @@ from typing import Any
 
 from rtsep.kernels import _core
 from rtsep.models.mask_model import State
-from rtsep.rt.control.commands import BLOCK_BYTES
+from rtsep.rt.control.commands import BLOCK_BYTES, begin_with
 from rtsep.rt.control.howl_guard import HowlGuard
+from rtsep.rt.control.parameters import mixer_parameters
 from rtsep.rt.drivers.device_stream import device_timeout_s
 from rtsep.rt.drivers.stream import open_stream
 from rtsep.rt.fallback import take_over
@@ -66,6 +67,7 @@ class HopLoop:
         self._choice = choice
         separator, notes = load_engine(settings, fmt.samplerate)
         self._chain = Chain(separator, choice, commands)
+        begin_with(commands, mixer_parameters(self._chain.layout), settings.first_values)
         self._commands = commands
         hop, stems = separator.hop, len(separator.stems)
         self._howl_guard = HowlGuard(fmt.samplerate, lambda on: self._chain.desk.dim_for_howl(on))

@@ -57,6 +57,7 @@ class LiveSettings:
     allow_feedback: bool = False
     render: str = "masks"
     written: dict[str, Any] | None = None
+    first_values: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def asked(cls, f0: F0Track | None, score: Score | None = None, **values: Any) -> Self:

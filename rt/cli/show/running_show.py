@@ -11,8 +11,15 @@ from rtsep.kernels.errors import RtsepError
 from rtsep.rt.cli.show.show_check import check_values, numbers
 from rtsep.rt.cli.show.show_file import ShowFile, read_show
 from rtsep.rt.control.scenes import GUARDS
-from rtsep.rt.control.state_file import StateKeeper, load_state, restore
+from rtsep.rt.control.state_file import SavedState, StateKeeper, restore
 from rtsep.rt.session import Session
+
+
+def first_values(show: ShowFile | None, state: SavedState) -> dict[str, Any]:
+    """What the session begins with: as kept, then as the file says. Nothing takes a guard away."""
+    values: dict[str, Any] = {name: value for name, value in state.values.items() if name not in GUARDS}
+    named = {} if show is None else show.parameters
+    return values | {name: value for name, value in named.items() if name not in GUARDS}
 
 
 class RunningShow:
@@ -26,7 +33,7 @@ class RunningShow:
         show: the configuration file, None without one.
         command: whose options it holds.
         name: of the session, None where it has no name of its own: then nothing is kept.
-        restored: whether what was kept is taken.
+        state: what was kept of it.
 
     Attributes:
         notes: what the user should know of the start.
@@ -38,7 +45,7 @@ class RunningShow:
         show: ShowFile | None,
         command: click.Command,
         name: str | None,
-        restored: bool,
+        state: SavedState,
     ) -> None:
         self._session, self._show, self._command = session, show, command
         self._keeper: StateKeeper | None = None
@@ -47,8 +54,7 @@ class RunningShow:
         self._reading = threading.Lock()  # the signal and a command may come at once
         self.notes: list[str] = []
         if name is not None:
-            if restored:
-                self.notes += restore(session.control, session.scenes, load_state(name))
+            self.notes += restore(session.control, session.scenes, state)
             self._keeper = StateKeeper(session.control, session.scenes, name)
         if show is not None:
             self.notes += self._apply(show, None)

@@ -11,10 +11,9 @@ from rtsep.rt.cli.input_kind import Kind, classify
 from rtsep.rt.cli.run_offline import RunOptions, check_conflicts, given_pitches, jack_options
 from rtsep.rt.cli.session_actions import session_name
 from rtsep.rt.cli.show.show_file import PARAMETERS, SCENES, ShowFile, did_you_mean
-from rtsep.rt.control.command_model import plain_value
 from rtsep.rt.control.desk_layout import lay_desk, parse_input_mix, parse_route
 from rtsep.rt.control.osc_server import parse_address
-from rtsep.rt.control.parameters import Parameter, mixer_parameters
+from rtsep.rt.control.parameters import Parameter, mixer_parameters, plain_value
 from rtsep.rt.control.scenes import check_scene_name
 from rtsep.rt.control.web.listening import parse_web_address
 from rtsep.rt.drivers.jack_ports import stem_port_names

@@ -27,6 +27,7 @@ class FakeSession:
     signum = 0
     control = SimpleNamespace(parameters=())
     memories = ()
+    scenes = SimpleNamespace(stop=lambda: None)
 
     def __init__(self, **settings: Any) -> None:
         self.settings = settings
@@ -97,6 +98,7 @@ def test_every_option_reaches_the_session(capfd: Capture, session: type[FakeSess
         "backend": "cpu",
         "render": "synth",
         "pitches": 0,
+        "parameters": {},
         "model": "choir-fixed",
     }
     assert session.last.stopped

@@ -306,3 +306,28 @@ def test_each_voice_of_a_choir_tells_its_pitch_and_the_residual_none() -> None:
     assert status.level_db[0] is not None
     assert status.level_db[0] > -40
     assert status.level_db[2] is None
+
+
+def test_what_a_session_begins_with_is_in_force_from_the_first_frame() -> None:
+    first = {"voice-1.mute": "on", "residual.gain": -6.0, "voice-9.gain": 3.0, "voice-2.gain": 400.0}
+    shared, mixture = command_block(), voiced(4096)
+    muted = play(
+        build(Block.create(), None, dataclasses.replace(SETTINGS, first_values=first), shared), mixture, {}
+    )
+    plain = play(build(Block.create()), mixture, {})
+    assert np.abs(plain[:, 0]).max() > 0.01
+    assert not muted[:, 0].any()
+    np.testing.assert_array_equal(muted[:, 1], plain[:, 1])
+    np.testing.assert_allclose(muted[:, 2], plain[:, 2] * 10 ** (-6 / 20), atol=1e-6)
+    control = Control(shared, parameters(STEMS))
+    assert (control.get("voice-1.mute"), control.get("residual.gain"), control.get("voice-2.gain")) == (
+        1,
+        -6,
+        0,
+    )
+    # what was set since is not taken back by an engine that comes after
+    control.set("voice-1.mute", False)
+    again = play(
+        build(Block.create(), None, dataclasses.replace(SETTINGS, first_values=first), shared), mixture, {}
+    )
+    np.testing.assert_array_equal(again[:, 0], plain[:, 0])
