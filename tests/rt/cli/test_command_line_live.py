@@ -99,6 +99,7 @@ def test_every_option_reaches_the_session(capfd: Capture, session: type[FakeSess
         "render": "synth",
         "pitches": 0,
         "parameters": {},
+        "score": None,
         "model": "choir-fixed",
     }
     assert session.last.stopped
