@@ -23,7 +23,9 @@ WINDOW_CELLS = (
 SEARCH_CELLS = 400  # the first 20 s, in which a transposition is looked for
 TRANSPOSITIONS = tuple(range(-6, 7))  # semitones
 UNTRANSPOSED = 0.5  # how likely a choir sings in the written key
-LOCKED, LOCK_S, GIVE_UP_S = 0.97, 1.5, 20.0  # of a transposition: how sure, after how much sound; and then 0
+LOCKED, LOCK_S, GIVE_UP_S = 0.97, 1.5, 20.0  # of the written key: how sure, after how much sound; and then 0
+# Of another key: one of twelve fits a few chords of a wrong score by chance.
+MOVED_LOCKED, MOVED_LOCK_S = 0.995, 5.0
 # A pitch's log odds against those of a semitone of which nothing is known (four of fifty sound), and the most
 # that one pitch says.
 PRIOR_LOG_ODDS, MOST = -2.4, 2.5
@@ -166,7 +168,9 @@ class ScoreFollower:
         each = self._search.here.sum(axis=(1, 2))
         best = int(np.argmax(each))
         sounding_s = self._get("sounding_s")
-        if each[best] > LOCKED and sounding_s >= LOCK_S:
+        written = TRANSPOSITIONS[best] == 0
+        sure, long_s = (LOCKED, LOCK_S) if written else (MOVED_LOCKED, MOVED_LOCK_S)
+        if each[best] > sure and sounding_s >= long_s:
             self._set("transposition", TRANSPOSITIONS[best])
             self._follow.here[...] = 0
             self._follow.lost[...] = 0
