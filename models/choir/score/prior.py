@@ -46,7 +46,8 @@ class ScorePrior:
         self._unknown = min(max(1.0 - known, 0.0), 1.0)
         np.einsum("c,cvp->vp", weight, grid.near[cells], out=self._near)
         np.einsum("c,cv->v", weight, grid.rests[cells], out=self._rests)
-        pairs = np.einsum("c,cvw->vw", weight, grid.shared[cells])
+        # pitch order is the better guess until the place is sure: half sure lets a sixteenth of it count
+        pairs = np.einsum("c,cvw->vw", weight, grid.shared[cells]) * np.float32(min(known, 1.0) ** 4)
         self.pair_cost[...] = -np.log(np.minimum(pairs + self._least_pair, 1.0))
 
     def forget(self) -> None:
