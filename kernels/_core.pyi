@@ -182,6 +182,7 @@ class PitchAssignment:
         bias: F32 | None = None,
         pair_cost: F32 | None = None,
     ) -> None: ...
+    def trace(self, parent: I32, peaks: I32) -> None: ...
 
 # ring.cpp
 class SampleRing:

@@ -8,7 +8,8 @@ from rtsep.models.band.build import band_stems, build_band
 from rtsep.models.band.model import BandModel
 from rtsep.models.card import BAND, CHOIR
 from rtsep.models.card_rules import require_offered
-from rtsep.models.choir.build import build_choir
+from rtsep.models.choir.both_ways import BothWaysChoir
+from rtsep.models.choir.build import build_both_ways, build_choir, hears_both_ways
 from rtsep.models.choir.given_pitches import F0Track
 from rtsep.models.choir.model import voice_names
 from rtsep.models.choir.score.score import Score
@@ -74,6 +75,21 @@ class ModelChoice:
             return voice_names(self.voice_count) if self.score is None else self.score.parts
         stems = band_stems(self.found, self.stems, self.found_add_ons)
         return with_singers(stems, self.voices) if self.voices else stems
+
+    def pitches(self, path: str) -> F0Track:
+        """The contours of a file for all voices.
+
+        Raises:
+            ModelRefused: as `names`, or no voices.
+            InputRefused: as of `F0Track.load`.
+        """
+        self.names()
+        if not self.voice_count:
+            raise ModelRefused(
+                f"--f0 {path} is not for model {self.name}: its stems have no pitch",
+                "leave it out, or say how many singers it is for with --voices",
+            )
+        return F0Track.load(path, self.voice_count)
 
     def _check(self) -> None:
         card = self.found.card
@@ -185,6 +201,34 @@ def build_model(
         return band
     choir = build_choir(DEFAULT_MODEL, voices=voices, framing=framing, f0=f0, make_step=make_step)
     return SingersModel(band, choir, channels, framing.bins)
+
+
+def why_not_both_ways(choice: ModelChoice, framing: Framing, f0: F0Track | None) -> str:
+    """Why a file cannot be heard from both ends; empty where it can.
+
+    Raises:
+        ModelRefused: as of `ModelChoice`.
+    """
+    choice.names()
+    card = choice.found.card
+    if card.family != CHOIR:
+        return f"model {card.name} is of the family {card.family}, and only a {CHOIR} is heard from both ends"
+    if f0 is None and not hears_both_ways(choice.found, framing):
+        return f"model {card.name} has no network for pitches that could hear from both ends"
+    return ""
+
+
+def build_file_model(
+    choice: ModelChoice, *, framing: Framing, f0: F0Track | None, make_step: MakeStep = OnnxStep
+) -> BothWaysChoir:
+    """What a file that ends is separated by, where `why_not_both_ways` has no reason against it.
+
+    Raises:
+        ModelRefused: as of `build_model`.
+    """
+    return build_both_ways(
+        choice.name, voices=choice.voice_count, framing=framing, f0=f0, make_step=make_step
+    )
 
 
 def require_gpu_family(choice: ModelChoice, backend: str) -> None:

@@ -10,47 +10,12 @@ from numpy.typing import NDArray
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.audio.levels import dbfs
+from rtsep.rt.both_ways.separator import BothWays
+from rtsep.rt.hop.separates import Separates
 from rtsep.rt.stop import Stopped, StopSignals
 
 # The largest positive 16-bit sample: converters that clip stop here.
 FULL_SCALE = 32767 / 32768
-
-
-class Separates(Protocol):
-    """A `Separator`, or what stands in its place."""
-
-    @property
-    def samplerate(self) -> int:
-        """See `Separator.samplerate`."""
-        ...
-
-    @property
-    def channels(self) -> int:
-        """See `Separator.channels`."""
-        ...
-
-    @property
-    def stems(self) -> tuple[str, ...]:
-        """See `Separator.stems`."""
-        ...
-
-    @property
-    def latency_samples(self) -> int:
-        """See `Separator.latency_samples`."""
-        ...
-
-    @property
-    def nonfinite_samples(self) -> int:
-        """See `Separator.nonfinite_samples`."""
-        ...
-
-    def process(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
-        """See `Separator.process`."""
-        ...
-
-    def flush(self) -> NDArray[np.float32]:
-        """See `Separator.flush`."""
-        ...
 
 
 class Source(Protocol):
@@ -99,6 +64,7 @@ class Report:
     latency_samples: int
     latency_ms: float
     latency_kept: bool
+    both_ways: bool
     nonfinite_samples: int
     full_scale_samples: int
     input_peak_dbfs: float
@@ -153,16 +119,18 @@ def separate(
     """
     skip = 0 if keep_latency else separator.latency_samples
     levels = _Levels(len(separator.stems))
-    frames = full_scale = 0
+    frames = full_scale = written = 0
+    both_ways = separator if isinstance(separator, BothWays) else None
     input_peak = 0.0
     early: Stopped | RtsepError | None = None
     started = time.perf_counter()
 
     def emit(stems: NDArray[np.float32]) -> None:
-        nonlocal skip
+        nonlocal skip, written
         dropped = min(skip, stems.shape[1])
         skip -= dropped
         kept = stems[:, dropped:]
+        written += kept.shape[1]
         levels.add(kept)
         if sink.may_block:
             with signals.interruptible():
@@ -170,6 +138,13 @@ def separate(
         else:
             sink.write(kept)
 
+    def work(done: int) -> None:
+        """Most of the work from both ends comes after the last block: a stop does not wait for it."""
+        signals.check()
+        on_progress(done)
+
+    if both_ways is not None:
+        both_ways.on_work = work
     while True:
         try:
             with signals.interruptible():
@@ -190,10 +165,19 @@ def separate(
             early = reason
             break
         frames += len(block)
-        on_progress(frames)
-    nonfinite = separator.nonfinite_samples
-    if frames and not (early and sink.may_block):
-        emit(separator.flush())
+        if both_ways is None:
+            on_progress(frames)
+    stopped_reading = both_ways is not None and isinstance(early, Stopped)
+    if frames and not stopped_reading and not (early and sink.may_block):
+        try:
+            for stems in [separator.flush()] if both_ways is None else both_ways.rest():
+                emit(stems)
+        except Stopped as reason:
+            if both_ways is None:
+                raise
+            early = reason
+    if both_ways is not None:
+        frames = written
     elapsed = time.perf_counter() - started
     duration = frames / separator.samplerate
     report = Report(
@@ -206,7 +190,8 @@ def separate(
         latency_samples=separator.latency_samples,
         latency_ms=round(1000.0 * separator.latency_samples / separator.samplerate, 4),
         latency_kept=keep_latency,
-        nonfinite_samples=nonfinite,
+        both_ways=both_ways is not None,
+        nonfinite_samples=separator.nonfinite_samples,
         full_scale_samples=full_scale,
         input_peak_dbfs=dbfs(input_peak),
         stems=levels.report(separator.stems),

@@ -5,7 +5,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rtsep.kernels.errors import InputRefused
 from rtsep.models.choir.given_pitches import F0Track
-from rtsep.rt.separator import Separator
+from rtsep.rt.both_ways.choice import AUTO, load_for_file
 
 
 def separate(
@@ -19,6 +19,7 @@ def separate(
     latency_ms: int = 43,
     backend: str = "auto",
     f0: F0Track | None = None,
+    offline: str = AUTO,
 ) -> dict[str, NDArray[np.float32]]:
     """Separates a whole recording; the stems are aligned with it, whatever the preset's latency.
 
@@ -27,6 +28,8 @@ def separate(
         samplerate: 8000..192000 Hz.
         model, voices, stems, add_ons, backend, f0: as of `Separator.load`.
         latency_ms: preset 5, 11, 21 or 43; the longest separates best.
+        offline: "auto" decides from both ends of the recording where the model can (a choir on the
+            processor), "on" refuses where it cannot, "off" gives the samples of a live run.
 
     Shape:
         returns float32 arrays of the shape of `audio`, by the name of the stem, the residual last. They sum
@@ -34,7 +37,7 @@ def separate(
 
     Raises:
         InputRefused: samples that are not floating-point numbers, or another number of dimensions.
-        RtsepError: as `Separator.load`.
+        RtsepError: as `Separator.load`, or `offline="on"` where it cannot be.
 
     Example:
         >>> import numpy as np
@@ -55,7 +58,8 @@ def separate(
     frames = sound.reshape(len(sound), -1).astype(np.float32)
     if f0 is not None:
         f0.require_within(len(frames) / samplerate)
-    separator = Separator.load(
+    separator = load_for_file(
+        offline,
         model,
         voices=voices,
         stems=stems,
@@ -65,7 +69,7 @@ def separate(
         channels=frames.shape[1],
         backend=backend,
         f0=f0,
-    )
+    ).separator
     late = separator.latency_samples
     found = np.concatenate([separator.process(frames), separator.flush()], axis=1)[:, late:]
     return {name: stem.reshape(sound.shape) for name, stem in zip(separator.stems, found, strict=True)}

@@ -41,6 +41,8 @@ class PitchAssignment:
         self.hop_s = f32(hop_s)
         self.memory = np.exp(-self.hop_s / f32(MEMORY_S))
         self.assignments = all_assignments(voices, free_order)
+        self.parent = np.full(SIZE, -1, np.int32)
+        self.peaks = np.full((SIZE, voices), SILENT, np.int32)
 
     def step(
         self,
@@ -88,8 +90,10 @@ class PitchAssignment:
         before = register_centre.copy(), observed_s.copy()
         sung[...], register_centre[...], observed_s[...] = SILENT_PLACE, 0, 0
         score[...] = -np.inf
+        self.parent[...], self.peaks[...] = -1, SILENT
         for k, w in enumerate(order):
             score[k] = best[w] - best[order[0]]
+            self.parent[k], self.peaks[k] = parent[w], usable[w]
             for v, peak in enumerate(usable[w]):
                 register_centre[k, v], observed_s[k, v] = (was[parent[w], v] for was in before)
                 if k == 0:
@@ -113,6 +117,10 @@ class PitchAssignment:
             elif assignment[v] > assignment[w]:
                 crossing = crossing + (f32(0) if pair_cost is None else pair_cost[w, v])
         return sharing + crossing
+
+    def trace(self, parent: I32, peaks: I32) -> None:
+        """See the kernel."""
+        parent[...], peaks[...] = self.parent, self.peaks
 
     def _choice_scores(
         self, place: F32, emission: F32, count: int, now: f32, centre: f32, observed: f32, bias: F32

@@ -57,6 +57,8 @@ class PitchAssignment {
         best_.resize(assignments_.size());
         parent_.resize(assignments_.size());
         order_.resize(assignments_.size());
+        kept_peaks_.assign(static_cast<size_t>(kBeam * voices), kSilent);
+        std::fill(kept_parent_, kept_parent_ + kBeam, -1);
     }
 
     // place [P] (candidates, descending), log_odds [P], count; state, best first: sung [beam, V] (places, or -1),
@@ -100,6 +102,16 @@ class PitchAssignment {
         for (int h = 0; h < alive; ++h)
             extend(h, count, now + h * voices_, centre + h * voices_, observed + h * voices_, s[h]);
         keep(count, now, centre, observed, s, chosen.mutable_data());
+    }
+
+    // Of the last step, hypothesis by hypothesis, best first: parent [beam], the hypothesis of the step before that it
+    // came from (-1 where the beam has none), and peaks [beam, V] as of `chosen`. A later decision follows the parents
+    // back to what the best hypothesis then thinks of now.
+    void trace(i32 parent, i32 peaks) const {
+        require_shape(parent, "parent", {kBeam});
+        require_shape(peaks, "peaks", {kBeam, voices_});
+        std::copy(kept_parent_, kept_parent_ + kBeam, parent.mutable_data());
+        std::copy(kept_peaks_.begin(), kept_peaks_.end(), peaks.mutable_data());
     }
 
    private:
@@ -196,13 +208,15 @@ class PitchAssignment {
         std::copy(centre, centre + kBeam * voices_, old_centre);
         std::copy(observed, observed + kBeam * voices_, old_observed);
         const float top = kept ? best_[order_[0]] : 0.0f;
-        for (size_t k = 0; k < kBeam; ++k)
+        for (size_t k = 0; k < kBeam; ++k) {
+            kept_parent_[k] = k < kept ? parent_[order_[k]] : -1;
             for (int v = 0; v < voices_; ++v) {
                 const size_t to = k * static_cast<size_t>(voices_) + static_cast<size_t>(v);
                 if (k >= kept) {
                     now[to] = kSilentPlace;
                     centre[to] = observed[to] = 0.0f;
                     score[k] = -INFINITY;
+                    kept_peaks_[to] = kSilent;
                     continue;
                 }
                 const size_t assignment = order_[k];
@@ -212,6 +226,7 @@ class PitchAssignment {
                 observed[to] = old_observed[from];
                 score[k] = best_[assignment] - top;
                 if (k == 0) chosen[v] = peak;
+                kept_peaks_[to] = peak;
                 now[to] = kSilentPlace;
                 if (peak == kSilent) continue;
                 now[to] = place_[peak];
@@ -221,6 +236,7 @@ class PitchAssignment {
                 observed[to] = std::min(old_observed[from] + hop_s_, kRegister_s);
                 centre[to] = old_centre[from] + (hop_s_ / observed[to]) * (place_[peak] - old_centre[from]);
             }
+        }
         if (!kept) std::fill(chosen, chosen + voices_, kSilent);
     }
 
@@ -235,6 +251,8 @@ class PitchAssignment {
     std::vector<float> best_;
     std::vector<int> parent_;
     std::vector<size_t> order_;
+    int kept_parent_[kBeam];
+    std::vector<int> kept_peaks_;  // [beam, V]
 };
 
 }  // namespace
@@ -246,6 +264,7 @@ void bind_assignment(py::module_& m) {
              py::arg("count"), py::arg("sung").noconvert(), py::arg("register_centre").noconvert(),
              py::arg("observed_s").noconvert(), py::arg("score").noconvert(), py::arg("chosen").noconvert(),
              py::arg("bias").noconvert() = py::none(), py::arg("pair_cost").noconvert() = py::none())
+        .def("trace", &PitchAssignment::trace, py::arg("parent").noconvert(), py::arg("peaks").noconvert())
         .def_property_readonly_static("SIZE", [](const py::object&) { return kBeam; })
         .def_property_readonly_static("PEAKS", [](const py::object&) { return kMaxPeaks; })
         .def_property_readonly_static("SILENT", [](const py::object&) { return kSilent; })

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 
 from rtsep.kernels.errors import ModelRefused
-from rtsep.models.card import LEVELS, TRACKER, NetworkCard
+from rtsep.models.card import CHOIR, LEVELS, TRACKER, NetworkCard
+from rtsep.models.choir.both_ways import BothWaysChoir
 from rtsep.models.choir.comb_masks import AdaptiveCombMasks, CombMasks, FixedCombMasks
 from rtsep.models.choir.given_pitches import F0Track
 from rtsep.models.choir.model import ChoirModel
@@ -75,6 +76,34 @@ def build_tracker(
 ) -> PitchTracker:
     """The tracker of a model by itself; arguments and errors as of `build_model`."""
     return _tracker(find_choir(name, voices, framing), voices, framing, make_step)
+
+
+def hears_both_ways(model: Model, framing: Framing) -> bool:
+    """Whether a choir's tracker can be asked what it hears without deciding: only a network can."""
+    return model.card.family == CHOIR and model.card.network(TRACKER, framing.latency_ms) is not None
+
+
+def build_both_ways(
+    name: str, *, voices: int, framing: Framing, f0: F0Track | None, make_step: MakeStep
+) -> BothWaysChoir:
+    """A choir model for a file, heard from both ends; arguments and errors as of `build_model`.
+
+    Raises:
+        ModelRefused: its tracker cannot (see `hears_both_ways`), and no pitches are given.
+    """
+    forward, backward = (
+        build_choir(name, voices=voices, framing=framing, f0=f0, make_step=make_step) for _ in range(2)
+    )
+    masks = forward.comb, backward.comb
+    if f0 is not None:
+        return BothWaysChoir(voices, framing, masks, f0)
+    trackers = forward.tracker, backward.tracker
+    if not (isinstance(trackers[0], NetworkTracker) and isinstance(trackers[1], NetworkTracker)):
+        raise ModelRefused(
+            f"model {name} has no network for pitches, which both directions could ask",
+            "leave --offline out, or choose another model: see rtsep models",
+        )
+    return BothWaysChoir(voices, framing, masks, (trackers[0], trackers[1]))
 
 
 def _tracker(

@@ -73,6 +73,16 @@ class ChoirModel:
         return self._stems
 
     @property
+    def comb(self) -> CombMasks:
+        """From pitches to masks."""
+        return self._comb
+
+    @property
+    def tracker(self) -> PitchTracker | None:
+        """What tracks the pitches; None where they are given."""
+        return self._tracker
+
+    @property
     def report(self) -> VoiceReport:
         """Pitch, level and `merged` flag of every voice after the last hop."""
         return self._report

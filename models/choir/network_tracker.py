@@ -5,13 +5,12 @@ peaks of the salience with their log odds and decides for all voices together, i
 continuity.
 """
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
 from rtsep.kernels import _core
-from rtsep.models.choir.pitch_grid import CANDIDATE_CENTS, CANDIDATES, LOWEST_CANDIDATE_HZ, pitch_filterbank
+from rtsep.models.choir.peak_reading import LEAST_LOG_ODDS, SAME_VOICE, PeakReading
+from rtsep.models.choir.pitch_grid import CANDIDATES, pitch_filterbank
 from rtsep.models.choir.score.score import Score
 from rtsep.models.choir.score.score_guide import ScoreGuide
 from rtsep.models.framing import Framing
@@ -20,18 +19,6 @@ from rtsep.models.runtimes.network_step import NetworkStep
 
 F32 = NDArray[np.float32]
 
-# The assignment takes pitches from log odds of about -2; below -4 not even a held one would be kept.
-LEAST_LOG_ODDS = -4.0
-SAME_VOICE = 0.75  # candidates: neighbours that point to the same place
-REPORT_LOG_ODDS = -0.7  # from here on a pitch is reported; below, it only guides the masks
-UNISON_LOG_ODDS = 0.0  # from here on a voice that is nowhere else joins its neighbour
-# A voice that falls silent as near to a neighbour's pitch as this more likely sings in unison with it than
-# has stopped. Half of what two sing is better for it than nothing, and costs the other little; a longer rest
-# is a rest.
-JOIN_CENTS = 230.0
-JOIN_S = 1.0
-# Where a score is followed, only who may sing a neighbour's pitch as far as is written joins it.
-LEAST_JOIN_BIAS = -1.0
 NETWORK_PREFIX, GUIDE_PREFIX = "network.", "written."
 # At 5 ms the network looks at every other hop, as in training: nothing sung changes in 2.7 ms.
 STRIDES = (2, 1, 1, 1)
@@ -77,20 +64,16 @@ class NetworkTracker:
             np.empty((beam, voices), np.float32) for _ in range(3)
         )
         self._score = np.empty(beam, np.float32)
-        self._own_hz = np.zeros(voices, np.float32)  # last pitch of each that was not a neighbour's
-        self._silent_s = np.zeros(voices, np.float32)  # since then
-        self._f0_hz = np.zeros(voices, np.float32)
-        self._confident = np.zeros(voices, np.bool_)
+        self._reading = PeakReading(voices, self._hop_s)
+        self._own_hz, self._silent_s = self._reading.own_hz, self._reading.silent_s
+        self._f0_hz, self._confident = self._reading.f0_hz, self._reading.confident
         self._hops = 0
         self.reset()
 
     def step(self, amplitude: F32, f0_hz: F32, confident: NDArray[np.bool_]) -> None:
         """See `PitchTracker.step`."""
-        self._hops += 1
-        if self._hops % self._stride == 0:
-            self._bank.apply(amplitude[None], self._network.inputs["bands"])
-            self._network.run()
-            found = self._network.outputs
+        if self.hear(amplitude):
+            found = self.found
             count = _core.salience_peaks(
                 found["salience"][0],
                 found["offset"][0],
@@ -114,52 +97,24 @@ class NetworkTracker:
                 self._chosen,
                 *known,
             )
-            self._read()
-            self._join(found["unison"][0])
+            bias = None if self.guide is None else self.guide.bias
+            self._reading.read(self._place, self._log_odds, self._chosen, found["unison"][0], bias)
         f0_hz[...] = self._f0_hz
         confident[...] = self._confident
 
-    def _read(self) -> None:
-        """Pitch and confidence of every voice in the best hypothesis."""
-        for voice, peak in enumerate(self._chosen):
-            sounding = peak != _core.PitchAssignment.SILENT
-            self._f0_hz[voice] = _hz(self._place[peak]) if sounding else 0.0
-            self._confident[voice] = sounding and self._log_odds[peak] >= REPORT_LOG_ODDS
-            if sounding:
-                self._own_hz[voice], self._silent_s[voice] = self._f0_hz[voice], 0.0
-            else:
-                self._silent_s[voice] = min(self._silent_s[voice] + self._hop_s, 2.0 * JOIN_S)
+    def hear(self, amplitude: F32) -> bool:
+        """The network's part of a step; whether it looked at this hop."""
+        self._hops += 1
+        if self._hops % self._stride:
+            return False
+        self._bank.apply(amplitude[None], self._network.inputs["bands"])
+        self._network.run()
+        return True
 
-    def _join(self, unison: F32) -> None:
-        """A peak goes to one voice. A silent neighbour joins it where the network finds two voices at one
-        pitch, and, not confident, where its own last pitch was near."""
-        sung_hz = self._f0_hz.tolist()
-        joined = False
-        for voice, own_hz in enumerate(sung_hz):
-            if own_hz > 0:
-                continue
-            near_hz, nearest_cents = 0.0, JOIN_CENTS
-            for other in (voice - 1, voice + 1):
-                if not (0 <= other < len(sung_hz) and sung_hz[other] > 0):
-                    continue
-                if not self._may_join(voice, other):
-                    continue
-                hz = sung_hz[other]
-                if not joined and self._confident[other]:
-                    g = int(np.clip(np.round(_candidate(hz)), 0, CANDIDATES - 1))
-                    if unison[g] >= UNISON_LOG_ODDS:
-                        near_hz, self._confident[voice], joined = hz, True, True
-                        break
-                if self._silent_s[voice] <= JOIN_S and self._own_hz[voice] > 0:
-                    cents = abs(1200.0 * math.log2(hz / float(self._own_hz[voice])))
-                    if cents < nearest_cents:
-                        near_hz, nearest_cents = hz, cents
-            self._f0_hz[voice] = near_hz
-
-    def _may_join(self, voice: int, other: int) -> bool:
-        """Whether the score, where there is one, has a voice near the pitch of another."""
-        peak = int(self._chosen[other])
-        return self.guide is None or (peak >= 0 and self.guide.bias[voice, peak + 1] >= LEAST_JOIN_BIAS)
+    @property
+    def found(self) -> dict[str, F32]:
+        """What the network found when it last looked: salience, offset, unison, float32 [1, CANDIDATES]."""
+        return self._network.outputs
 
     def skip(self) -> None:
         """A hop passes unheard: the score goes on meanwhile."""
@@ -176,10 +131,7 @@ class NetworkTracker:
         self._observed_s[...] = 0
         self._score[...] = -np.inf
         self._score[0] = 0.0
-        self._own_hz[...] = 0
-        self._silent_s[...] = 0
-        self._f0_hz[...] = 0
-        self._confident[...] = False
+        self._reading.reset()
         self._hops = 0
         if self.guide is not None:
             self.guide.reset()
@@ -222,11 +174,3 @@ class NetworkTracker:
         self._hops = int(state["hops"])
         for name in STATES:
             getattr(self, f"_{name}")[...] = state[name]
-
-
-def _hz(place: float) -> float:
-    return float(LOWEST_CANDIDATE_HZ * 2.0 ** (place * CANDIDATE_CENTS / 1200.0))
-
-
-def _candidate(f0_hz: float) -> float:
-    return float(1200.0 / CANDIDATE_CENTS * np.log2(f0_hz / LOWEST_CANDIDATE_HZ))

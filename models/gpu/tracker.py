@@ -6,15 +6,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from rtsep.models.choir.network_tracker import (
+from rtsep.models.choir.network_tracker import STATES, preset_of
+from rtsep.models.choir.peak_reading import (
     JOIN_CENTS,
     JOIN_S,
     LEAST_LOG_ODDS,
     REPORT_LOG_ODDS,
     SAME_VOICE,
-    STATES,
     UNISON_LOG_ODDS,
-    preset_of,
 )
 from rtsep.models.choir.pitch_grid import CANDIDATE_CENTS, CANDIDATES, LOWEST_CANDIDATE_HZ, pitch_filterbank
 from rtsep.models.framing import Framing

@@ -15,7 +15,7 @@ import triton
 import triton.language as tl
 
 from rtsep.kernels import _core
-from rtsep.models.choir import network_tracker, pitch_grid
+from rtsep.models.choir import peak_reading, pitch_grid
 
 _C = _core.PitchAssignment.CONSTANTS
 SIZE, PEAKS = tl.constexpr(_core.PitchAssignment.SIZE), tl.constexpr(_core.PitchAssignment.PEAKS)
@@ -29,12 +29,12 @@ FAMILIAR_S, REGISTER_S = tl.constexpr(_C["FAMILIAR_S"]), tl.constexpr(_C["REGIST
 LEAST_LOG_ODDS, SAME_VOICE, REPORT_LOG_ODDS, UNISON_LOG_ODDS, JOIN_CENTS, JOIN_S = (
     tl.constexpr(value)
     for value in (
-        network_tracker.LEAST_LOG_ODDS,
-        network_tracker.SAME_VOICE,
-        network_tracker.REPORT_LOG_ODDS,
-        network_tracker.UNISON_LOG_ODDS,
-        network_tracker.JOIN_CENTS,
-        network_tracker.JOIN_S,
+        peak_reading.LEAST_LOG_ODDS,
+        peak_reading.SAME_VOICE,
+        peak_reading.REPORT_LOG_ODDS,
+        peak_reading.UNISON_LOG_ODDS,
+        peak_reading.JOIN_CENTS,
+        peak_reading.JOIN_S,
     )
 )
 CANDIDATES, CANDIDATE_CENTS = tl.constexpr(pitch_grid.CANDIDATES), tl.constexpr(pitch_grid.CANDIDATE_CENTS)

@@ -81,8 +81,8 @@ def option(*names: str, section: str, **kwargs: Any) -> Callable[[F], F]:
         help="Stems of a band in order, such as vocals,drums; all of the model's unless given.")  # fmt: skip
 @option("--add-on", "add_ons", section="Separation", multiple=True, metavar="FOLDER",
         help="A stem more for a band model, see `rtsep-train add-stem`; may be given again.")  # fmt: skip
-@option("--latency", "latency_ms", section="Separation", type=LATENCY_MS, default=11, show_default=True,
-        metavar="5|11|21|43", help="Latency preset in ms; more separates better.")  # fmt: skip
+@option("--latency", "latency_ms", section="Separation", type=LATENCY_MS, metavar="5|11|21|43",
+        help="Latency preset in ms; more separates better: 11 unless given, 43 with both ends.")  # fmt: skip
 @option("--model", section="Separation", metavar="NAME|FOLDER",
         help="See `rtsep models`; choir unless given, band with --stems.")  # fmt: skip
 @option(
@@ -99,6 +99,9 @@ def option(*names: str, section: str, **kwargs: Any) -> Callable[[F], F]:
 )  # fmt: skip
 @option("--keep-latency", section="Files and pipes out", is_flag=True,
         help="Leave the latency in the output instead of aligning it to the input.")  # fmt: skip
+@option("--offline", section="Files and pipes out", type=click.Choice(["auto", "on", "off"]),
+        help="Decide a file from both ends: auto (where the model can, into a folder), on, or off for the "
+        "samples of a live run.")  # fmt: skip
 @option("--f0-out", section="Pitches out", metavar="FILE.csv",
         help="F0 of every voice over time, as --f0 reads it.")  # fmt: skip
 @option("--midi-out", section="Pitches out", metavar="FILE.mid|PORT",

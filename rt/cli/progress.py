@@ -84,8 +84,11 @@ class Progress:
             self._draw(self._bar.stop)
 
 
-def summary_lines(report: Report, output: str | None) -> list[str]:
-    """The end of a run in words: stems with levels, length, exact latency, real-time factor."""
+def summary_lines(report: Report, output: str | None, why_live: str = "") -> list[str]:
+    """The end of a run in words: stems with levels, length, exact latency, real-time factor.
+
+    `why_live` says why a file was not heard from both ends; empty where there is nothing to explain.
+    """
     width = max(len(stem.name) for stem in report.stems)
     lines = [
         f"{stem.name:<{width}}  peak {stem.peak_dbfs:7.1f} dBFS  RMS {stem.rms_dbfs:7.1f} dBFS"
@@ -94,10 +97,14 @@ def summary_lines(report: Report, output: str | None) -> list[str]:
     ]
     where = "standard output" if output == "-" else f"{output}"
     kept = "left in the output" if report.latency_kept else "removed: the output is aligned to the input"
+    how = f"latency {report.latency_samples} samples ({report.latency_ms:.2f} ms), {kept}"
+    if report.both_ways:
+        how = "decided from both ends of the file: no latency (--offline off: hop by hop, as live)"
     faster = 1.0 / report.real_time_factor if report.real_time_factor else 0.0
     return [
         *lines,
         f"{report.duration_s:.2f} s, {report.channels} channel(s), {report.samplerate} Hz -> {where}",
-        f"latency {report.latency_samples} samples ({report.latency_ms:.2f} ms), {kept}",
+        how,
+        *([f"decided hop by hop, as live: {why_live}"] if why_live else []),
         f"real-time factor {report.real_time_factor:.3f} ({faster:.1f} times faster than real time)",
     ]

@@ -15,7 +15,7 @@ from rtsep.rt.audio.score_file import given_score
 from rtsep.rt.cli.input_kind import MIC, Source, file_hint
 from rtsep.rt.cli.live_screen import View, choose_view, counters_text, json_end
 from rtsep.rt.cli.messages import EXIT_USER, Messages
-from rtsep.rt.cli.run_offline import RunOptions, given_pitches, jack_options
+from rtsep.rt.cli.run_offline import RunOptions, given_pitches
 from rtsep.rt.cli.session_actions import midi_controller, require_ways_in, session_actions, session_name
 from rtsep.rt.cli.show.running_show import RunningShow, first_values
 from rtsep.rt.cli.show.show_file import ShowFile
@@ -24,6 +24,8 @@ from rtsep.rt.control.commands import BLOCK_BYTES
 from rtsep.rt.control.midi.map_file import MapRefused
 from rtsep.rt.control.state_file import SavedState, load_state
 from rtsep.rt.control.surfaces import Surfaces
+from rtsep.rt.drivers.jack_options import DEFAULT_NAME, JackOptions
+from rtsep.rt.hop.presets import DEFAULT_LATENCY_MS
 from rtsep.rt.live.status import Status
 from rtsep.rt.pitches.live_pitches import LivePitches
 from rtsep.rt.session import Session
@@ -129,6 +131,22 @@ def _pitches(options: RunOptions) -> LivePitches | None:
     return LivePitches(voices, options.f0_out, options.midi_out, jack=options.driver == "jack")
 
 
+def _jack_options(options: RunOptions) -> JackOptions | None:
+    """What is said about the JACK client; None where nothing is.
+
+    Raises:
+        RtsepError: a name or connections that cannot be.
+    """
+    forgets = options.no_restore and options.driver == "jack"  # alone it is about the state file
+    if options.jack_name is None and options.connect is None and not forgets:
+        return None
+    return JackOptions(
+        DEFAULT_NAME if options.jack_name is None else options.jack_name,
+        options.connect,
+        not options.no_restore,
+    )
+
+
 def _session(source: Source, options: RunOptions, pitches: int, begin: dict[str, Any]) -> Session:
     score = given_score(options.score, options.transpose)
     for remark in () if score is None else score.remarks:
@@ -136,7 +154,7 @@ def _session(source: Source, options: RunOptions, pitches: int, begin: dict[str,
     return Session(
         voices=options.voices,
         model=options.model,
-        latency_ms=options.latency_ms,
+        latency_ms=DEFAULT_LATENCY_MS if options.latency_ms is None else options.latency_ms,
         input=source.text,
         input_channels=options.input_channels,
         output=options.output_device,
@@ -158,7 +176,7 @@ def _session(source: Source, options: RunOptions, pitches: int, begin: dict[str,
         pitches=pitches,
         parameters=begin,
         driver=options.driver,
-        jack=jack_options(options),
+        jack=_jack_options(options),
     )
 
 

@@ -4,6 +4,8 @@ import json
 import os
 import sys
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import gettempdir
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.build import ModelChoice
@@ -15,13 +17,14 @@ from rtsep.rt.audio.piped_sound import PipedFile, RawSource, open_sound
 from rtsep.rt.audio.pipes import STDOUT, RawFormat, ReaderLeftError, StdoutSink, refuse_terminal
 from rtsep.rt.audio.score_file import given_score
 from rtsep.rt.audio.stem_folder import FolderSink
+from rtsep.rt.both_ways.choice import AUTO, ON, FileEngine, load_for_file
+from rtsep.rt.both_ways.separator import BothWays
 from rtsep.rt.cli.input_kind import PIPE, Kind, Source
 from rtsep.rt.cli.messages import EXIT_BROKEN_PIPE, Messages
 from rtsep.rt.cli.progress import Progress, summary_lines
-from rtsep.rt.drivers.jack_options import DEFAULT_NAME, JackOptions
-from rtsep.rt.fallback import load_or_fall_back
+from rtsep.rt.hop.separates import Separates
 from rtsep.rt.live.settings import Driver
-from rtsep.rt.offline import Report, Separates, Sink, separate
+from rtsep.rt.offline import Report, Sink, separate
 from rtsep.rt.pitches.pitch_outputs import PitchOutputs
 from rtsep.rt.stop import Stopped, StopSignals
 
@@ -33,7 +36,7 @@ class RunOptions:
     voices: int | None
     stems: tuple[str, ...] | None
     add_ons: tuple[str, ...]
-    latency_ms: int
+    latency_ms: int | None
     model: str | None
     backend: str
     render: str
@@ -63,6 +66,7 @@ class RunOptions:
     raw: str | None
     f0: str | None
     keep_latency: bool
+    offline: str | None
     f0_out: str | None
     midi_out: str | None
     quiet: bool
@@ -96,6 +100,11 @@ def check_conflicts(source: Source, options: RunOptions) -> None:
                 f"--output {options.output} does not go with the live input {source.text!r}",
                 "use --record FOLDER to keep a live run, --output-device to choose where it sounds",
             )
+        if options.offline is not None:
+            raise RtsepError(
+                f"--offline {options.offline} does not go with the live input {source.text!r}",
+                "leave it out: live sound is decided hop by hop",
+            )
         if options.keep_latency:
             raise RtsepError(
                 f"--keep-latency does not go with the live input {source.text!r}",
@@ -123,38 +132,14 @@ def check_conflicts(source: Source, options: RunOptions) -> None:
         )
 
 
-def jack_options(options: RunOptions) -> JackOptions | None:
-    """What is said about the JACK client; None where nothing is.
-
-    Raises:
-        RtsepError: a name or connections that cannot be.
-    """
-    forgets = options.no_restore and options.driver == "jack"  # alone it is about the state file
-    if options.jack_name is None and options.connect is None and not forgets:
-        return None
-    return JackOptions(
-        DEFAULT_NAME if options.jack_name is None else options.jack_name,
-        options.connect,
-        not options.no_restore,
-    )
-
-
 def given_pitches(options: RunOptions) -> F0Track | None:
     """The pitches of `--f0`, None where there are none.
 
     Raises:
         RtsepError: a file that cannot be used, or a model without voices.
     """
-    if options.f0 is None:
-        return None
     choice = ModelChoice(options.model, options.voices, options.stems, options.add_ons)
-    choice.names()
-    if not choice.voice_count:
-        raise RtsepError(
-            f"--f0 {options.f0} is not for model {choice.name}: its stems have no pitch",
-            "leave it out, or say how many singers it is for with --voices",
-        )
-    return F0Track.load(options.f0, choice.voice_count)
+    return None if options.f0 is None else choice.pitches(options.f0)
 
 
 def run_offline(source: Source, options: RunOptions) -> int:
@@ -184,7 +169,8 @@ def _run_offline(source: Source, options: RunOptions) -> int:
                 f0, score = given_pitches(options), given_score(options.score, options.transpose)
             if f0 is not None and isinstance(reader, FileSource) and reader.frames is not None:
                 f0.require_within(reader.frames / reader.samplerate)
-            separator, notes = load_or_fall_back(
+            engine = load_for_file(
+                options.offline or AUTO,
                 options.model,
                 voices=options.voices,
                 samplerate=reader.samplerate,
@@ -196,9 +182,10 @@ def _run_offline(source: Source, options: RunOptions) -> int:
                 add_ons=options.add_ons,
                 render=options.render,
                 score=score,
+                streams=_why_it_streams(reader, options),
             )
             reads = (source.text, options.f0 or "")
-            pitches = PitchOutputs.opened(separator, options.f0_out, options.midi_out, reads)
+            pitches = PitchOutputs.opened(engine.separator, options.f0_out, options.midi_out, reads)
             shown = stream if not options.quiet and not options.as_json else None
             with Progress(reader.frames, reader.samplerate, shown, messages) as progress, pitches as tap:
                 report, early = _run(source, options, reader, tap, signals, progress)
@@ -206,7 +193,7 @@ def _run_offline(source: Source, options: RunOptions) -> int:
             reader.close()
     if not report.frames and early is None:
         raise RtsepError(f"{reader.name} has 0 frames of audio, at least 1 is needed", "check what sends it")
-    _tell(report, [*reader.notes, *notes, *(score.remarks if score else ())], options, messages, early)
+    _tell(report, engine, [*reader.notes, *(score.remarks if score else ())], options, messages, early)
     if isinstance(early, RtsepError):
         raise early
     if options.as_json and (failure := messages.failure) is not None:
@@ -228,6 +215,15 @@ def _open(source: Source, options: RunOptions) -> FileSource | PipedFile | RawSo
     return open_sound(STDIN, options.input_channels)
 
 
+def _why_it_streams(reader: FileSource | PipedFile | RawSource, options: RunOptions) -> str:
+    if not isinstance(reader, FileSource):
+        return f"{reader.name} is a pipe, which may never end"
+    if options.keep_latency:
+        return "--keep-latency is about a latency that both ends do not have"
+    # asked for, stems go into a pipe when they are decided
+    return "a pipe hears them at once" if options.output == PIPE and options.offline != ON else ""
+
+
 def _run(
     source: Source,
     options: RunOptions,
@@ -246,6 +242,8 @@ def _run(
             on_progress=progress.update,
         )
 
+    if isinstance(separator, BothWays):
+        separator.folder = Path(gettempdir() if options.output == PIPE else str(options.output)).expanduser()
     if options.output == PIPE:
         return run(StdoutSink())
     extra = separator.latency_samples if options.keep_latency else 0
@@ -266,13 +264,14 @@ def _run(
 
 def _tell(
     report: Report,
+    engine: FileEngine,
     notes: list[str],
     options: RunOptions,
     messages: Messages,
     early: Stopped | RtsepError | None,
 ) -> None:
     """The summary to `messages`, what the user should know to standard error."""
-    notes = list(notes)
+    notes = [*notes, *engine.notes]
     if report.nonfinite_samples:
         notes.append(f"{report.nonfinite_samples} NaN or Inf samples of the input were set to zero")
     if report.full_scale_samples:
@@ -290,7 +289,7 @@ def _tell(
         return
     if options.quiet:
         return
-    for line in summary_lines(report, options.output):
+    for line in summary_lines(report, options.output, engine.why_live):
         messages.line(line)
     if messages.failure is not None and not isinstance(messages.failure, BrokenPipeError):
         notes.append(f"messages ended early: {reason(messages.failure)}; the stems are complete")

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from rtsep.kernels.errors import ModelRefused, RtsepError
+from rtsep.models.voice_report import VoiceReport
 from rtsep.rt.audio.part_file import output_file
+from rtsep.rt.hop.separates import Separates
 from rtsep.rt.pitches.f0_file import F0File
 from rtsep.rt.pitches.midi_file import MidiFile
 from rtsep.rt.pitches.pitch_hop import PitchSink
@@ -31,6 +33,19 @@ def is_midi_file(text: str) -> bool:
     return text.lower().endswith(MIDI_SUFFIXES)
 
 
+class TellsPitches(Separates, Protocol):
+    """What passes its pitches on by itself, at times of its own."""
+
+    @property
+    def voices(self) -> VoiceReport:
+        """See `Separator.voices`."""
+        ...
+
+    def pass_pitches_to(self, sinks: Sequence[PitchSink]) -> None:
+        """Who gets the pitches of every hop; none of them is finished there."""
+        ...
+
+
 class PitchOutputs:
     """What `--f0-out` and `--midi-out` name, in the way of a separator; entered, it is the separator to use.
 
@@ -42,12 +57,16 @@ class PitchOutputs:
         sinks: what takes the pitches of every hop.
     """
 
-    def __init__(self, separator: Separator, sinks: Sequence[PitchSink]) -> None:
+    def __init__(self, separator: Separator | TellsPitches, sinks: Sequence[PitchSink]) -> None:
         self._separator, self._sinks = separator, sinks
 
     @classmethod
     def opened(
-        cls, separator: Separator, f0_out: str | None, midi_out: str | None, reads: tuple[str, ...] = ()
+        cls,
+        separator: Separator | TellsPitches,
+        f0_out: str | None,
+        midi_out: str | None,
+        reads: tuple[str, ...] = (),
     ) -> Self:
         """Opens files.
 
@@ -73,8 +92,13 @@ class PitchOutputs:
             sinks.append(F0File(output_file("--f0-out", f0_out, reads), stems))
         return cls(separator, sinks)
 
-    def __enter__(self) -> PitchTap | Separator:
-        return PitchTap(self._separator, self._sinks) if self._sinks else self._separator
+    def __enter__(self) -> Separates:
+        if not self._sinks:
+            return self._separator
+        if isinstance(self._separator, Separator):
+            return PitchTap(self._separator, self._sinks)
+        self._separator.pass_pitches_to(self._sinks)
+        return self._separator
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -12,7 +12,8 @@ import torch
 from helpers.eager_step import EagerStep
 from torch import Tensor, nn
 
-from rtsep.models.choir.network_tracker import JOIN_S, NetworkTracker
+from rtsep.models.choir.network_tracker import NetworkTracker
+from rtsep.models.choir.peak_reading import JOIN_S
 from rtsep.models.choir.pitch_grid import BANDS, CANDIDATES
 from rtsep.models.framing import Framing
 from rtsep.models.gpu.assignment import PEAKS

@@ -26,6 +26,7 @@ class Assigned:
         self.score = np.full(SIZE, -np.inf, np.float32)
         self.score[0] = 0
         self.chosen = np.full(voices, -1, np.int32)
+        self.parent, self.traced = np.full(SIZE, -1, np.int32), np.full(shape, -1, np.int32)
 
     def step(self, peaks: Peaks, *known: NDArray[np.float32] | None) -> list[float]:
         """Places of the best hypothesis; `known` are bias and costs of pairs."""
@@ -43,6 +44,7 @@ class Assigned:
             self.chosen,
             *known,
         )
+        self.kernel.trace(self.parent, self.traced)
         return [float(x) for x in self.sung[0]]
 
 
@@ -55,7 +57,7 @@ class Twins:
     def step(self, peaks: Peaks, *known: NDArray[np.float32] | None) -> list[float]:
         best = self.kernel.step(peaks, *known)
         self.twin.step(peaks, *known)
-        for name in ("sung", "register_centre", "observed_s", "score", "chosen"):
+        for name in ("sung", "register_centre", "observed_s", "score", "chosen", "parent", "traced"):
             np.testing.assert_array_equal(getattr(self.kernel, name), getattr(self.twin, name), err_msg=name)
         return best
 
@@ -169,6 +171,34 @@ def test_one_doubtful_hop_does_not_move_a_voice() -> None:
 
 def test_unlikely_pitches_are_not_sung() -> None:
     assert Assigned(_core, 2).step([(60.0, -2.5), (80.0, -3.0)]) == [-1.0, -1.0]
+
+
+def test_parents_lead_back_to_what_was_chosen_then() -> None:
+    """Where nothing later speaks against a hop's decision, the trace ends at it."""
+    assigned = Assigned(_core, 2)
+    steps = []
+    for at in (60.0, 60.0, 64.0, 64.0, 64.0):
+        assigned.step([(at, CLEAR), (40.0, CLEAR)])
+        steps.append((assigned.parent.copy(), assigned.traced.copy(), assigned.chosen.copy()))
+    hypothesis = 0
+    for parent, peaks, chosen in reversed(steps):
+        np.testing.assert_array_equal(peaks[hypothesis], chosen)
+        hypothesis = parent[hypothesis]
+    assert hypothesis == 0
+
+
+def test_a_later_decision_knows_better() -> None:
+    """One hop of a louder false pitch is chosen at once, and not with what follows in mind."""
+    assigned = Assigned(_core, 1)
+    steps, places = [], []
+    for peaks in [[(60.0, 1.0)]] * 3 + [[(60.0, 0.3), (90.0, 4.0)]] + [[(60.0, 3.0)]] * 6:
+        places.append(assigned.step(peaks)[0])
+        steps.append((assigned.parent.copy(), assigned.traced.copy()))
+    assert places[3] == 90.0
+    hypothesis = 0
+    for hop in range(len(steps) - 1, 3, -1):
+        hypothesis = steps[hop][0][hypothesis]
+    assert steps[3][1][hypothesis].tolist() == [1]  # peaks come highest first
 
 
 def test_nan_does_not_count() -> None:

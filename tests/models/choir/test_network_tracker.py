@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from rtsep.models.choir.network_tracker import REPORT_LOG_ODDS, NetworkTracker
+from rtsep.models.choir.network_tracker import NetworkTracker
+from rtsep.models.choir.peak_reading import REPORT_LOG_ODDS
 from rtsep.models.choir.pitch_grid import BANDS, CANDIDATE_CENTS, CANDIDATES, LOWEST_CANDIDATE_HZ
 from rtsep.models.mask_model import State
 from rtsep.rt.hop.presets import OVERLAP_AT_48K, Preset

@@ -1,0 +1,118 @@
+"""From the peaks that were chosen for voices to the pitches they follow: a peak goes to one voice, and a
+silent voice may join it."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtsep.kernels import _core
+from rtsep.models.choir.pitch_grid import CANDIDATE_CENTS, CANDIDATES, LOWEST_CANDIDATE_HZ
+
+F32 = NDArray[np.float32]
+
+# The assignment takes pitches from log odds of about -2; below -4 not even a held one would be kept.
+LEAST_LOG_ODDS = -4.0
+SAME_VOICE = 0.75  # candidates: neighbours that point to the same place
+REPORT_LOG_ODDS = -0.7  # from here on a pitch is reported; below, it only guides the masks
+UNISON_LOG_ODDS = 0.0  # from here on a voice that is nowhere else joins its neighbour
+# A voice that falls silent as near to a neighbour's pitch as this more likely sings in unison with it than
+# has stopped. Half of what two sing is better for it than nothing, and costs the other little; a longer rest
+# is a rest.
+JOIN_CENTS = 230.0
+JOIN_S = 1.0
+# Where a score is followed, only who may sing a neighbour's pitch as far as is written joins it.
+LEAST_JOIN_BIAS = -1.0
+
+
+class PeakReading:
+    """Pitch and confidence of every voice, hop by hop.
+
+    Args:
+        voices: how many.
+        hop_s: between two readings.
+
+    Attributes:
+        f0_hz: float32 [voices], of the last hop, 0 where there is none.
+        confident: bool [voices].
+        own_hz: float32 [voices], the last pitch of each that was not a neighbour's.
+        silent_s: float32 [voices], time since then.
+    """
+
+    def __init__(self, voices: int, hop_s: float) -> None:
+        self._hop_s = hop_s
+        self.own_hz = np.zeros(voices, np.float32)
+        self.silent_s = np.zeros(voices, np.float32)
+        self.f0_hz = np.zeros(voices, np.float32)
+        self.confident = np.zeros(voices, np.bool_)
+
+    def read(
+        self,
+        place: F32,
+        log_odds: F32,
+        chosen: NDArray[np.int32],
+        unison: F32,
+        bias: F32 | None = None,
+    ) -> None:
+        """Takes the next hop.
+
+        Shape:
+            place, log_odds: float32 [peaks], as of `salience_peaks`; chosen: int32 [voices], a peak or
+            silence; unison: float32 [CANDIDATES], log odds that two voices sing there; bias: float32
+            [voices, peaks + 1], as of `PitchAssignment`, None without a score.
+        """
+        for voice, peak in enumerate(chosen):
+            sounding = peak != _core.PitchAssignment.SILENT
+            self.f0_hz[voice] = _hz(place[peak]) if sounding else 0.0
+            self.confident[voice] = sounding and log_odds[peak] >= REPORT_LOG_ODDS
+            if sounding:
+                self.own_hz[voice], self.silent_s[voice] = self.f0_hz[voice], 0.0
+            else:
+                self.silent_s[voice] = min(self.silent_s[voice] + self._hop_s, 2.0 * JOIN_S)
+        self._join(unison, chosen, bias)
+
+    def _join(self, unison: F32, chosen: NDArray[np.int32], bias: F32 | None) -> None:
+        """A silent neighbour joins a peak where the network finds two voices at one pitch, and, not
+        confident, where its own last pitch was near."""
+        sung_hz = self.f0_hz.tolist()
+        joined = False
+        for voice, own_hz in enumerate(sung_hz):
+            if own_hz > 0:
+                continue
+            near_hz, nearest_cents = 0.0, JOIN_CENTS
+            for other in (voice - 1, voice + 1):
+                if not (0 <= other < len(sung_hz) and sung_hz[other] > 0):
+                    continue
+                if not _may_join(bias, voice, int(chosen[other])):
+                    continue
+                hz = sung_hz[other]
+                if not joined and self.confident[other]:
+                    g = int(np.clip(np.round(_candidate(hz)), 0, CANDIDATES - 1))
+                    if unison[g] >= UNISON_LOG_ODDS:
+                        near_hz, self.confident[voice], joined = hz, True, True
+                        break
+                if self.silent_s[voice] <= JOIN_S and self.own_hz[voice] > 0:
+                    cents = abs(1200.0 * math.log2(hz / float(self.own_hz[voice])))
+                    if cents < nearest_cents:
+                        near_hz, nearest_cents = hz, cents
+            self.f0_hz[voice] = near_hz
+
+    def reset(self) -> None:
+        """Nobody has sung yet."""
+        self.own_hz[...] = 0
+        self.silent_s[...] = 0
+        self.f0_hz[...] = 0
+        self.confident[...] = False
+
+
+def _may_join(bias: F32 | None, voice: int, peak: int) -> bool:
+    """Whether the score, where there is one, has a voice near the peak of another."""
+    return bias is None or (peak >= 0 and bool(bias[voice, peak + 1] >= LEAST_JOIN_BIAS))
+
+
+def _hz(place: float) -> float:
+    return float(LOWEST_CANDIDATE_HZ * 2.0 ** (place * CANDIDATE_CENTS / 1200.0))
+
+
+def _candidate(f0_hz: float) -> float:
+    return float(1200.0 / CANDIDATE_CENTS * np.log2(f0_hz / LOWEST_CANDIDATE_HZ))
