@@ -147,23 +147,27 @@ class BothWays:
         """Pitches of `frames` frames, a row of F0 and of confidence each."""
         assert self._listeners is not None
         forward, backward = self._listeners
-        rows = Spool(len(KINDS) * CANDIDATES, self.folder)
+        said_backward = Spool(len(KINDS) * CANDIDATES, self.folder)
         for number, hop in self._hops_backward(range(frames - self._shift - 2, -self._shift - 2, -1)):
             said = backward.hear(hop)
             frame = number + 1 + self._shift
             if self._decision.looks_at(frame):
-                rows.write(self._decision.step_of(frame), said.reshape(1, -1))
+                said_backward.write(self._decision.step_of(frame), said.reshape(1, -1))
             self._tick()
         pitches = Spool(2 * (len(self.stems) - 1), self.folder)
         decided = 0
         for frame, hop in self._hops(range(frames)):
             said = forward.hear(hop)
             if self._decision.looks_at(frame):
-                row = rows.read(self._decision.step_of(frame), 1)
+                row = said_backward.read(self._decision.step_of(frame), 1)
                 self._decision.take(said, row.reshape(said.shape))
             if frame == frames - 1 or frame + 1 == decided + 2 * self._look:
                 until = frames if frame == frames - 1 else decided + self._look
-                pitches.write(decided, self._decision.decide(until))
+                rows = self._decision.decide(until)
+                times_s = self._time_s(np.arange(decided, until))
+                # a comb that is told a pitch before there is sound learns levels from nothing, and keeps them
+                rows[(times_s < 0) | (times_s > self._frames / self.samplerate)] = 0
+                pitches.write(decided, rows)
                 decided = until
             self._tick()
         return pitches
@@ -207,10 +211,15 @@ class BothWays:
                 yield np.concatenate(ready, axis=1)
                 ready.clear()
 
+    def _time_s(self, frame: NDArray[np.integer]) -> NDArray[np.float64]:
+        """Of the pitches of a forward frame."""
+        end_s = (frame + 1) * (self.preset.hop / self.samplerate)
+        return np.asarray(end_s - self.preset.framing.pitch_delay_s)
+
     def _tell(self, frame: int) -> None:
         if not self._sinks:
             return
-        time_s = (frame + 1) * self.preset.hop / self.samplerate - self.preset.framing.pitch_delay_s
+        time_s = float(self._time_s(np.array(frame)))
         voices = self.voices
         row = PitchHop(time_s, voices.f0_hz.copy(), voices.followed_hz.copy(), voices.level_db.copy())
         for sink in self._sinks:

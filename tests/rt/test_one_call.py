@@ -26,7 +26,7 @@ def test_they_are_those_of_a_separator_without_its_delay() -> None:
     separator = rtsep.Separator.load(voices=2, samplerate=16000, latency_ms=43)
     late = separator.latency_samples
     stems = np.concatenate([separator.process(CHOIR), separator.flush()], axis=1)[:, late:, 0]
-    found = rtsep.separate(CHOIR[:, 0].tolist(), 16000, voices=2)
+    found = rtsep.separate(CHOIR[:, 0].tolist(), 16000, voices=2, offline="off")
     np.testing.assert_array_equal(np.stack(list(found.values())), stems)
 
 

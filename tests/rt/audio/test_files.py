@@ -62,7 +62,8 @@ def test_keep_latency_delays_by_exactly_what_is_declared(capfd: Capture, latency
 
 def test_the_file_path_gives_what_the_separator_gives(capfd: Capture, f0_file: Path) -> None:
     audio = write_audio(Path("in.wav"), channels=2, subtype="FLOAT")
-    run_command(capfd, "--input", "in.wav", "--output", "out", "--voices", 2, "--f0", f0_file)
+    live = ("--offline", "off")
+    run_command(capfd, "--input", "in.wav", "--output", "out", "--voices", 2, "--f0", f0_file, *live)
     separator = Separator.load(voices=2, channels=2, f0=F0Track.load(f0_file, 2))
     whole = np.concatenate([separator.process(audio), separator.flush()], axis=1)[
         :, separator.latency_samples :
@@ -109,7 +110,8 @@ def test_only_stems_are_replaced(capfd: Capture) -> None:
 
 def test_summary_names_stems_latency_and_real_time_factor(capfd: Capture) -> None:
     write_audio(Path("in.wav"))
-    result = run_command(capfd, "--input", "in.wav", "--output", "out", "--voices", 2)
+    live = ("--offline", "off")
+    result = run_command(capfd, "--input", "in.wav", "--output", "out", "--voices", 2, *live)
     for piece in ("voice-1", "voice-2", "residual", "512 samples (10.67 ms)", "real-time factor"):
         assert piece in result.out
     assert result.err == ""
@@ -156,6 +158,7 @@ def test_a_disk_that_fills_up_leaves_readable_stems_and_says_so() -> None:
         "from rtsep.rt.cli.main import main; main(sys.argv[1:])"
     )
     command = [sys.executable, "-c", script, "--input", "long.wav", "--output", "out"]
+    command += ["--offline", "off"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
