@@ -24,7 +24,7 @@ from rtsep.rt.control.commands import BLOCK_BYTES
 from rtsep.rt.control.midi.map_file import MapRefused
 from rtsep.rt.control.state_file import SavedState, load_state
 from rtsep.rt.control.surfaces import Surfaces
-from rtsep.rt.drivers.jack_options import DEFAULT_NAME, JackOptions
+from rtsep.rt.drivers.jack_options import wanted_jack
 from rtsep.rt.hop.presets import DEFAULT_LATENCY_MS
 from rtsep.rt.live.status import Status
 from rtsep.rt.pitches.live_pitches import LivePitches
@@ -131,22 +131,6 @@ def _pitches(options: RunOptions) -> LivePitches | None:
     return LivePitches(voices, options.f0_out, options.midi_out, jack=options.driver == "jack")
 
 
-def _jack_options(options: RunOptions) -> JackOptions | None:
-    """What is said about the JACK client; None where nothing is.
-
-    Raises:
-        RtsepError: a name or connections that cannot be.
-    """
-    forgets = options.no_restore and options.driver == "jack"  # alone it is about the state file
-    if options.jack_name is None and options.connect is None and not forgets:
-        return None
-    return JackOptions(
-        DEFAULT_NAME if options.jack_name is None else options.jack_name,
-        options.connect,
-        not options.no_restore,
-    )
-
-
 def _session(source: Source, options: RunOptions, pitches: int, begin: dict[str, Any]) -> Session:
     score = given_score(options.score, options.transpose)
     for remark in () if score is None else score.remarks:
@@ -176,7 +160,7 @@ def _session(source: Source, options: RunOptions, pitches: int, begin: dict[str,
         pitches=pitches,
         parameters=begin,
         driver=options.driver,
-        jack=_jack_options(options),
+        jack=wanted_jack(options.jack_name, options.connect, options.no_restore, options.driver),
     )
 
 

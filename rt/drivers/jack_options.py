@@ -73,3 +73,17 @@ class JackOptions:
         if not wires:
             raise RtsepError(f"{self.connect!r} names no connection", f'write "{EXAMPLE}", or {NO_WIRES}')
         return wires
+
+
+def wanted_jack(
+    name: str | None, connect: str | None, no_restore: bool, driver: str | None
+) -> JackOptions | None:
+    """What a command line says about the JACK client; None where nothing is.
+
+    Raises:
+        RtsepError: a name or connections that cannot be.
+    """
+    forgets = no_restore and driver == "jack"  # alone it is about the state file
+    if name is None and connect is None and not forgets:
+        return None
+    return JackOptions(DEFAULT_NAME if name is None else name, connect, not no_restore)

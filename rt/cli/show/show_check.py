@@ -8,7 +8,7 @@ from rtsep.kernels.errors import RtsepError
 from rtsep.models.build import ModelChoice
 from rtsep.models.mask_model import RESIDUAL
 from rtsep.rt.cli.input_kind import Kind, classify
-from rtsep.rt.cli.run_offline import RunOptions, check_conflicts, given_pitches, jack_options
+from rtsep.rt.cli.run_offline import RunOptions, check_conflicts, given_pitches
 from rtsep.rt.cli.session_actions import session_name
 from rtsep.rt.cli.show.show_file import PARAMETERS, SCENES, ShowFile, did_you_mean
 from rtsep.rt.control.desk_layout import lay_desk, parse_input_mix, parse_route
@@ -16,6 +16,7 @@ from rtsep.rt.control.osc_server import parse_address
 from rtsep.rt.control.parameters import Parameter, mixer_parameters, plain_value
 from rtsep.rt.control.scenes import check_scene_name
 from rtsep.rt.control.web.listening import parse_web_address
+from rtsep.rt.drivers.jack_options import JackOptions, wanted_jack
 from rtsep.rt.drivers.jack_ports import stem_port_names
 from rtsep.rt.live.settings import jack_settings
 
@@ -37,7 +38,7 @@ def known_parameters(
     """
     choice = ModelChoice(options.model, options.voices, options.stems, options.add_ons)
     stems = [*choice.names(), RESIDUAL]
-    is_jack = options.driver == "jack" or jack_options(options) is not None
+    is_jack = options.driver == "jack" or _jack(options) is not None
     inputs = [[channel - 1] for channel in options.input_channels or [1]]
     if options.input_mix is not None:
         inputs = parse_input_mix(options.input_mix)
@@ -100,8 +101,7 @@ def check_show(show: ShowFile, input_: str | None, options: RunOptions) -> None:
         lambda: given_pitches(options),
     ]
     if live:
-        jack = lambda: jack_settings(options.driver, jack_options(options))  # noqa: E731 - one of a list
-        steps += [jack, lambda: session_name(options.name)]
+        steps += [lambda: jack_settings(options.driver, _jack(options)), lambda: session_name(options.name)]
         if options.osc is not None:
             steps.append(lambda: parse_address(str(options.osc), "--osc"))
         if options.web is not None:
@@ -121,3 +121,7 @@ def check_show(show: ShowFile, input_: str | None, options: RunOptions) -> None:
         show.fault_of(error, "stems", "model", "add-on", "voices")
         return
     check_values(show, parameters)
+
+
+def _jack(options: RunOptions) -> JackOptions | None:
+    return wanted_jack(options.jack_name, options.connect, options.no_restore, options.driver)
