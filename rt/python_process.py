@@ -23,6 +23,11 @@ ONE_THREAD = dict.fromkeys(
 SAFE_PATH = "PYTHONSAFEPATH"  # the variable that means -P (Python 3.11)
 
 
+def interpreter() -> str:
+    """The Python that runs this: for what starts rtsep from outside, such as a plugin in its host."""
+    return sys.executable
+
+
 def module_command(module: str, *arguments: str) -> list[str]:
     """The command line that runs a module of rtsep, to be started with `environment()`."""
     return [sys.executable, "-P", "-m", module, *arguments]

@@ -89,8 +89,19 @@ def exchange_of(options: HostOptions, separator: Separator, fd: int) -> tuple[_c
     return _core.HopExchange(*shape, SharedMemory(fd).memory), needed
 
 
-def serve(host: socket.socket, separator: Separator, exchange: _core.HopExchange, first_hop: int) -> None:
-    """Hop after hop until the host closes its end."""
+def serve(
+    host: socket.socket, separator: Separator, exchange: _core.HopExchange, first_hop: int, held: int
+) -> None:
+    """Hop after hop until the host closes its end.
+
+    Args:
+        host: closed when it ends.
+        separator: fresh.
+        exchange: with the host.
+        first_hop: that is read.
+        held: hops that are not delivered: what they would give is of the time before the first, of which a
+            separator that comes after another one knows nothing. The host plays the mixture there.
+    """
     hop = np.zeros((separator.hop, separator.channels), np.float32)
     stems = np.zeros((len(separator.stems), *hop.shape), np.float32)
     grain_s = min(LONGEST_SLEEP_S, separator.hop / separator.samplerate / SLEEPS_PER_HOP)
@@ -102,7 +113,8 @@ def serve(host: socket.socket, separator: Separator, exchange: _core.HopExchange
                 separator.skip_hop(hop, stems)
             else:
                 separator.process_hop(hop, stems)
-            exchange.deliver(hop_index, stems)
+            if hop_index >= first_hop + held:
+                exchange.deliver(hop_index, stems)
             hop_index += 1
         exchange.beat()
         now = time.monotonic()
@@ -129,7 +141,8 @@ def main() -> int:
     latency = options.latency_samples(separator)
     facts = (separator.hop, latency, separator.latency_samples, size)
     host.sendall("\t".join(["ready", *map(str, facts), scheduling, *separator.stems, "\n"]).encode())
-    serve(host, separator, exchange, first_hop)
+    held = -(-separator.hop_latency_samples // separator.hop) if options.attach else 0
+    serve(host, separator, exchange, first_hop, held)
     return 0
 
 

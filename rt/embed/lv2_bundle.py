@@ -1,12 +1,12 @@
 """An LV2 bundle: the compiled plugin, and Turtle files that tell hosts its plugins and their ports."""
 
 import shutil
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.embed.built_files import PLUGIN, built_file
+from rtsep.rt.python_process import interpreter
 
 BUNDLE = "rtsep.lv2"
 PRESETS_MS = (5, 11, 21, 43)
@@ -67,7 +67,7 @@ def install(folder: Path) -> Path:
     temporary = bundle / f".{PLUGIN}"
     shutil.copyfile(plugin, temporary)
     temporary.replace(bundle / PLUGIN)  # a host that runs it keeps the file it has
-    (bundle / "python").write_text(sys.executable + "\n", encoding="utf-8")
+    (bundle / "python").write_text(interpreter() + "\n", encoding="utf-8")
     (bundle / "manifest.ttl").write_text(manifest(), encoding="utf-8")
     (bundle / "rtsep.ttl").write_text(plugins(), encoding="utf-8")
     return bundle

@@ -19,6 +19,7 @@ class Session:
     looks = 0
     control = types.SimpleNamespace(parameters=())
     memories = ()
+    scenes = types.SimpleNamespace(stop=lambda: None)
     def __init__(self, **settings): pass
     def start(self): pass
     def stop(self): pass

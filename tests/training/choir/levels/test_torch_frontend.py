@@ -9,6 +9,7 @@ from rtsep.models.build import build_model
 from rtsep.models.choir.given_pitches import F0Track
 from rtsep.models.choir.pitch_grid import BANDS, pitch_filterbank
 from rtsep.models.networks.filterbank import TensorFilterbank
+from rtsep.models.voice_report import VoiceReport
 from rtsep.rt.hop.pipeline import HopPipeline
 from rtsep.rt.hop.presets import OVERLAP_AT_48K, Preset
 from rtsep.training.choir.frontend import TorchFrontend
@@ -19,6 +20,7 @@ class _Listener:
 
     def __init__(self, bins: int) -> None:
         self.stems = ("voice-1",)
+        self.report = VoiceReport.silent(())
         self.heard: list[np.ndarray] = []
 
     def step(self, spectrum: np.ndarray, masks: np.ndarray) -> None:
