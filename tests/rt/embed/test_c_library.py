@@ -120,15 +120,20 @@ def test_blocks_of_odd_lengths_play_the_same(duet: Stream) -> None:
 
 
 def test_an_engine_that_is_late_gives_way_to_the_mixture(duet: Stream) -> None:
-    """A host that never waits and runs much faster than real time: every frame is still there."""
-    sound = chord(2.0)
-    heard = np.concatenate(
-        [duet.process(sound[at : at + 96, None]) for at in range(0, len(sound), 96)], axis=1
-    )[..., 0]
-    latency, status = duet.latency_samples, duet.status()
+    """An engine that is stopped for some blocks: every frame is still there."""
+    sound, played = chord(1.0), []
+    (engine,) = engines()
+    for number, at in enumerate(range(0, len(sound) // 96 * 96, 96)):
+        if number == 100:
+            engine.send_signal(signal.SIGSTOP)
+        if number == 150:
+            engine.send_signal(signal.SIGCONT)
+        played.append(duet.process(sound[at : at + 96, None], wait_s=0.0 if 100 <= number < 150 else WAIT_S))
+    heard, latency, status = np.concatenate(played, axis=1)[..., 0], duet.latency_samples, duet.status()
     assert status.late_hops > 0
     assert status.fallback_frames > 0
-    np.testing.assert_allclose(heard.sum(0)[latency:], sound[: len(sound) - latency], atol=1e-6)
+    assert status.engine_restarts == 0
+    np.testing.assert_allclose(heard.sum(0)[latency:], sound[: heard.shape[1] - latency], atol=1e-6)
 
 
 def test_an_engine_that_is_killed_comes_back(duet: Stream) -> None:
