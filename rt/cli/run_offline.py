@@ -243,7 +243,9 @@ def _run(
         )
 
     if isinstance(separator, BothWays):
-        separator.folder = Path(gettempdir() if options.output == PIPE else str(options.output)).expanduser()
+        # as the folder of stems is named; `Path.expanduser` fails where no user has the name behind a ~
+        folder = gettempdir() if options.output == PIPE else str(options.output)
+        separator.folder = Path(os.path.expanduser(folder))
     if options.output == PIPE:
         return run(StdoutSink())
     extra = separator.latency_samples if options.keep_latency else 0

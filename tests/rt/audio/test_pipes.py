@@ -82,7 +82,7 @@ def test_pipe_and_file_give_the_same_stems(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     audio = write_audio(tmp_path / "in.wav", 16000, 0.5, 1, subtype="FLOAT")
-    assert run_command(capfd, "--input", "in.wav", "--output", "file").code == 0
+    assert run_command(capfd, "--input", "in.wav", "--output", "file", "--offline", "off").code == 0
     raw = ("--raw", "f32le:16000:1")
     assert run_command(capfd, "--input", "-", *raw, "--output", "pipe", stdin=audio.tobytes()).code == 0
     wav = (tmp_path / "in.wav").read_bytes()

@@ -107,7 +107,7 @@ def test_public_names() -> None:
 def test_a_gpu_that_cannot_be_had_is_told_and_replaced(capfd: Capture, tmp_path: Path) -> None:
     write_audio(tmp_path / "in.wav")
     (tmp_path / "f0.csv").write_text("0,330,220\n1,330,220\n")
-    files = ("--input", tmp_path / "in.wav", "--f0", tmp_path / "f0.csv", "--voices", 2)
+    files = ("--input", tmp_path / "in.wav", "--f0", tmp_path / "f0.csv", "--voices", 2, "--offline", "off")
     said = [
         run_command(capfd, *files, "--backend", backend, "--output", tmp_path / backend)
         for backend in ("cpu", "cuda")

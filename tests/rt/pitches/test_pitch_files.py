@@ -30,7 +30,7 @@ def choir_wav(tmp_path: Path) -> Path:
 def test_round_trip_gives_the_same_stems(
     choir_wav: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], latency_ms: int
 ) -> None:
-    base = ("--input", choir_wav, "--voices", 2, "--latency", latency_ms, "--quiet")
+    base = ("--input", choir_wav, "--voices", 2, "--latency", latency_ms, "--quiet", "--offline", "off")
     for index, more in enumerate((("--f0-out", tmp_path / "f0.csv"), ("--f0", tmp_path / "f0.csv"))):
         assert run_command(capfd, *base, "--output", tmp_path / str(index), *more).code == 0
     first, again = read_stems(tmp_path / "0"), read_stems(tmp_path / "1")
@@ -76,7 +76,8 @@ def test_whatever_the_block(choir_wav: Path, tmp_path: Path, capfd: pytest.Captu
     sound = soundfile.read(choir_wav, dtype="float32")[0][:15000]
     soundfile.write(tmp_path / "short.wav", sound, RATE, subtype="FLOAT")
     base = ("--voices", 2, "--quiet", "--output", tmp_path / "o")
-    run_command(capfd, "--input", tmp_path / "short.wav", *base, "--f0-out", tmp_path / "file.csv")
+    file = ("--input", tmp_path / "short.wav", "--offline", "off")
+    run_command(capfd, *file, *base, "--f0-out", tmp_path / "file.csv")
     raw = ("--input", "-", "--raw", f"f32le:{RATE}:1")
     run_command(capfd, *raw, *base, "--f0-out", tmp_path / "pipe.csv", stdin=sound.tobytes())
     assert (tmp_path / "file.csv").read_text() == (tmp_path / "pipe.csv").read_text()
@@ -101,8 +102,9 @@ def test_rows_are_the_pitches_of_the_masks(
     choir_wav: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     run_command(
-        capfd, "--input", choir_wav, "--voices", 2, "--output", tmp_path / "o", "--f0-out", tmp_path / "f.csv"
-    )
+        capfd, "--input", choir_wav, "--voices", 2, "--output", tmp_path / "o",
+        "--f0-out", tmp_path / "f.csv", "--offline", "off",
+    )  # fmt: skip
     separator = Separator.load(voices=2, samplerate=RATE)
     sound = soundfile.read(choir_wav, dtype="float32", always_2d=True)[0]
     preset, rows = Preset(RATE, 11), []
