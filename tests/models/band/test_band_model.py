@@ -283,6 +283,7 @@ def test_openvino_gives_the_same(band: Path, monkeypatch: pytest.MonkeyPatch, tm
     np.testing.assert_allclose(found, reference, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_shipped_band_on_openvino_in_stereo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     pytest.importorskip("openvino")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))

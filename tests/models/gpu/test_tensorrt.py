@@ -104,6 +104,7 @@ def test_the_hop_with_plans_gives_the_processor_s_samples(
     assert all(plan.launches >= hops for plan in stub_gpu)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("voices", [1, 2, 3, 4])
 @pytest.mark.parametrize("latency_ms", [11, 43])
 def test_half_precision_passes_the_start_s_check(

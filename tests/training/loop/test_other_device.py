@@ -102,6 +102,7 @@ TASKS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TASKS)
 def test_a_task_gives_the_same_on_another_device(
     name: str, choirs: Path, monkeypatch: pytest.MonkeyPatch

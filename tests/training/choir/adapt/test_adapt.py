@@ -39,6 +39,8 @@ from rtsep.training.files.model_files import write_network
 from rtsep.training.loop.task import Draw
 from rtsep.training.measures.protocol import SAMPLERATE
 
+pytestmark = pytest.mark.slow
+
 LATENCY_MS = 43  # the longest hop: least work
 BETTER = Verdict(
     {(AS_SUNG, 43): 0.2, (REMIXED, 43): 0.1}, {AS_SUNG: 0.1, REMIXED: 0.05}, {AS_SUNG: 8, REMIXED: 16}
