@@ -45,8 +45,8 @@ BANDS_ONLY = ("mix", "models", "bss", "bss_taps", "with_leaks", "sounds", "stere
 @click.option(
     "--systems",
     metavar="NAMES",
-    help=f"Rows of the table: {', '.join(known_systems())}; or MODEL-given, MODEL-tracked with a model's "
-    "name or path. Default: all of these.",
+    help=f"Rows of the table: {', '.join(known_systems())}; or MODEL-given, -tracked or "
+    "-offline with a model's name or path. Default: all of these.",
 )
 @click.option("--seeds", type=click.Choice(["1", "5"]), default="1", help="As published; noted in the JSON.")
 @click.option(

@@ -1,7 +1,8 @@
 """The systems `rtsep eval` compares, each a way from a mixture to aligned estimates of its voices.
 
 Every model that `Separator.load` knows, by name or path, is a system twice: `MODEL-tracked` hears the mixture
-only, `MODEL-given` follows the F0 of the stems. Whatever else there is to compare with has an entry in
+only, `MODEL-given` follows the F0 of the stems. `MODEL-offline` decides from both ends of the piece, as
+files are separated. Whatever else there is to compare with has an entry in
 `BASELINES`.
 
 Separators run as in a show: one stream through `Separator.process`, in blocks that divide no hop, its
@@ -22,7 +23,9 @@ import numpy as np
 from rtsep.kernels.errors import ModelRefused, RtsepError
 from rtsep.models.card import CHOIR
 from rtsep.models.choir.given_pitches import F0Track
-from rtsep.models.registry import find_model, shipped_models
+from rtsep.models.mask_model import RESIDUAL
+from rtsep.models.registry import DEFAULT_MODEL, find_model, shipped_models
+from rtsep.rt import one_call
 from rtsep.rt.audio.score_file import load_score
 from rtsep.rt.hop.presets import Preset
 from rtsep.rt.separator import Separator
@@ -34,6 +37,7 @@ from rtsep.training.measures.contours import Contours
 from rtsep.training.measures.protocol import SAMPLERATE, Audio, excerpts, peak_gain
 
 F0_SOURCES = ("tracked", "given")
+OFFLINE = "-offline"
 SCORE_SYSTEM = "choir-score:"  # and the file of a score, whose parts are the voices of every mixture
 
 
@@ -99,6 +103,14 @@ def _model(model: str, f0: str, stems: Audio, latency_ms: int, given: Contours) 
     return Estimate(voices, tracked if f0 == "tracked" else None)
 
 
+def _offline(model: str, stems: Audio, latency_ms: int, given: Contours) -> Estimate:
+    mixture = stems.sum(axis=0)
+    found = one_call.separate(
+        mixture, SAMPLERATE, model=model, voices=len(stems), latency_ms=latency_ms, offline="on"
+    )
+    return Estimate(np.stack([stem for name, stem in found.items() if name != RESIDUAL]))
+
+
 def _score(file: Path, stems: Audio, latency_ms: int, given: Contours) -> Estimate:
     score = load_score(file)
     if len(score.parts) != len(stems):
@@ -125,12 +137,17 @@ def known_systems() -> tuple[str, ...]:
     models = [name for name, model in shipped_models().items() if model.card.family == "choir"]
     rows = [f"{model}-{f0}" for f0 in F0_SOURCES for model in models]
     weak = [name for name in BASELINES if not name.startswith("ideal") and (name != "unet" or has_unet())]
-    return (*weak, *rows, *(name for name in BASELINES if name.startswith("ideal")))
+    return (
+        *weak,
+        *rows,
+        f"{DEFAULT_MODEL}{OFFLINE}",
+        *(name for name in BASELINES if name.startswith("ideal")),
+    )
 
 
 def find_system(name: str) -> System:
     """A baseline, unet:FOLDER of a training run, choir-score:FILE of a written score that is followed, or a
-    model's name or path followed by -given or -tracked.
+    model's name or path followed by -given, -tracked or -offline.
 
     Raises:
         RtsepError: neither, or no such model.
@@ -143,11 +160,14 @@ def find_system(name: str) -> System:
     if name.startswith(SCORE_SYSTEM):
         file = Path(name.removeprefix(SCORE_SYSTEM))
         return System(f"choir, score {file.stem}", partial(_score, file), "tracked", streaming=True)
+    if name.endswith(OFFLINE) and name != OFFLINE:
+        model = name.removesuffix(OFFLINE)
+        return System(f"{Path(model).name}, both ends", partial(_offline, model), streaming=True)
     model, _, f0 = name.rpartition("-")
     if not model or f0 not in F0_SOURCES:
         raise RtsepError(
             f"--systems {name!r} is not one of {', '.join(known_systems())}",
-            "choose from these, or give MODEL-given or MODEL-tracked with a model's name or path",
+            "choose from these, or give MODEL-given, -tracked or -offline with a model's name or path",
         )
     card = find_model(model).card
     if card.family != CHOIR:

@@ -107,7 +107,7 @@ def test_every_model_is_a_system_twice(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["magic", "choir", "-given", "choir-given-up"])
 def test_anything_else_is_none(name: str) -> None:
-    with pytest.raises(RtsepError, match="MODEL-given or MODEL-tracked"):
+    with pytest.raises(RtsepError, match="MODEL-given, -tracked or -offline"):
         find_system(name)
 
 
@@ -164,3 +164,15 @@ def test_a_written_score_is_a_system(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (summarise(score(stems, separate(found, stems, 43, f0).voices)).mean_db or 0) > 8
     with pytest.raises(RtsepError, match="2 parts, the mixture 1 voices"):
         separate(found, stems[:1], 43, f0)
+
+
+def test_from_both_ends_is_a_system() -> None:
+    stems = voices(9.0, (440.0, 261.63))
+    found = find_system("choir-offline")
+    assert (found.title, found.f0, found.streaming) == ("choir, both ends", None, True)
+    both = separate(found, stems, 43, None).voices
+    assert (summarise(score(stems, both)).mean_db or 0) > 8
+    live = separate(find_system("choir-tracked"), stems, 43, None).voices
+    assert np.abs(both - live).max() > 1e-3  # another decision than the stream's
+    with pytest.raises(RtsepError, match="choir-comb"):
+        separate(find_system("choir-comb-offline"), stems, 43, None)
