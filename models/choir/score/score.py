@@ -51,7 +51,10 @@ class Score:
         starts = [start for start, _, _ in self.beats]
         at = max(0, int(np.searchsorted(starts, time_s, side="right")) - 1)
         start, bar, beat = self.beats[at]
-        end = starts[at + 1] if at + 1 < len(starts) else max(self.duration_s, start + 1.0)
+        if at + 1 < len(starts):
+            end = starts[at + 1]
+        else:  # the last beat is as long as the one before
+            end = start + (start - starts[at - 1] if at else max(self.duration_s - start, 1.0))
         return bar, beat + min(max((time_s - start) / max(end - start, 1e-6), 0.0), 0.99)
 
     def time_of_bar(self, bar: int) -> float:
