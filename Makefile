@@ -13,7 +13,7 @@ SYSTEM_PACKAGES := python3-venv python3-dev g++ libportaudio2 jackd2 lv2-dev
 # Pinned, and installed before the rest: asked for exactly this version, pip takes a CPU build that it finds
 # locally (PIP_FIND_LINKS, PIP_EXTRA_INDEX_URL); of a range it would take the gigabytes of a CUDA build.
 TORCH := torch==2.13.0
-# Tests of real time need a core of their own: those with an audio server run alone, after the others. Each process
+# Those with an audio server run after the others, a file at a time in each process. Each process
 # gets one stretch of the others, so that what a module prepares is prepared once, and takes over at the end.
 TEST_PROCESSES := 2
 # the package is built again when any of these changes
@@ -27,7 +27,7 @@ demo: .venv/.installed
 
 test: .venv/.installed-test
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal -m "not jack and not slow"
-	$(BIN)/python -m pytest -m "jack and not slow"
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile -m "jack and not slow"
 
 test-slow: .venv/.installed-test
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal -m "slow and not jack"

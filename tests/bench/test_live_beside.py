@@ -30,6 +30,7 @@ def test_the_log_of_a_server_is_read_while_it_runs() -> None:
 
 @pytest.mark.jack
 @pytest.mark.parametrize("with_rtsep", [True, False])
+@pytest.mark.slow
 def test_a_short_run_counts_what_it_says(with_rtsep: bool) -> None:
     """Whether anything is late is the machine's business; what is counted, and of whom, is not."""
     if shutil.which(BARE_PROGRAM) is None:

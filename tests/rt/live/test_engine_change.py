@@ -176,6 +176,7 @@ def test_behind_the_change_it_is_the_file_path(latency_ms: int) -> None:
 
 
 @pytest.mark.jack
+@pytest.mark.slow
 def test_an_impulse_finds_each_latency(slow_server: JackServer) -> None:
     """11, 43 and 21 ms, a click twice a second: each is heard exactly as late as the session says, but for
     those within a fade.
@@ -252,6 +253,7 @@ def test_a_second_engine_that_dies_is_told_or_replaced(slow_server: JackServer) 
 
 
 @pytest.mark.jack
+@pytest.mark.slow
 def test_ten_changes_leave_nothing_behind(slow_server: JackServer) -> None:
     """Descriptors, mappings of shared memory and threads of the engine are as many after the tenth change as
     after the second: by then both slots have been used.

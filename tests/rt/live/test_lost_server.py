@@ -85,6 +85,7 @@ def ended_when_asked(session: Session) -> bool:
 
 
 @pytest.mark.jack
+@pytest.mark.slow
 def test_a_server_that_hangs_for_two_seconds_serves_all_again(jack_server: JackServer) -> None:
     with other_client() as other, Session(voices=1) as session:
         other.is_alive()
@@ -141,6 +142,7 @@ def test_another_period_is_followed_while_it_runs(jack_server: JackServer) -> No
         ("period", {"blocksize": 128}, "256 instead of 128"),
     ],
 )
+@pytest.mark.slow
 def test_a_server_that_comes_back_otherwise_than_asked_for_serves_others(
     jack_server: JackServer, change: str, asked: dict[str, Any], words: str
 ) -> None:

@@ -145,6 +145,7 @@ def test_a_writer_that_dies_is_told_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.jack
+@pytest.mark.slow
 def test_notes_and_rows_of_a_session(jack_server: JackServer, tmp_path: Path) -> None:
     """A choir is played into a session: rows date its chord changes to where they are in the take, and notes
     come over JACK on a port that others connect to."""

@@ -35,6 +35,7 @@ def run(*options: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.jack
+@pytest.mark.slow
 def test_a_loop_in_the_graph_takes_one_period() -> None:
     """What a client plays in one cycle, it hears back in the next: JACK breaks a loop by a period."""
     import jack
