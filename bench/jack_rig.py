@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsep.kernels.errors import RtsepError
+from rtsep.rt.process.scheduling import may_run_realtime
 
 START_TIMEOUT_S = 10.0
 RTSEP_CLIENT = "PortAudio"  # the name PortAudio gives its JACK client
@@ -77,7 +78,7 @@ class JackServer:
         }
         self._before = self._before or {key: os.environ.get(key) for key in settings}
         os.environ.update(settings)
-        mode = f"--realtime -P {SERVER_PRIORITY}" if _may_run_realtime() else "--no-realtime"
+        mode = f"--realtime -P {SERVER_PRIORITY}" if may_run_realtime(SERVER_PRIORITY) else "--no-realtime"
         sync = "-S" if self._waits else ""
         command = f"{jackd} {mode} {sync} -n {self.name} -d dummy -r {self.samplerate} -p {self.period}"
         self._process = subprocess.Popen(
@@ -120,18 +121,6 @@ class JackServer:
                 os.environ.pop(key, None)
             else:
                 os.environ[key] = value
-
-
-def _may_run_realtime() -> bool:
-    if not hasattr(os, "sched_setscheduler"):
-        return False
-    before = os.sched_getscheduler(0), os.sched_getparam(0)
-    try:
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(SERVER_PRIORITY))
-        os.sched_setscheduler(0, *before)
-    except OSError:
-        return False
-    return True
 
 
 def _client(name: str) -> Any:

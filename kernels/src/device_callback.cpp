@@ -15,12 +15,6 @@ namespace {
 // output overflow 8; 16 says that output is being primed and is no fault.
 constexpr unsigned long kXrunFlags = 1 | 2 | 4 | 8;
 
-std::size_t power_of_two_at_least(std::size_t n) {
-    std::size_t p = 1;
-    while (p < n) p *= 2;
-    return p;
-}
-
 constexpr auto kBlockGrain = std::chrono::microseconds(100);
 
 // After the device's thread was given another pointer: both are sequentially consistent, so a block that has not been

@@ -14,12 +14,6 @@ constexpr std::size_t kAlignment = 64;  // a cache line; what the ring asks for 
 
 std::size_t aligned(std::size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
-std::size_t power_of_two_at_least(std::size_t n) {
-    std::size_t p = 1;
-    while (p < n) p *= 2;
-    return p;
-}
-
 // The header of an exchange of this shape, with the places of everything behind it.
 struct Places {
     std::size_t slot_count, ring_at, tags_at, slots_at, bytes, capacity;

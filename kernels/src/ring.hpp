@@ -6,6 +6,13 @@
 
 namespace rtsep {
 
+// A ring's capacity: positions that wrap by a mask need a power of two.
+inline std::size_t power_of_two_at_least(std::size_t n) {
+    std::size_t p = 1;
+    while (p < n) p *= 2;
+    return p;
+}
+
 // In front of the samples, so that two processes that map the same memory see the same ring. Positions are absolute
 // frame numbers that never wrap back; as the capacity is a power of two they stay right even past 2^64.
 struct RingHeader {

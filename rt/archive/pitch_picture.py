@@ -4,9 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
+from rtsep.rt.cli.live_screen import A4_HZ, A4_MIDI, NOTES
+
 # Wong's colours, which people who see few of them can tell apart (Nature Methods 8, 441, 2011).
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7")
-NOTES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 WIDTH_PER_S, LEAST_WIDTH, MOST_WIDTH = 0.12, 8.0, 60.0  # inches
 
 
@@ -25,7 +26,7 @@ def draw_pitches(table: Path, picture: Path, title: str) -> None:
         names = [name.removesuffix("_hz") for name in file.readline().strip().split(",")[1:]]
         rows = np.loadtxt(file, delimiter=",", ndmin=2).reshape(-1, 1 + len(names))
     times_s, f0_hz = rows[:, 0], rows[:, 1:]
-    semitones = 69 + 12 * np.log2(np.where(f0_hz > 0, f0_hz, np.nan) / 440.0)
+    semitones = A4_MIDI + 12 * np.log2(np.where(f0_hz > 0, f0_hz, np.nan) / A4_HZ)
     # a line from one note to the next would be a glide that nobody sang
     semitones[1:][np.abs(np.diff(semitones, axis=0)) > 1.0] = np.nan
     seconds = float(times_s[-1]) if len(times_s) else 1.0

@@ -30,8 +30,13 @@ def create_part(path: Path) -> tuple[Path, FileIO]:
             return part, create(part)
 
 
-def place(path: Path, content: bytes) -> None:
+def place(path: Path, content: bytes, *, on_disk: bool = False) -> None:
     """Writes a whole file; one of the same name is replaced by it.
+
+    Args:
+        path: of the file.
+        content: of it.
+        on_disk: it takes its name only when a power failure leaves it whole.
 
     Raises:
         OSError: the folder or the disk does not take it; nothing is left behind then.
@@ -42,6 +47,8 @@ def place(path: Path, content: bytes) -> None:
             left = memoryview(content)
             while left:
                 left = left[file.write(left) :]
+            if on_disk:
+                os.fsync(file.fileno())
         os.replace(part, path)
     except BaseException:
         part.unlink(missing_ok=True)

@@ -20,7 +20,7 @@ from rtsep.rt.hop.channels import require_channels
 from rtsep.rt.hop.pipeline import HopPipeline
 from rtsep.rt.hop.presets import Preset
 from rtsep.rt.hop.rendering import MASKS
-from rtsep.rt.pitches.pitch_hop import PitchHop, PitchSink
+from rtsep.rt.pitches.pitch_hop import PitchSink, pass_on
 
 F32 = NDArray[np.float32]
 
@@ -217,10 +217,5 @@ class BothWays:
         return np.asarray(end_s - self.preset.framing.pitch_delay_s)
 
     def _tell(self, frame: int) -> None:
-        if not self._sinks:
-            return
-        time_s = float(self._time_s(np.array(frame)))
-        voices = self.voices
-        row = PitchHop(time_s, voices.f0_hz.copy(), voices.followed_hz.copy(), voices.level_db.copy())
-        for sink in self._sinks:
-            sink.add(row)
+        if self._sinks:
+            pass_on(self._sinks, float(self._time_s(np.array(frame))), self.voices)

@@ -80,8 +80,13 @@ def state_text(status: Status) -> str:
 
 def load_text(status: Status) -> str:
     """CPU of the engine and the time of a hop as share of the hop."""
+    return f"CPU {100 * status.cpu_load:.0f} %  {hop_text(status)}"
+
+
+def hop_text(status: Status) -> str:
+    """The time of a hop as share of the hop."""
     return (
-        f"CPU {100 * status.cpu_load:.0f} %  hop p50 {100 * status.hop_time_p50:.0f} % "
+        f"hop p50 {100 * status.hop_time_p50:.0f} % "
         f"p99 {100 * status.hop_time_p99:.0f} % max {100 * status.hop_time_max:.0f} %"
     )
 

@@ -13,7 +13,7 @@ from rtsep.rt.control.osc_server import parse_address, require_free
 from rtsep.rt.control.parameters import MOST_TIMES, SCORE_PARAMETERS
 from rtsep.rt.control.scenes import scene_command
 from rtsep.rt.control.socket_server import running_sessions
-from rtsep.rt.drivers.wire_file import state_folder
+from rtsep.rt.process.state_folder import state_folder
 from rtsep.rt.session import Session
 
 CHANGES = {"latency": "latency_ms", "voices": "voices", "model": "model"}

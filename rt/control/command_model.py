@@ -53,6 +53,11 @@ class CommandModel:
         """Of all parameters at one moment."""
         return self._control.values()
 
+    def described(self) -> list[dict[str, Any]]:
+        """Every parameter, JSON types: name, unit, range, default, ramp, what is off, and its value."""
+        now = self.values()
+        return [vars(parameter) | {"value": now[parameter.name]} for parameter in self.parameters]
+
     def set(self, name: str, value: object, *, relative: bool = False) -> float:
         """Sets a parameter and returns what it is now.
 

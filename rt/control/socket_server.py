@@ -129,8 +129,7 @@ class SocketServer:
     def _obey(self, request: dict[str, Any]) -> Any:
         model, verb = self._model, request["do"]
         if verb == "list":
-            now = model.values()
-            return [vars(p) | {"value": now[p.name]} for p in model.parameters]
+            return model.described()
         if verb == "get":
             return model.get(str(request["name"]))
         if verb == "set":

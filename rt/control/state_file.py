@@ -3,7 +3,6 @@
 import contextlib
 import json
 import math
-import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,8 +10,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from rtsep.kernels.errors import RtsepError
+from rtsep.rt.audio.part_file import place
 from rtsep.rt.control.commands import Control
 from rtsep.rt.control.scenes import GUARDS, Scenes
+from rtsep.rt.process.state_folder import state_folder
 
 WRITE_EVERY_S = 1.0
 VERSION = 1
@@ -34,12 +35,8 @@ class SavedState:
 
 
 def state_path(name: str) -> Path:
-    """`$XDG_STATE_HOME/rtsep/session-NAME.json`, by default below `~/.local/state`: beside the JACK
-    connections, `jack-CLIENT.json`.
-    """
-    base = os.environ.get("XDG_STATE_HOME")
-    folder = Path(base) if base and Path(base).is_absolute() else Path.home() / ".local" / "state"
-    return folder / "rtsep" / f"session-{name}.json"
+    """`session-NAME.json` in the state folder, beside the JACK connections, `jack-CLIENT.json`."""
+    return state_folder() / f"session-{name}.json"
 
 
 def load_state(name: str) -> SavedState:
@@ -149,17 +146,8 @@ class StateKeeper:
 def write_state(path: Path, state: Mapping[str, Any]) -> None:
     """Replaces the file in one step; OSError where that cannot be."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with beside.open("w") as file:
-            json.dump(state, file, indent=1)  # infinite levels as Infinity, which Python reads back
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            beside.unlink()
-        raise
+    # infinite levels as Infinity, which Python reads back
+    place(path, json.dumps(state, indent=1).encode(), on_disk=True)
 
 
 def _numbers(values: Mapping[str, Any]) -> dict[str, float]:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from rtsep.rt.doctor.finding import Finding
 from rtsep.rt.process.rights import rights_hint
+from rtsep.rt.process.scheduling import FIFO_PRIORITY, REAL_TIME, may_run_realtime
 
-WANTED_PRIORITY = 4  # of the engine, see rt/process/scheduling
 WANTED_LOCKED_BYTES = 512 * 2**20  # an engine with its libraries maps 200 to 400 MB
 LEAST_FREE_BYTES = 1 << 30
 FAST_GOVERNORS = ("performance", "schedutil")  # the others lower the clock between two hops
@@ -25,14 +25,10 @@ def look_at_machine(root: Path = Path("/")) -> list[Finding]:
 def _priority() -> Finding:
     if not hasattr(os, "sched_setscheduler"):
         return Finding("real-time priority", "note", "this system has none to give to a program")
-    before = os.sched_getscheduler(0), os.sched_getparam(0)
-    try:
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(WANTED_PRIORITY))
-        os.sched_setscheduler(0, *before)
-    except OSError:
+    if not may_run_realtime(FIFO_PRIORITY):
         _, _, remedy = rights_hint().partition(": ")
         return Finding("real-time priority", "warning", "refused: other programs may delay the sound", remedy)
-    return Finding("real-time priority", "ok", f"SCHED_FIFO {WANTED_PRIORITY} is granted")
+    return Finding("real-time priority", "ok", f"{REAL_TIME} {FIFO_PRIORITY} is granted")
 
 
 def _locked_memory() -> Finding:

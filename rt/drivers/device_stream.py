@@ -46,7 +46,7 @@ class StreamFormat:
     @property
     def is_jack(self) -> bool:
         """JACK through PortAudio: JACK alone decides the block size."""
-        return "jack" in self.input.host_api.lower()
+        return self.input.is_jack
 
 
 def device_timeout_s(blocksize: int, samplerate: int) -> float:

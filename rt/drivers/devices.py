@@ -51,6 +51,11 @@ class Device:
         """Input or output channels."""
         return self.inputs if kind == "input" else self.outputs
 
+    @property
+    def is_jack(self) -> bool:
+        """JACK through PortAudio: JACK alone decides the block size."""
+        return "jack" in self.host_api.lower()
+
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         return asdict(self)

@@ -19,12 +19,6 @@ class Remembered:
     wires: list[Wire]
 
 
-def state_folder() -> Path:
-    """Where programs keep what they remember (XDG base directories)."""
-    base = os.environ.get("XDG_STATE_HOME", "")
-    return (Path(base) if os.path.isabs(base) else Path("~/.local/state").expanduser()) / "rtsep"
-
-
 def wire_file(folder: str | Path, client: str) -> Path:
     """Of the client of that name."""
     return Path(folder) / f"jack-{client}.json"

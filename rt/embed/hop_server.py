@@ -20,7 +20,7 @@ import numpy as np
 from rtsep.kernels import _core
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.fallback import load_or_fall_back
-from rtsep.rt.live.stream_callback import INPUT_RING_S
+from rtsep.rt.live.stream_callback import INPUT_RING_S, waiting_grain_s
 from rtsep.rt.live.stream_choice import buffering_samples
 from rtsep.rt.process.scheduling import lock_memory, raise_priority
 from rtsep.rt.process.shared_memory import SharedMemory
@@ -29,7 +29,6 @@ from rtsep.rt.warm_up import warm_up
 
 MEMORY_FD = 3
 LOOK_S = 0.05  # how often it looks whether the host is gone
-SLEEPS_PER_HOP, LONGEST_SLEEP_S = 20, 5e-4  # as of the hop loop on a device
 LONGEST_OPTIONS = 65536
 
 
@@ -104,7 +103,7 @@ def serve(
     """
     hop = np.zeros((separator.hop, separator.channels), np.float32)
     stems = np.zeros((len(separator.stems), *hop.shape), np.float32)
-    grain_s = min(LONGEST_SLEEP_S, separator.hop / separator.samplerate / SLEEPS_PER_HOP)
+    grain_s = waiting_grain_s(separator.hop, separator.samplerate)
     hop_index, next_look = first_hop, 0.0
     while True:
         if exchange.wait_input(hop_index, LOOK_S, grain_s):

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rtsep.kernels.errors import RtsepError
+from rtsep.models.choir.model import voice_names
+from rtsep.models.mask_model import RESIDUAL
 from rtsep.rt.embed.built_files import PLUGIN, built_file
+from rtsep.rt.hop.presets import OVERLAP_AT_48K
 from rtsep.rt.python_process import interpreter
 
 BUNDLE = "rtsep.lv2"
-PRESETS_MS = (5, 11, 21, 43)
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class PluginKind:
 
 
 def _voices(count: int) -> tuple[str, ...]:
-    return (*(f"voice-{i + 1}" for i in range(count)), "residual")
+    return (*voice_names(count), RESIDUAL)
 
 
 KINDS = (
@@ -31,8 +33,8 @@ KINDS = (
     PluginKind("urn:rtsep:choir-3", "rtsep choir, 3 voices", 1, _voices(3)),
     PluginKind("urn:rtsep:choir-4", "rtsep choir, 4 voices", 1, _voices(4)),
     PluginKind("urn:rtsep:choir-4-stereo", "rtsep choir, 4 voices, stereo", 2, _voices(4)),
-    PluginKind("urn:rtsep:band", "rtsep band", 2, ("vocals", "drums", "bass", "other", "residual")),
-    PluginKind("urn:rtsep:vocals", "rtsep vocals", 2, ("vocals", "residual")),
+    PluginKind("urn:rtsep:band", "rtsep band", 2, ("vocals", "drums", "bass", "other", RESIDUAL)),
+    PluginKind("urn:rtsep:vocals", "rtsep vocals", 2, ("vocals", RESIDUAL)),
 )
 
 PREFIXES = """\
@@ -155,7 +157,7 @@ def _report(sign: str, name: str, high: int, more: str) -> str:
 
 def _preset_points() -> str:
     properties = "lv2:portProperty lv2:enumeration , lv2:integer , pprops:expensive ; units:unit units:ms ; "
-    return properties + _points({ms: f"{ms} ms" for ms in PRESETS_MS})
+    return properties + _points({ms: f"{ms} ms" for ms in OVERLAP_AT_48K})
 
 
 def _points(labels: dict[int, str]) -> str:

@@ -17,9 +17,10 @@ from rtsep.rt.drivers.jack_ports import (
     stem_port_names,
 )
 from rtsep.rt.drivers.jack_server import JackServer, look, server_name
-from rtsep.rt.drivers.wire_file import Remembered, prepare_folder, remembered, state_folder
+from rtsep.rt.drivers.wire_file import Remembered, prepare_folder, remembered
 from rtsep.rt.live.settings import LiveSettings
 from rtsep.rt.live.stream_choice import StreamChoice, choose_stream, find_again, one_rate
+from rtsep.rt.process.state_folder import state_folder
 
 HOST_API = "JACK"
 

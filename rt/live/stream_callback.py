@@ -12,6 +12,15 @@ from rtsep.rt.live.stream_choice import StreamChoice, buffering_samples
 INPUT_RING_S, INPUT_RING_BLOCKS = 2.0, 4  # stalls shorter than the longer of the two lose no input
 
 
+# Waiting for input: each sleep takes up to its own length from the hop's time, and each waking costs CPU.
+SLEEPS_PER_HOP, LONGEST_SLEEP_S = 20, 5e-4
+
+
+def waiting_grain_s(hop: int, samplerate: int) -> float:
+    """How long a wait for a hop sleeps at a time."""
+    return min(LONGEST_SLEEP_S, hop / samplerate / SLEEPS_PER_HOP)
+
+
 @dataclass(frozen=True)
 class StreamShape:
     """What the model fixes: how many stems, samples of a hop, from input to output, and of the hop's part."""

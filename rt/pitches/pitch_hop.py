@@ -1,10 +1,13 @@
 """Pitches of one hop, and whoever takes them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from rtsep.models.voice_report import VoiceReport
 
 F32 = NDArray[np.float32]
 
@@ -26,6 +29,13 @@ class PitchHop:
     f0_hz: F32
     followed_hz: F32
     level_db: F32
+
+
+def pass_on(sinks: "Sequence[PitchSink]", time_s: float, voices: VoiceReport) -> None:
+    """Tells all of them the pitches of a hop, which are copied: the report is written over by the next."""
+    hop = PitchHop(time_s, voices.f0_hz.copy(), voices.followed_hz.copy(), voices.level_db.copy())
+    for sink in sinks:
+        sink.add(hop)
 
 
 class PitchSink(Protocol):

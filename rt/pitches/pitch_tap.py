@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from rtsep.rt.pitches.pitch_hop import PitchHop, PitchSink
+from rtsep.rt.pitches.pitch_hop import PitchSink, pass_on
 from rtsep.rt.separator import Separator
 
 F32 = NDArray[np.float32]
@@ -47,12 +47,5 @@ class PitchTap:
             done += count
             self._frames += count
             if self._frames % hop == 0:
-                self._pass_on()
+                pass_on(self._sinks, self._frames / self.samplerate - self._delay_s, separator.voices)
         return out
-
-    def _pass_on(self) -> None:
-        time_s = self._frames / self.samplerate - self._delay_s
-        voices = self._separator.voices
-        row = PitchHop(time_s, voices.f0_hz.copy(), voices.followed_hz.copy(), voices.level_db.copy())
-        for sink in self._sinks:
-            sink.add(row)

@@ -30,6 +30,19 @@ def raise_priority() -> str:
         return "normal"
 
 
+def may_run_realtime(priority: int) -> bool:
+    """Whether this process would be given a real-time priority; it keeps the one it has."""
+    if not hasattr(os, "sched_setscheduler"):
+        return False
+    before = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
+        os.sched_setscheduler(0, *before)
+    except OSError:
+        return False
+    return True
+
+
 def stop_collecting() -> None:
     """No garbage collection from here on: what is alive stays out of it, and cycles are not looked for."""
     gc.collect()

@@ -1,9 +1,8 @@
 """A written score as the tracker needs it: notes of every part in seconds, where bars and beats are."""
 
+import bisect
 from dataclasses import asdict, dataclass
 from typing import Any, Self
-
-import numpy as np
 
 from rtsep.kernels.errors import InputRefused
 
@@ -48,13 +47,12 @@ class Score:
         """The bar at a time and the beat within it, 2.5 in the middle of the second beat."""
         if not self.beats:
             return 1, 1.0
-        starts = [start for start, _, _ in self.beats]
-        at = max(0, int(np.searchsorted(starts, time_s, side="right")) - 1)
+        at = max(0, bisect.bisect_right(self.beats, time_s, key=lambda beat: beat[0]) - 1)
         start, bar, beat = self.beats[at]
-        if at + 1 < len(starts):
-            end = starts[at + 1]
+        if at + 1 < len(self.beats):
+            end = self.beats[at + 1][0]
         else:  # the last beat is as long as the one before
-            end = start + (start - starts[at - 1] if at else max(self.duration_s - start, 1.0))
+            end = start + (start - self.beats[at - 1][0] if at else max(self.duration_s - start, 1.0))
         return bar, beat + min(max((time_s - start) / max(end - start, 1e-6), 0.0), 0.99)
 
     def time_of_bar(self, bar: int) -> float:

@@ -11,8 +11,6 @@ from rtsep.rt.drivers.loop_player import LoopPlayer
 from rtsep.rt.hop.presets import Preset
 from rtsep.rt.live.stream_choice import buffering_samples, default_blocksize
 
-JACK = "JACK"
-
 
 @dataclass(frozen=True)
 class LoopSettings:
@@ -104,8 +102,7 @@ def measure_loop(settings: LoopSettings, repeats: int) -> LoopReport:
     samplerate = settings.samplerate or round(source.samplerate)
     preset = Preset(samplerate, settings.latency_ms)
     # PortAudio delays JACK by a block where one is named, see DeviceStream
-    jack = JACK in source.host_api
-    blocksize = 0 if jack else settings.blocksize or default_blocksize(preset.hop)
+    blocksize = 0 if source.is_jack else settings.blocksize or default_blocksize(preset.hop)
     player = LoopPlayer((source, sink), channels, samplerate, blocksize)
     signal = sweep(samplerate)
     try:

@@ -14,21 +14,8 @@ from rtsep.rt.process.peaks import PeakKeeper
 
 STATUS_S = 0.05  # the engine publishes twenty times a second
 VALUES_S = 0.2  # somebody else's hand on a fader
-KEPT_EVENTS = 200
 
 Ask = Callable[[str, dict[str, Any]], Any]
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One parameter as the session lists it."""
-
-    name: str
-    unit: str
-    minimum: float
-    maximum: float
-    default: float
-    off: float | None
 
 
 @dataclass
@@ -36,14 +23,13 @@ class Desk:
     """What a screen shows, of one moment.
 
     Attributes:
-        parameters: by name; values: what they are.
+        values: of all parameters, by name.
         status: JSON types, see `rtsep.rt.live.status.Status`.
         peaks: `peak_db` of the stems, `input_peak_db`, `output_peak_db` since the last look, dBFS.
         events: the last ones, the oldest first.
         answers: whether the session answered when it was asked last.
     """
 
-    parameters: dict[str, Parameter] = field(default_factory=dict)
     values: dict[str, float] = field(default_factory=dict)
     status: dict[str, Any] = field(default_factory=dict)
     peaks: dict[str, list[float]] = field(default_factory=dict)
@@ -66,7 +52,6 @@ class DeskLink:
         self.session, self._ask = session, ask
         self._desk = Desk()
         self._keeper, self._log = PeakKeeper(), EventLog()
-        self._events: deque[Event] = deque(maxlen=KEPT_EVENTS)
         self._orders: deque[dict[str, Any]] = deque()
         self._lock = threading.Lock()
         self._over, self._wake = threading.Event(), threading.Event()
@@ -78,13 +63,11 @@ class DeskLink:
     def desk(self) -> Desk:
         """Of now; peaks are those since the last call."""
         with self._lock:
-            self._events.extend(self._log.since(self._events[-1].number if self._events else 0))
             return Desk(
-                dict(self._desk.parameters),
                 dict(self._desk.values),
                 self._desk.status,
                 self._keeper.take(),
-                tuple(self._events),
+                tuple(self._log.since(0)),
                 self._desk.answers,
             )
 
@@ -145,9 +128,7 @@ class DeskLink:
 
     def _list(self) -> None:
         rows = self._ask(self.session, {"do": "list"})
-        names = tuple(Parameter.__dataclass_fields__)
         with self._lock:
-            self._desk.parameters = {row["name"]: Parameter(**{n: row[n] for n in names}) for row in rows}
             self._desk.values = {row["name"]: float(row["value"]) for row in rows}
 
     def _look(self) -> None:

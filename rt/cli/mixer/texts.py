@@ -2,7 +2,7 @@
 
 import time
 
-from rtsep.rt.cli.live_screen import counters_text, record_text, state_text
+from rtsep.rt.cli.live_screen import counters_text, hop_text, record_text, state_text
 from rtsep.rt.cli.mixer.desk_link import Desk
 from rtsep.rt.cli.mixer.strips import Cell
 from rtsep.rt.control.web.event_log import Event
@@ -87,12 +87,8 @@ def latency_line(status: Status) -> str:
 def _load(status: Status) -> list[Cell]:
     """Times of hops: figures, and how often each tenth of a hop's time was needed."""
     busy = status.hop_time_p99 > BUSY
-    text = (
-        f"hop p50 {100 * status.hop_time_p50:.0f} % p99 {100 * status.hop_time_p99:.0f} % "
-        f"max {100 * status.hop_time_max:.0f} %  0 "
-    )
     return [
-        (text, "yellow" if busy else ""),
+        (f"{hop_text(status)}  0 ", "yellow" if busy else ""),
         (histogram(status.hop_time_counts), "reverse"),
         (f" 100 %  CPU {100 * status.cpu_load:.0f} %", ""),
     ]

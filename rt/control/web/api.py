@@ -10,7 +10,7 @@ from rtsep.kernels.errors import RtsepError
 from rtsep.rt.control.web.guard import Refused
 from rtsep.rt.control.web.json_values import dumps, loads
 from rtsep.rt.control.web.live_channel import LiveChannel
-from rtsep.rt.control.web.orders import act, described, set_values
+from rtsep.rt.control.web.orders import act, set_values
 from rtsep.rt.control.web.watcher import Watcher
 
 CLIENTS = 32  # pages at once: every desk, phone and tablet of a big show
@@ -69,11 +69,11 @@ class Api:
         return _json(self._watcher.status() | {"session_answers": self._watcher.answers, "web": counted})
 
     async def _parameters(self, request: web.Request) -> web.Response:
-        return _json(described(self._watcher.model))
+        return _json(self._watcher.model.described())
 
     async def _parameter(self, request: web.Request) -> web.Response:
         name = self._name(request)
-        return _json(next(row for row in described(self._watcher.model) if row["name"] == name))
+        return _json(next(row for row in self._watcher.model.described() if row["name"] == name))
 
     async def _put(self, request: web.Request) -> web.Response:
         name, body = self._name(request), await _body(request)

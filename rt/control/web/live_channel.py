@@ -12,7 +12,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.control.web.guard import LARGEST_BODY
 from rtsep.rt.control.web.json_values import dumps, loads
-from rtsep.rt.control.web.orders import act, described, set_values
+from rtsep.rt.control.web.orders import act, set_values
 from rtsep.rt.control.web.rate_limit import REQUESTS_PER_S, Bucket
 from rtsep.rt.control.web.watcher import Watcher
 from rtsep.rt.process.peaks import PeakKeeper
@@ -85,7 +85,7 @@ class LiveChannel:
         model = self._watcher.model
         self._greeted = self._watcher.desks, model.actions
         self._sent_values, self._sent_status = {}, {}
-        await self._send({"type": "hello", "parameters": described(model), "actions": model.actions})
+        await self._send({"type": "hello", "parameters": model.described(), "actions": model.actions})
 
     async def _send(self, message: dict[str, Any]) -> None:
         await self._socket.send_str(dumps(message))

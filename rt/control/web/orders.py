@@ -11,12 +11,6 @@ ASKS = "list"  # an action that only tells is no event
 LONGEST_WORDS = 500  # characters of a marker, of a scene's name
 
 
-def described(model: CommandModel) -> list[dict[str, Any]]:
-    """Every parameter: name, unit, range, default, ramp, what is off, and its value."""
-    now = model.values()
-    return [vars(parameter) | {"value": now[parameter.name]} for parameter in model.parameters]
-
-
 def set_values(model: CommandModel, values: object) -> dict[str, float]:
     """Many parameters at one moment; what they are now.
 

@@ -8,12 +8,9 @@ import numpy as np
 
 from rtsep.rt.live.desk import Desk
 from rtsep.rt.live.engines.remote_separator import RemoteSeparator
-from rtsep.rt.live.stream_callback import device_callback, latency_facts, stream_shape
+from rtsep.rt.live.stream_callback import device_callback, latency_facts, stream_shape, waiting_grain_s
 from rtsep.rt.live.stream_choice import StreamChoice
 from rtsep.rt.separator import Separator
-
-# Waiting for input: each sleep takes up to its own length from the hop's time, and each waking costs CPU.
-SLEEPS_PER_HOP, LONGEST_SLEEP_S = 20, 5e-4
 
 
 class Chain:
@@ -46,7 +43,7 @@ class Chain:
         self.hop_index = 0
         self.hop = np.zeros((separator.hop, channels), np.float32)
         self.stems = np.zeros((len(separator.stems), separator.hop, channels), np.float32)
-        self.grain_s = min(LONGEST_SLEEP_S, separator.hop / fmt.samplerate / SLEEPS_PER_HOP)
+        self.grain_s = waiting_grain_s(separator.hop, fmt.samplerate)
 
     def begin(self) -> None:
         """What was set before is in force; where the choir was in the score is not."""

@@ -11,9 +11,10 @@ from rtsep.kernels.errors import DeviceRefused, RtsepError
 from rtsep.rt.drivers.jack_options import LONGEST_NAME, JackOptions
 from rtsep.rt.drivers.jack_ports import JackPlan, check_wires, default_wires
 from rtsep.rt.drivers.jack_server import GraphPort
-from rtsep.rt.drivers.wire_file import Remembered, remembered, state_folder, wire_file
+from rtsep.rt.drivers.wire_file import Remembered, remembered, wire_file
 from rtsep.rt.live.jack_choice import wanted_wires
 from rtsep.rt.live.settings import jack_settings
+from rtsep.rt.process.state_folder import state_folder
 
 PLAN = JackPlan("rtsep", ["in_1"], ["voice-1", "voice-2", "residual"])
 PORTS = [
