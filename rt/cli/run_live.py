@@ -48,7 +48,7 @@ def run_live(
     Raises:
         RtsepError: a device, rate or folder that cannot be had, or a fault that ended the run.
     """
-    require_ways_in(options.name, options.osc)
+    require_ways_in(options.name, options.osc, options.web)
     midi = midi_controller(options.midi, options.midi_map)
     pitches = _pitches(options)
     restored = options.name if not options.no_restore else None

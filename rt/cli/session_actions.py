@@ -13,6 +13,7 @@ from rtsep.rt.control.osc_server import parse_address, require_free
 from rtsep.rt.control.parameters import MOST_TIMES, SCORE_PARAMETERS
 from rtsep.rt.control.scenes import scene_command
 from rtsep.rt.control.socket_server import running_sessions
+from rtsep.rt.control.web.listening import listen, parse_web_address
 from rtsep.rt.process.state_folder import state_folder
 from rtsep.rt.session import Session
 
@@ -57,16 +58,18 @@ def session_actions(session: Session) -> dict[str, Callable[[str], Any]]:
     return {**own, **{name: change(name) for name in CHANGES}}
 
 
-def require_ways_in(name: str | None, osc: str | None) -> None:
+def require_ways_in(name: str | None, osc: str | None, web: str | None = None) -> None:
     """Before there is any sound.
 
     Raises:
-        RtsepError: no name, one that a running session has, or an OSC port that cannot be had.
+        RtsepError: no name, one that a running session has, or a port that cannot be had.
     """
     if name is not None and session_name(name) in running_sessions():
         raise RtsepError(f"--name {name} is a session that runs", "choose another name, or end that one")
     if osc is not None:
         require_free(parse_address(osc, "--osc"))
+    if web is not None:
+        listen(parse_web_address(web)).close()
 
 
 def set_score(control: Control, words: str) -> float:

@@ -1,5 +1,6 @@
 """F0 of every voice over time as a CSV file that `--f0` reads back."""
 
+import math
 import os
 from io import FileIO
 from pathlib import Path
@@ -25,35 +26,45 @@ class F0File:
         stems: names of the voices.
         growing: write `path` itself from the start, which must not exist yet: it holds whole rows however
             the run ends.
+        going_on: `path` is that of a growing file whose process has died: more rows follow those it has.
 
     Raises:
         RtsepError: the folder cannot be written, or `growing` and the file is there.
     """
 
-    def __init__(self, path: Path, stems: tuple[str, ...], *, growing: bool = False) -> None:
+    def __init__(
+        self, path: Path, stems: tuple[str, ...], *, growing: bool = False, going_on: bool = False
+    ) -> None:
         self._path = path
-        self._growing, self._empty = growing, True
+        self._growing, self._empty = growing, not going_on
+        self._last_s = -math.inf
         self._file: FileIO
         try:
-            self._part, self._file = (path, create(path)) if growing else create_part(path)
+            if going_on:
+                self._part, self._file = path, _behind_whole_rows(path)
+            else:
+                self._part, self._file = (path, create(path)) if growing else create_part(path)
         except FileExistsError:
             raise RtsepError(f"{path} is there already", "move it away or name another file") from None
         except OSError as error:
             raise RtsepError(f"{path} cannot be written: {reason(error)}", remedy(error)) from error
-        self._rows = [",".join(["time_s", *(stem + HZ_MARK for stem in stems)]) + "\n"]
+        head = ",".join(["time_s", *(stem + HZ_MARK for stem in stems)]) + "\n"
+        self._rows = [] if self._file.tell() else [head]
         self._bytes = 0
         if growing:
             self.flush()
 
     def add(self, hop: PitchHop) -> None:
-        """See `PitchSink.add`; what lies before the input's start is left out.
+        """See `PitchSink.add`; what lies before the input's start is left out, and what lies before the last
+        row: a preset that is changed to may date its first pitches further back.
 
         Raises:
             RtsepError: the disk does not take it.
         """
         self._empty = False
-        if hop.time_s < 0:
+        if hop.time_s < 0 or hop.time_s <= self._last_s:
             return
+        self._last_s = hop.time_s
         row = f"{hop.time_s:.9f}," + ",".join("0" if f <= 0 else f"{f:.5f}" for f in hop.followed_hz) + "\n"
         self._rows.append(row)
         self._bytes += len(row)
@@ -100,3 +111,13 @@ class F0File:
         self._file.close()
         if not self._growing:
             self._part.unlink(missing_ok=True)
+
+
+def _behind_whole_rows(path: Path) -> FileIO:
+    """Open for more rows; half a row that a killed process left is taken away."""
+    file = FileIO(path, "r+")
+    content = file.readall()
+    end = content.rfind(b"\n") + 1
+    file.truncate(end)
+    file.seek(end)
+    return file

@@ -3,6 +3,8 @@
 import json
 import subprocess
 import time
+from collections import deque
+from typing import Any
 
 from rtsep.kernels.errors import RtsepError, of_kind
 from rtsep.rt.audio.part_file import output_file
@@ -14,6 +16,7 @@ from rtsep.rt.process.child_process import end, spawn
 from rtsep.rt.process.shared_memory import SharedMemory
 
 START_S, POLL_S = 20.0, 0.01
+MAX_DEATHS, DEATHS_WITHIN_S = 3, 30.0  # as of the recorder: what dies so often dies of something that stays
 END_S = 20.0  # a long MIDI file takes seconds to write
 
 
@@ -23,7 +26,7 @@ class LivePitches:
     Args:
         stems: names of the voices, () where no stem has a pitch.
         f0_out: file that must not exist yet: it holds whole rows at any moment, however the session ends.
-        midi_out: `.mid` file, written every ten seconds and at the end; or part of a port's name, or
+        midi_out: `.mid` file, written every two seconds and at the end; or part of a port's name, or
             `virtual:NAME`.
         jack: ports of JACK, not of the system.
 
@@ -43,10 +46,11 @@ class LivePitches:
                 output_file("--midi-out", midi_out)
             else:
                 require_rtmidi()
-        self._asked = {"stems": stems, "f0_out": f0_out, "midi_out": midi_out, "jack": jack}
+        self._asked: dict[str, Any] = {"stems": stems, "f0_out": f0_out, "midi_out": midi_out, "jack": jack}
         self._voices, self._told = len(stems), False
         self._process: subprocess.Popen[str] | None = None
         self._block: Block | None = None
+        self._deaths: deque[float] = deque(maxlen=MAX_DEATHS)
 
     @property
     def voices(self) -> int:
@@ -62,9 +66,10 @@ class LivePitches:
         Raises:
             RtsepError: what was asked for cannot be had.
         """
-        self._block = Block.create()
-        settings = json.dumps(self._asked | {"first_bytes": first_bytes})
-        self._process = spawn(None, "rtsep.rt.pitches.pitch_process", [memory, self._block.shared], settings)
+        self._memory, self._asked["first_bytes"] = memory, first_bytes
+        self._spawn()
+        assert self._process is not None
+        assert self._block is not None
         deadline = time.monotonic() + START_S
         while not (values := self._block.peek()) and self._process.poll() is None:
             if time.monotonic() > deadline:
@@ -75,16 +80,34 @@ class LivePitches:
         if not values:
             raise RtsepError("the process that writes pitches did not start", "start the session again")
 
+    def _spawn(self) -> None:
+        if self._block is not None:
+            self._block.shared.close()
+        self._block = Block.create()
+        shared = [self._memory, self._block.shared]
+        self._process = spawn(None, "rtsep.rt.pitches.pitch_process", shared, json.dumps(self._asked))
+
     def take_fault(self) -> str:
-        """Why pitches are not written any more, the first time it is asked; empty where they are."""
-        if self._told or self._process is None or self._block is None or self._process.poll() is None:
+        """What has happened to the process since it was asked last, empty for nothing. One that died is
+        started again and goes on with the same files; what it had taken from the engine and not written yet
+        is lost.
+        """
+        process, block = self._process, self._block
+        if self._told or process is None or block is None or process.poll() is None:
             return ""
-        self._told = True
-        values = self._block.peek()
+        values = block.peek()
         if values.get("state") == "finished":
+            self._told = True
             return ""
-        why = "; ".join(values["error"][1:]) if "error" in values else f"code {self._process.returncode}"
-        return f"pitches are not written any more: {why}; the sound goes on"
+        why = "; ".join(values["error"][1:]) if "error" in values else f"code {process.returncode}"
+        self._deaths.append(time.monotonic())
+        often = len(self._deaths) == MAX_DEATHS and self._deaths[-1] - self._deaths[0] < DEATHS_WITHIN_S
+        if often or "error" in values:
+            self._told = True
+            return f"pitches are not written any more: {why}; the sound goes on"
+        self._asked["going_on"] = True
+        self._spawn()
+        return f"the process that writes pitches ended ({why}): started again"
 
     def stop(self) -> None:
         """After the engine has ended: files are complete when it returns. Harmless when nothing runs."""

@@ -23,19 +23,44 @@ class MidiFile:
     Args:
         path: file to become; one of the same name is replaced by it.
         stems: names of the voices, those of the tracks.
+        going_on: `path` is what a process wrote that has died: its notes stay.
 
     Raises:
-        RtsepError: mido is not installed.
+        RtsepError: mido is not installed, or a file to go on with that cannot be read.
     """
 
-    def __init__(self, path: Path, stems: tuple[str, ...]) -> None:
+    def __init__(self, path: Path, stems: tuple[str, ...], *, going_on: bool = False) -> None:
         self._mido: Any = require_mido()
         self._path, self._stems, self._empty = path, stems, True
         self._channels = VoiceChannels(len(stems), dated_back=True)
         self._dated: list[list[tuple[float, int, int, Any]]] = [[] for _ in stems]
+        self._ends: list[tuple[int, Any]] = []  # of notes that sounded in what was read back, with channels
         for channel in range(len(stems)):
             for message in self._channels.setup(channel):
                 self._keep(0.0, channel, message)
+        if going_on and path.exists():
+            self._read_back()
+
+    def _read_back(self) -> None:
+        """What the file has; a note that sounded when it was written ends where the pitches go on."""
+        try:
+            song = self._mido.MidiFile(self._path)
+        except (OSError, ValueError, EOFError, KeyError) as error:
+            raise RtsepError(f"{self._path} cannot be gone on with ({error})", "name another file") from None
+        self._empty = False
+        for channel, track in enumerate(song.tracks[1 : len(self._stems) + 1]):
+            self._dated[channel].clear()
+            tick, sounding = 0, None
+            for message in track:
+                tick += message.time
+                if message.is_meta:
+                    continue
+                self._keep(tick / TICKS_PER_S, channel, message)
+                if message.type in ("note_on", "note_off"):
+                    sounding = message if message.type == "note_on" and message.velocity else None
+            if sounding is not None:
+                off = self._mido.Message("note_off", channel=channel, note=sounding.note, velocity=0)
+                self._ends.append((channel, off))
 
     def _keep(self, time_s: float, channel: int, message: Any) -> None:
         track = self._dated[channel]
@@ -44,6 +69,8 @@ class MidiFile:
     def add(self, hop: PitchHop) -> None:
         """See `PitchSink.add`."""
         self._empty = False
+        while self._ends:
+            self._keep(max(0.0, hop.time_s), *self._ends.pop())
         for dated in self._channels.add(hop):
             self._keep(*dated)
 

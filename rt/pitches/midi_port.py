@@ -103,9 +103,13 @@ class MidiPort:
     def finish(self) -> None:
         """See `PitchSink.finish`: silence, whatever was lost before."""
         self._end()
+        self.silence()
+        self._out.close_port()
+
+    def silence(self) -> None:
+        """Ends notes that nobody here knows of."""
         for channel in range(len(self._setup_at)):
             self._out.send_message([0xB0 | channel, ALL_NOTES_OFF, 0])
-        self._out.close_port()
 
     def discard(self) -> None:
         """See `PitchSink.discard`."""

@@ -24,23 +24,35 @@ from rtsep.rt.process.shared_memory import SharedMemory
 # A port plays a note as soon as it is decided; half the shortest hop is soon enough.
 POLL_S = 0.0013
 FLUSH_S = 1.0  # of rows: what a kill may cost
-# Of a MIDI file, which has to be written as a whole, and never more than a twentieth of the time.
-SAVE_S, SAVE_SHARE = 10.0, 0.05
+# Of a MIDI file, which has to be written as a whole: what a kill may cost, but for one so long that it would
+# take more than a twentieth of the time.
+SAVE_S, SAVE_SHARE = 2.0, 0.05
 
 
 class PitchWriter:
-    """Everything that one session's pitches go to."""
+    """Everything that one session's pitches go to; `going_on` where another process did so before, and
+    died.
+    """
 
-    def __init__(self, stems: tuple[str, ...], f0_out: str | None, midi_out: str | None, jack: bool) -> None:
+    def __init__(
+        self,
+        stems: tuple[str, ...],
+        f0_out: str | None,
+        midi_out: str | None,
+        jack: bool,
+        going_on: bool = False,
+    ) -> None:
         self._f0: F0File | None = None
         self._song: MidiFile | None = None
         self._port: MidiPort | None = None
         if midi_out is not None and is_midi_file(midi_out):
-            self._song = MidiFile(output_file("--midi-out", midi_out), stems)
+            self._song = MidiFile(output_file("--midi-out", midi_out), stems, going_on=going_on)
         elif midi_out is not None:
             self._port = MidiPort(midi_out, stems, jack=jack)
+            if going_on:
+                self._port.silence()
         if f0_out is not None:
-            self._f0 = F0File(Path(f0_out), stems, growing=True)
+            self._f0 = F0File(Path(f0_out), stems, growing=True, going_on=going_on)
         self.sinks: list[PitchSink] = [s for s in (self._port, self._f0, self._song) if s is not None]
         self._flush_at = time.monotonic() + FLUSH_S
         self._save_at = time.monotonic() + SAVE_S
@@ -65,7 +77,8 @@ def main() -> int:
     memory, block = SharedMemory(int(sys.argv[1])), Block(SharedMemory(int(sys.argv[2])))
     asked = json.loads(sys.stdin.readline())
     try:
-        writer = PitchWriter(tuple(asked["stems"]), asked["f0_out"], asked["midi_out"], asked["jack"])
+        outputs = asked["f0_out"], asked["midi_out"], asked["jack"], asked.get("going_on", False)
+        writer = PitchWriter(tuple(asked["stems"]), *outputs)
         reader = PitchReader(memory.memory, asked["first_bytes"])
         block.write({"state": "running"})
         ending = False

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -132,14 +133,58 @@ def test_refused(tmp_path: Path) -> None:
     pitches.stop()
 
 
-def test_a_writer_that_dies_is_told_once(tmp_path: Path) -> None:
-    pitches = LivePitches(("voice-1",), str(tmp_path / "f0.csv"), None)
-    pitches.begin(make_memory(64, 1), 64)
+def wait_for(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_writer_that_dies_is_started_again(tmp_path: Path) -> None:
+    """Rows go on behind the whole ones that it left, notes behind those that were saved; what lies in the
+    ring meanwhile is not lost.
+    """
+    mido = pytest.importorskip("mido")
+    table, song = tmp_path / "f0.csv", tmp_path / "notes.mid"
+    pitches = LivePitches(("voice-1", "voice-2"), str(table), str(song))
+    shared = make_memory(64, 2)
+    feed = PitchFeed(shared.memory, 64, HOP_S, DELAY_S)
+    pitches.begin(shared, 64)
     assert pitches.take_fault() == ""
+    for hop in range(400):
+        feed.write(hop, report(0))
+    wait_for(lambda: len(table.read_text().splitlines()) >= 398 and song.exists())
     assert pitches._process is not None
     pitches._process.kill()
     pitches._process.wait()
-    assert "not written any more: code -9; the sound goes on" in pitches.take_fault()
+    with open(table, "ab") as file:
+        file.write(b"2.13,30")  # half a row
+    assert "ended (code -9): started again" in pitches.take_fault()
+    assert pitches.take_fault() == ""
+    for hop in range(400, 600):
+        feed.write(hop, VoiceReport.silent(("voice-1", "voice-2")))
+    for hop in range(600, 800):
+        feed.write(hop, report(0))
+    pitches.stop()
+    times = F0Track.load(table, 2).times_s
+    assert 795 <= len(times) <= 800
+    assert times[-1] == pytest.approx(800 * HOP_S - DELAY_S, abs=1e-6)
+    notes = [m for t in mido.MidiFile(song).tracks for m in t if m.type in ("note_on", "note_off")]
+    assert [(m.type, m.note) for m in notes] == [("note_on", 62), ("note_off", 62)] * 2
+
+
+def test_a_writer_that_dies_again_and_again_is_given_up(tmp_path: Path) -> None:
+    pitches = LivePitches(("voice-1",), str(tmp_path / "f0.csv"), None)
+    pitches.begin(make_memory(64, 1), 64)
+    told = []
+    for _ in range(3):
+        assert pitches._process is not None
+        pitches._process.kill()
+        pitches._process.wait()
+        told.append(pitches.take_fault())
+    assert [("started again" in words, "not written any more" in words) for words in told] == [
+        (True, False), (True, False), (False, True)
+    ]  # fmt: skip
     assert pitches.take_fault() == ""
     pitches.stop()
 

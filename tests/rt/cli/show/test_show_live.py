@@ -106,3 +106,7 @@ def test_a_taken_port_is_refused_before_the_sound(capfd: pytest.CaptureFixture[s
         port = taken.getsockname()[1]
         done = run_command(capfd, "--input", "mic", "--osc", str(port))
     assert (done.code, "cannot be listened on" in done.err) == (2, True)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run_command(capfd, "--input", "mic", "--web", str(port))
+    assert (done.code, f"--web 127.0.0.1:{port} cannot be listened on" in done.err) == (2, True)
