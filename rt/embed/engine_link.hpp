@@ -8,28 +8,11 @@
 #include <memory>
 #include <string>
 #include <thread>
-#include <vector>
 
 #include "device_callback.hpp"
+#include "engine_words.hpp"
 
 namespace rtsep {
-
-struct EngineOptions {
-    std::string model, stems, python;  // empty: not given
-    unsigned voices = 0, latency_ms = 43, channels = 1, samplerate = 48000, max_block_frames = 8192;
-    bool block_is_fixed = false;
-};
-
-// What an engine answers once it is ready.
-struct EngineFacts {
-    std::size_t hop = 0, latency_samples = 0, algorithmic_samples = 0, bytes = 0;
-    std::string scheduling;
-    std::vector<std::string> stems;
-
-    bool operator==(const EngineFacts& other) const {
-        return hop == other.hop && latency_samples == other.latency_samples && bytes == other.bytes && stems == other.stems;
-    }
-};
 
 class EngineLink {
    public:

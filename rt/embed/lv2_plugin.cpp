@@ -1,15 +1,10 @@
 // The LV2 plugins: a set of stems each, on audio ports of their own. What the ports are called stands in the bundle's
 // Turtle files, which `lv2_bundle.py` writes from the same table; a test loads every plugin of both.
-#include <lv2/buf-size/buf-size.h>
 #include <lv2/core/lv2.h>
-#include <lv2/log/log.h>
-#include <lv2/options/options.h>
-#include <lv2/urid/urid.h>
 #include <lv2/worker/worker.h>
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
@@ -17,12 +12,14 @@
 #include <string>
 #include <vector>
 
+#include "lv2_host.hpp"
 #include "planar_blocks.hpp"
 
 namespace {
 
 using rtsep::EngineLink;
 using rtsep::EngineOptions;
+using rtsep::Lv2Host;
 using rtsep::PlanarBlocks;
 
 struct Kind {
@@ -61,7 +58,7 @@ class Plugin {
         options_.voices = kind.voices;
         options_.channels = kind.channels;
         options_.samplerate = static_cast<unsigned>(std::lround(samplerate));
-        read_features(features);
+        host_.read(features, &options_);
         width_ = kind.outputs * kind.channels;
         in_.resize(kind.channels);
         out_.resize(width_);
@@ -97,11 +94,11 @@ class Plugin {
         if (auto link = EngineLink::open(options_, &why)) {
             voice_ = std::make_unique<Voice>(std::move(link));
             if (voice_->link->facts().stems.size() != kind_.outputs) {
-                why = "the model has other stems than the plugin; install the bundle again with `rtsep lv2`";
+                why = "the model has other stems than the plugin; install the bundle again with `rtsep embed --lv2`";
                 voice_.reset();
             }
         }
-        if (!voice_) say(why);
+        if (!voice_) host_.say(why);
     }
 
     void deactivate() {
@@ -138,7 +135,7 @@ class Plugin {
         options.latency_ms = job.preset;
         std::string why;
         auto link = EngineLink::open(options, &why);
-        if (!link) say(why);
+        if (!link) host_.say(why);
         Voice* opened = link ? new Voice(std::move(link)) : nullptr;
         respond(handle, sizeof opened, &opened);
         return LV2_WORKER_SUCCESS;
@@ -156,30 +153,6 @@ class Plugin {
         unsigned preset;
         Voice* to_close;
     };
-
-    void read_features(const LV2_Feature* const* features) {
-        LV2_URID_Map* map = nullptr;
-        const LV2_Options_Option* options = nullptr;
-        for (; features && *features; ++features) {
-            const char* uri = (*features)->URI;
-            if (!std::strcmp(uri, LV2_WORKER__schedule)) worker_ = static_cast<LV2_Worker_Schedule*>((*features)->data);
-            if (!std::strcmp(uri, LV2_LOG__log)) log_ = static_cast<LV2_Log_Log*>((*features)->data);
-            if (!std::strcmp(uri, LV2_URID__map)) map = static_cast<LV2_URID_Map*>((*features)->data);
-            if (!std::strcmp(uri, LV2_OPTIONS__options)) options = static_cast<const LV2_Options_Option*>((*features)->data);
-            if (!std::strcmp(uri, LV2_BUF_SIZE__fixedBlockLength)) options_.block_is_fixed = true;
-        }
-        if (!map) return;
-        error_type_ = map->map(map->handle, LV2_LOG__Error);
-        const LV2_URID longest = map->map(map->handle, LV2_BUF_SIZE__maxBlockLength);
-        bool known = false;
-        for (; options && options->key; ++options) {
-            if (options->key != longest || options->size != sizeof(std::int32_t)) continue;
-            const auto frames = *static_cast<const std::int32_t*>(options->value);
-            known = frames >= 1 && static_cast<std::size_t>(frames) <= rtsep::HopExchange::kMaxHostBlock;
-            if (known) options_.max_block_frames = static_cast<unsigned>(frames);
-        }
-        options_.block_is_fixed = options_.block_is_fixed && known;
-    }
 
     float control(std::size_t index, float otherwise) const {
         return controls_[index] && std::isfinite(*controls_[index]) ? *controls_[index] : otherwise;
@@ -204,9 +177,9 @@ class Plugin {
             close_later();
         }
         const unsigned wanted = wanted_preset();
-        if (wanted == preset_ || opening_ || !worker_) return;
+        if (wanted == preset_ || opening_ || !host_.worker) return;
         const Job job{wanted, nullptr};
-        if (worker_->schedule_work(worker_->handle, sizeof job, &job) == LV2_WORKER_SUCCESS) {
+        if (host_.worker->schedule_work(host_.worker->handle, sizeof job, &job) == LV2_WORKER_SUCCESS) {
             preset_ = wanted;
             opening_ = true;
         }
@@ -214,7 +187,7 @@ class Plugin {
 
     void close_later() {
         const Job job{0, next_.get()};
-        if (job.to_close && worker_->schedule_work(worker_->handle, sizeof job, &job) == LV2_WORKER_SUCCESS)
+        if (job.to_close && host_.worker->schedule_work(host_.worker->handle, sizeof job, &job) == LV2_WORKER_SUCCESS)
             (void)next_.release();  // the worker has it; else it stays until the plugin is deactivated
     }
 
@@ -254,19 +227,9 @@ class Plugin {
             if (reports_[i]) *reports_[i] = values[i];
     }
 
-    void say(const std::string& line) const {
-        if (log_ && error_type_) {
-            log_->printf(log_->handle, error_type_, "rtsep: %s\n", line.c_str());
-        } else {
-            std::fprintf(stderr, "rtsep: %s\n", line.c_str());
-        }
-    }
-
     const Kind& kind_;
     EngineOptions options_;
-    LV2_Worker_Schedule* worker_ = nullptr;
-    LV2_Log_Log* log_ = nullptr;
-    LV2_URID error_type_ = 0;
+    Lv2Host host_;
     std::size_t width_ = 0;
     std::vector<const float*> in_;
     std::vector<float*> out_;
