@@ -90,7 +90,7 @@ class JackServer:
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline and self._process.poll() is None:
             with contextlib.suppress(Exception):
-                _client("probe").close()
+                jack_client("probe").close()
                 return
             time.sleep(0.05)
         self.stop()
@@ -123,12 +123,28 @@ class JackServer:
                 os.environ[key] = value
 
 
-def _client(name: str) -> Any:
+def jack_client(name: str) -> Any:
+    """A client of the server that JACK_DEFAULT_SERVER names, silent about what JACK prints."""
     import jack
 
     jack.set_error_function(lambda message: None)
     jack.set_info_function(lambda message: None)
     return jack.Client(name, no_start_server=True)
+
+
+def join(client: Any, source: Any, sink: Any, timeout_s: float = 5.0) -> None:
+    """Connects two ports: they are there before their clients are active, and only then can they be."""
+    import jack
+
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            client.connect(source, sink)
+            return
+        except jack.JackError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.05)
 
 
 class Rig:
@@ -144,7 +160,7 @@ class Rig:
     """
 
     def __init__(self, outputs: int, seconds: float, rtsep_client: str = RTSEP_CLIENT) -> None:
-        self._player, self._recorder = _client("rig-player"), _client("rig-recorder")
+        self._player, self._recorder = jack_client("rig-player"), jack_client("rig-recorder")
         self._target, self._outputs = rtsep_client, outputs
         frames = round(seconds * self._player.samplerate)
         self.recording = np.full((frames, 1 + outputs), 0, np.float32)  # every page touched before it matters
@@ -200,20 +216,7 @@ class Rig:
             time.sleep(0.02)
         pairs = [(self._source, inputs[0]), (self._source, self._sinks[0])]
         for source, sink in [*pairs, *zip(outputs, self._sinks[1:], strict=False)]:
-            self._join(source, sink, deadline)
-
-    def _join(self, source: Any, sink: Any, deadline: float) -> None:
-        """A client's ports are there before it is active, and only then can they be connected."""
-        import jack
-
-        while True:
-            try:
-                self._player.connect(source, sink)
-                return
-            except jack.JackErrorCode:
-                if time.monotonic() > deadline:
-                    raise
-            time.sleep(0.05)
+            join(self._player, source, sink, deadline - time.monotonic())
 
     def play(self, signal: NDArray[np.float32], settle_s: float = 0.3, tail_s: float = 0.5) -> None:
         """Plays float32 [frames] from the next cycle on and returns when it has been recorded to its end."""

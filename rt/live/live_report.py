@@ -10,7 +10,7 @@ from rtsep.kernels import _core
 from rtsep.models.choir.score.score_guide import ScoreGuide
 from rtsep.rt.audio.levels import to_db
 from rtsep.rt.live.engines.remote_separator import RemoteSeparator
-from rtsep.rt.live.meters import HopTimes, LevelMeters, RecentPeaks, SignalWatch
+from rtsep.rt.live.meters import HopHistogram, HopTimes, LevelMeters, RecentPeaks, SignalWatch
 from rtsep.rt.live.status import of_each, rounded
 from rtsep.rt.process.block import Block
 from rtsep.rt.separator import Separator
@@ -72,6 +72,7 @@ class LiveReport:
         self._fixed, self._notes = fixed, notes
         self._meters = LevelMeters(len(separator.stems), separator.hop, channels)
         self._hop_times = HopTimes(hop_s)
+        self._histogram = HopHistogram(block.peek())
         # since the last read
         self._peaks = {"input": np.zeros(channels), "output": np.zeros(callback.device_outputs)}
         self._load, self._load_at = 0.0, (time.monotonic(), time.process_time())
@@ -90,6 +91,7 @@ class LiveReport:
     def add_hop(self, stems: NDArray[np.float32], seconds: float) -> None:
         """A hop of stems, float32 [stems, hop, channels], and how long it took."""
         self._hop_times.add(seconds)
+        self._histogram.add(seconds)
         self._meters.add(stems)
 
     def fix(self, **values: Any) -> None:
@@ -163,6 +165,7 @@ class LiveReport:
                 **self._meters.publish(was_read),
                 **self._recent.publish(stem=self._meters.latest, **peaks),
                 **self._hop_times.publish(),
+                **self._histogram.publish(),
                 **{name: before[name] + value for name, value in counted.items()},
                 "state": state,
                 **{f"{kind}_peak_db": rounded(to_db(kept)) for kind, kept in self._peaks.items()},

@@ -2,6 +2,7 @@
 grows.
 """
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +14,7 @@ from rtsep.rt.audio.levels import to_db
 from rtsep.rt.live.status import rounded
 
 HOP_TIME_SECONDS = 5.0
+STEPS_PER_OCTAVE, OCTAVES = 32, 24  # of all hop times: 2 % wide, from 1 us to 16 s
 TENTHS = np.arange(1, 10) / 10  # of a hop's time: where the bars of its histogram end, the last is open
 FULL_SCALE = 1.0
 # A reader that looks every 50 ms, as snapshots come, may be stalled for 150 ms and misses nothing.
@@ -129,6 +131,35 @@ class HopTimes:
             "hop_time_p99": round(float(known[at[1]]), 4),
             "hop_time_max": round(float(known[at[2]]), 4),
             "hop_time_counts": np.diff(below).tolist(),
+        }
+
+
+class HopHistogram:
+    """All hop times since the start, in buckets a 32nd octave wide: a reader takes the difference of two.
+
+    Args:
+        before: what the hop loop before this one published last; counts go on from it.
+    """
+
+    def __init__(self, before: dict[str, Any]) -> None:
+        self._counts = np.zeros(STEPS_PER_OCTAVE * OCTAVES, np.int64)
+        known = before.get("hop_histogram", {"first": 0, "counts": []})
+        self._first, self._end = known["first"], known["first"] + len(known["counts"])
+        self._counts[self._first : self._end] = known["counts"]
+
+    def add(self, seconds: float) -> None:
+        """One hop."""
+        bucket = int(STEPS_PER_OCTAVE * math.log2(max(1.0, 1e6 * seconds)))
+        bucket = min(bucket, len(self._counts) - 1)
+        self._counts[bucket] += 1
+        if self._first == self._end:
+            self._first, self._end = bucket, bucket + 1
+        self._first, self._end = min(self._first, bucket), max(self._end, bucket + 1)
+
+    def publish(self) -> dict[str, Any]:
+        """Counts from bucket `first` on; bucket k begins at 2^(k/32) us."""
+        return {
+            "hop_histogram": {"first": self._first, "counts": self._counts[self._first : self._end].tolist()}
         }
 
 

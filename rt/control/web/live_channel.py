@@ -24,7 +24,7 @@ STUCK_S = 20.0  # a client that takes nothing for so long is let go
 ALIVE_S = 1.0  # a page that hears nothing takes the connection for lost
 TELL_S = 1.0  # how often a client that sends too much is told
 # Sent by other ways: as levels, as values, or not at all.
-NOT_SENT = ("levels", "peak_db", "rms_db", "input_peak_db", "output_peak_db", "clip")
+NOT_SENT = ("levels", "peak_db", "rms_db", "input_peak_db", "output_peak_db", "clip", "hop_histogram")
 
 
 class LiveChannel:

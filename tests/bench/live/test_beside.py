@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rtsep.bench.jack_rig import JackServer
-from rtsep.bench.live_beside import BARE_PROGRAM, SAMPLERATE, late_clients, run_beside
+from rtsep.bench.live.beside import BARE_PROGRAM, SAMPLERATE, late_clients, run_beside
 
 LOG = """JACK server starting in realtime mode with priority 10
 JackEngine::XRun: client = rig-player was not finished, state = Running

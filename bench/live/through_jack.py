@@ -1,9 +1,10 @@
-"""A whole live run through a JACK server with the dummy driver: `python -m rtsep.bench.live_jack --seconds
-300`.
+"""A whole live run through a JACK server with the dummy driver:
+
+    python -m rtsep.bench.live.through_jack --seconds 300
 
 Plays a file (or a synthetic quartet) into rtsep's input port and records its output ports on JACK's clock.
 Shown: xruns, late hops, the delay found against the delay declared, and how far the recorded stems are from
-    the offline path's.
+the offline path's.
 """
 
 import gc

@@ -1,4 +1,4 @@
-"""What pages of `--web` cost the engine: `python -m rtsep.bench.web_clients --clients 5 --rate 30`.
+"""What pages of `--web` cost the engine: `python -m rtsep.bench.live.web_clients --clients 5 --rate 30`.
 
 A choir of four through a JACK server with the dummy driver; in turns no page is open, and several are. Each
 page takes every frame at its rate, in a process beside the server's. Shown: p50 and p99 of the hop times in
@@ -78,7 +78,7 @@ def open_pages(url: str, clients: int, rate: float, turn: Turn) -> Iterator[None
         yield
         return
     command = module_command(
-        "rtsep.bench.web_clients", "--watch", url, "--clients", str(clients), "--rate", str(rate)
+        "rtsep.bench.live.web_clients", "--watch", url, "--clients", str(clients), "--rate", str(rate)
     )
     started = time.monotonic()
     process = subprocess.Popen(

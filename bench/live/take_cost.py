@@ -1,4 +1,4 @@
-"""What recording costs the hop thread: `python -m rtsep.bench.take_cost`.
+"""What recording costs the hop thread: `python -m rtsep.bench.live.take_cost`.
 
 Hops of one choir run in turn with and without a take, in one process, so that both meet the same machine.
 """

@@ -1,6 +1,6 @@
 """Minutes of a live run beside a bare client: is an xrun rtsep's, or the machine's?
 
-    python -m rtsep.bench.live_beside --latency 11 --period 128,256 --seconds 300
+    python -m rtsep.bench.live.beside --latency 11 --period 128,256 --seconds 300
 
 A JACK server with the dummy driver runs rtsep and, in the same graph, `jack_thru`: a C program that copies
 its input to its output and does nothing else. The server does not wait for late clients, and its log names
