@@ -30,7 +30,9 @@ MAX_SECONDS = 24 * 3600.0
 @click.option("--voices", type=int, help="Voices, 1..4; 4 of a choir unless given.")
 @click.option("--stems", type=STEMS, metavar="LIST", help="Stems of a band; all of the model's unless given.")
 @click.option("--add-on", "add_ons", multiple=True, metavar="FOLDER", help="A stem more for a band.")
-@click.option("--latency", type=int, default=11, show_default=True, help="Preset in ms: 5, 11, 21 or 43.")
+@click.option(
+    "--latency", type=int, default=11, show_default=True, help="Preset in ms: 5, 11, 21, 43, 143, 243 or 543."
+)
 @click.option("--samplerate", type=int, default=48000, show_default=True, help="Hz.")
 @click.option("--channels", type=int, default=1, show_default=True, help="Input channels.")
 @click.option("--backend", default="auto", show_default=True, help="As on stage, see `rtsep --help`.")

@@ -20,7 +20,7 @@ from rich.table import Table
 
 from rtsep.models.mask_model import State
 from rtsep.models.voice_report import VoiceReport
-from rtsep.rt.hop.presets import OVERLAP_AT_48K, Preset
+from rtsep.rt.hop.presets import LATENCIES_MS, Preset
 from rtsep.rt.separator import Separator
 
 SAMPLERATES = (44100, 48000, 96000)
@@ -120,14 +120,14 @@ def measure_all(
     """Every preset at every rate and block size, one after another."""
     blocks = tuple(blocks)
     for samplerate in samplerates:
-        for latency_ms in OVERLAP_AT_48K:
+        for latency_ms in LATENCIES_MS:
             for block_samples in blocks:
                 yield measure(samplerate, latency_ms, block_samples)
 
 
 def main() -> int:
     """Prints declared against measured; 1 if any differs."""
-    total = len(SAMPLERATES) * len(OVERLAP_AT_48K) * len(BLOCKS)
+    total = len(SAMPLERATES) * len(LATENCIES_MS) * len(BLOCKS)
     found = list(
         track(measure_all(), "impulses", total, console=Console(stderr=True, markup=False), transient=True)
     )
@@ -136,7 +136,7 @@ def main() -> int:
     for heading in ("rate", "preset", "declared", "through mask", "through sum", "ms"):
         table.add_column(heading, justify="right")
     for samplerate in SAMPLERATES:
-        for latency_ms in OVERLAP_AT_48K:
+        for latency_ms in LATENCIES_MS:
             rows = [m for m in found if (m.samplerate, m.latency_ms) == (samplerate, latency_ms)]
             table.add_row(
                 str(samplerate),

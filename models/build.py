@@ -154,6 +154,7 @@ def build_model(
     channels: int = 1,
     f0: F0Track | None = None,
     score: Score | None = None,
+    later_hops: int = 0,
     make_step: MakeStep = OnnxStep,
 ) -> MaskModel:
     """Builds what `ModelChoice(model, voices, stems, add_ons)` chooses.
@@ -165,6 +166,7 @@ def build_model(
             else all channels one mask.
         f0: pitches of the voices to follow; without them they are tracked.
         score: what a choir sings; each part steers the stem of its name.
+        later_hops: how many hops after a frame its pitches are decided, see `LaterTracker`.
         make_step: what runs the networks, see `backends.step_maker`.
 
     Raises:
@@ -182,6 +184,14 @@ def build_model(
             f0=f0,
             make_step=make_step,
             score=score,
+            later_hops=later_hops,
+        )
+    if later_hops:
+        card = choice.found.card
+        presets = ", ".join(map(str, card.latency_presets_ms))
+        raise ModelRefused(
+            f"model {card.name} works at {presets} ms, its family {card.family} decides nothing later",
+            f"choose --latency among {presets}",
         )
     if f0 is not None and not voices:
         raise ModelRefused(

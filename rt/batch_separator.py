@@ -15,7 +15,7 @@ from rtsep.rt.hop.channels import require_channels
 from rtsep.rt.hop.one_owner import OneOwner
 from rtsep.rt.hop.pipeline import HopPipeline
 from rtsep.rt.hop.pipeline_per_stream import PipelinePerStream, Streams
-from rtsep.rt.hop.presets import Preset
+from rtsep.rt.hop.presets import LATER_WINDOWS_MS, Preset
 from rtsep.rt.hop.state_check import require_same_kind
 
 F32 = NDArray[np.float32]
@@ -92,6 +92,11 @@ class BatchSeparator(OneOwner):
             )
         require_channels(channels)
         preset = Preset(samplerate, latency_ms)
+        if preset.later_hops:
+            raise RtsepError(
+                f"latency {latency_ms} ms decides pitches later, which a batch of streams does not",
+                f"use {LATER_WINDOWS_MS} ms or less, or a Separator for each stream",
+            )
         make_step = step_maker("cpu" if backend in GPU_BACKENDS else backend)
 
         def pipeline() -> HopPipeline:

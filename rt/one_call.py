@@ -27,7 +27,8 @@ def separate(
         audio: floating-point samples [frames] or [frames, channels], full scale = 1.
         samplerate: 8000..192000 Hz.
         model, voices, stems, add_ons, backend, f0: as of `Separator.load`.
-        latency_ms: preset 5, 11, 21 or 43; the longest separates best.
+        latency_ms: preset 5, 11, 21 or 43; the longest separates best. A choir has 143, 243 and
+            543 too, which are 43 where the sound is heard from both ends.
         offline: "auto" decides from both ends of the recording where the model can (a choir on the
             processor), "on" refuses where it cannot, "off" gives the samples of a live run.
 

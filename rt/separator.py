@@ -5,9 +5,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rtsep.kernels.errors import GpuMissing
-from rtsep.models.backends import GPU_BACKENDS, step_maker
-from rtsep.models.build import ModelChoice, build_model
+from rtsep.models.build import ModelChoice
 from rtsep.models.choir.given_pitches import F0Track
 from rtsep.models.choir.model import ChoirModel
 from rtsep.models.choir.score.score import Score
@@ -15,14 +13,16 @@ from rtsep.models.choir.score.score_guide import ScoreGuide
 from rtsep.models.gpu.hop_runner import HopRunner
 from rtsep.models.mask_model import RESIDUAL, MaskModel, State, load_all
 from rtsep.models.voice_report import VoiceReport
-from rtsep.rt.gpu.one_stream import GraphedPipeline, Pipeline, model_on_gpu
+from rtsep.rt.gpu.one_stream import GraphedPipeline, Pipeline
 from rtsep.rt.hop.channels import require_channels
 from rtsep.rt.hop.host_arrays import described, require_flags, require_hop, samples
+from rtsep.rt.hop.later_pipeline import LaterPipeline
 from rtsep.rt.hop.one_owner import OneOwner
 from rtsep.rt.hop.pipeline import HopPipeline
 from rtsep.rt.hop.presets import Preset
 from rtsep.rt.hop.rendering import MASKS
 from rtsep.rt.hop.state_check import require_same_kind
+from rtsep.rt.loading import load_model
 
 
 class Separator(OneOwner):
@@ -57,7 +57,11 @@ class Separator(OneOwner):
         self._channels = channels
         self._stems = (*model.stems, RESIDUAL)
         pipeline = HopPipeline(preset, model, channels, render)
-        self._pipeline: Pipeline = pipeline if runner is None else GraphedPipeline(runner, pipeline)
+        self._pipeline: Pipeline = pipeline
+        if runner is not None:
+            self._pipeline = GraphedPipeline(runner, pipeline)
+        elif preset.later_hops:
+            self._pipeline = LaterPipeline(pipeline, preset.later_hops)
         self._pending = np.zeros((preset.hop, channels), np.float32)
         self._ready = np.zeros((len(self._stems), preset.hop, channels), np.float32)
         self._position = 0
@@ -85,7 +89,7 @@ class Separator(OneOwner):
             voices: 1..4, highest first; 4 of a choir where left out, of a band the singers in its vocals.
             stems: names of a band's stems, in the order wanted; all where left out.
             add_ons: folders with decoders for a band's encoder, each a stem more.
-            samplerate: 8000..192000 Hz; latency_ms: preset 5, 11, 21 or 43.
+            samplerate: 8000..192000 Hz; latency_ms: preset 5, 11, 21, 43; of a choir 143, 243, 543.
             channels: of audio, with one mask; two of a band as mid and side (21, 43 ms).
             backend: "auto", "cpu", "openvino"; on an NVIDIA GPU "cuda", "tensorrt", "tensorrt-fp16".
             f0: pitches to follow instead of tracking them.
@@ -97,25 +101,9 @@ class Separator(OneOwner):
             RtsepError: any of these out of its bounds.
         """
         preset = Preset(samplerate, latency_ms)
-        if backend in GPU_BACKENDS:
-            if f0 is not None or render != MASKS or score is not None:
-                lack = "take given pitches" if f0 else "follow a score" if score else f"render {render}"
-                raise GpuMissing(f"--backend {backend} does not {lack}", "use --backend cpu")
-            choice = ModelChoice(model, voices, stems, add_ons)
-            standby, runner = model_on_gpu(choice, backend, preset.framing, channels)
-            return cls(standby, preset, channels, runner)
-        built = build_model(
-            model,
-            voices=voices,
-            stems=stems,
-            add_ons=add_ons,
-            framing=preset.framing,
-            channels=channels,
-            f0=f0,
-            score=score,
-            make_step=step_maker(backend),
-        )
-        return cls(built, preset, channels, render=render)
+        choice = ModelChoice(model, voices, stems, add_ons, score)
+        built, runner = load_model(choice, preset, channels, backend, f0, render)
+        return cls(built, preset, channels, runner, render)
 
     @property
     def preset(self) -> Preset:

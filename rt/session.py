@@ -35,7 +35,7 @@ class Session(CanChange):
 
     Args:
         voices, model, stems, add_ons, render, score: as for `Separator.load`.
-        latency_ms: preset 5, 11, 21 or 43.
+        latency_ms: preset 5, 11, 21, 43; of a choir 143, 243, 543.
         input: device index, part of its name, or "mic" for the default.
         input_channels: 1-based channel or channels to separate; the first where left out.
         output: device index or part of its name; the default of the input's host API where left out.

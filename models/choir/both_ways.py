@@ -15,17 +15,15 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from rtsep.kernels import _core
-from rtsep.kernels.windows import analysis_window
 from rtsep.models.choir.comb_masks import CombMasks
 from rtsep.models.choir.given_pitches import F0Track
+from rtsep.models.choir.hop_amplitude import HopAmplitude
 from rtsep.models.choir.model import ChoirModel
 from rtsep.models.choir.network_tracker import NetworkTracker, preset_of
 from rtsep.models.choir.peak_reading import PeakReading
 from rtsep.models.choir.traced_assignment import TracedAssignment
 from rtsep.models.framing import Framing
 from rtsep.models.mask_model import State
-from rtsep.models.mean_power import MeanPower
 
 F32 = NDArray[np.float32]
 KINDS = ("salience", "offset", "unison")  # what the network says of every candidate
@@ -68,26 +66,18 @@ class Listener:
 
     def __init__(self, tracker: NetworkTracker, framing: Framing, channels: int) -> None:
         self._tracker = tracker
-        n = framing.window_samples
-        self._window = analysis_window(n, framing.half_overlap)
-        self._history, self._frame = (np.zeros((channels, n), np.float32) for _ in range(2))
-        self._spectrum = np.zeros((channels, framing.bins), np.complex64)
-        self._mean_power = MeanPower(framing)
-        self._amplitude = np.zeros(framing.bins, np.float32)
+        self._sound = HopAmplitude(framing, channels)
 
     def hear(self, hop: F32) -> F32:
         """Takes the next hop float32 [H, channels]; returns float32 [len(KINDS), CANDIDATES], the last ones
         where the network does not look at every hop."""
-        _core.push_frame(self._history, hop, self._window, self._frame)
-        np.fft.rfft(self._frame, out=self._spectrum)  # type: ignore[arg-type]  # stubs know float64 only
-        self._mean_power.read(self._spectrum)
-        np.sqrt(self._mean_power.power, out=self._amplitude)
-        self._tracker.hear(self._amplitude)
+        self._sound.take(hop)
+        self._tracker.hear(self._sound.read())
         return np.concatenate([self._tracker.found[kind] for kind in KINDS])
 
     def reset(self) -> None:
         """As before any input."""
-        self._history[...] = 0
+        self._sound.reset()
         self._tracker.reset()
 
 
@@ -129,12 +119,12 @@ class JointDecision:
             returns float32 [frames, 2 * voices]: the F0 of every voice, 0 = none, then 1 where confident.
         """
         first = self.step_of(self._decided + self._stride - 1)
-        chosen = self._assignment.decided(first)
+        chosen = self._assignment.trace.decided(first)
         rows = np.zeros((until - self._decided, 2 * self._reading.f0_hz.size), np.float32)
         for row, frame in zip(rows, range(self._decided, until), strict=True):
             if self.looks_at(frame):
                 step = self.step_of(frame)
-                place, log_odds = self._assignment.peaks(step)
+                place, log_odds = self._assignment.trace.peaks(step)
                 self._reading.read(place, log_odds, chosen[step - first], self._unison.popleft())
             row[...] = np.concatenate([self._reading.f0_hz, self._reading.confident])
         self._decided = until

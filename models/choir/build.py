@@ -7,6 +7,7 @@ from rtsep.models.card import CHOIR, LEVELS, TRACKER, NetworkCard
 from rtsep.models.choir.both_ways import BothWaysChoir
 from rtsep.models.choir.comb_masks import AdaptiveCombMasks, CombMasks, FixedCombMasks
 from rtsep.models.choir.given_pitches import F0Track
+from rtsep.models.choir.later_tracker import LaterTracker
 from rtsep.models.choir.model import ChoirModel
 from rtsep.models.choir.network_tracker import NetworkTracker
 from rtsep.models.choir.peak_tracker import MultiF0Tracker, PitchTracker
@@ -56,6 +57,7 @@ def build_choir(
     f0: F0Track | None,
     make_step: MakeStep,
     score: Score | None = None,
+    later_hops: int = 0,
 ) -> ChoirModel:
     """A choir model for `voices` voices, highest first; arguments and errors as of `build_model`."""
     model = find_choir(name, voices, framing)
@@ -67,8 +69,18 @@ def build_choir(
         raise ModelRefused(
             f"the score has {len(score.parts)} parts, --voices is {voices}", "leave --voices out"
         )
-    pitches = _tracker(model, voices, framing, make_step, score) if f0 is None else f0
-    return ChoirModel(voices, framing, _masks(model, voices, framing, make_step), pitches)
+    masks = _masks(model, voices, framing, make_step)
+    if f0 is not None:
+        return ChoirModel(voices, framing, masks, f0)
+    tracker = _tracker(model, voices, framing, make_step, score)
+    if later_hops:
+        if not isinstance(tracker, NetworkTracker):
+            raise ModelRefused(
+                f"model {name} tracks pitches without a network, and decides them at once",
+                "use --latency 43 or less, or --model choir",
+            )
+        tracker = LaterTracker(tracker, voices, later_hops)
+    return ChoirModel(voices, framing, masks, tracker)
 
 
 def build_tracker(

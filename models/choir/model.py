@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from rtsep.models.choir.comb_masks import CombMasks
 from rtsep.models.choir.given_pitches import F0Track
+from rtsep.models.choir.later_tracker import LaterTracker
 from rtsep.models.choir.network_tracker import NetworkTracker
 from rtsep.models.choir.peak_tracker import PitchTracker
 from rtsep.models.choir.score.score_guide import ScoreGuide
@@ -52,7 +53,9 @@ class ChoirModel:
     def __init__(
         self, voices: int, framing: Framing, comb: CombMasks, pitches: PitchTracker | F0Track
     ) -> None:
-        self.guide: ScoreGuide | None = pitches.guide if isinstance(pitches, NetworkTracker) else None
+        self.guide: ScoreGuide | None = None
+        if isinstance(pitches, NetworkTracker | LaterTracker):
+            self.guide = pitches.guide
         self._stems = voice_names(voices) if self.guide is None else self.guide.score.parts
         self._framing = framing
         self._comb = comb

@@ -43,6 +43,10 @@ class NetworkTracker:
 
     Attributes:
         guide: follows the score; None without one.
+        assignment: of the peaks to voices.
+        place, log_odds: float32 [peaks], of the last peaks, as of `salience_peaks`.
+        reading: from peaks that were chosen to pitches.
+        stride: hops from one look of the network to the next.
     """
 
     def __init__(
@@ -50,66 +54,65 @@ class NetworkTracker:
     ) -> None:
         self._bank = pitch_filterbank(framing)
         self._network = network
-        preset, self._stride = preset_of(framing)
+        preset, self.stride = preset_of(framing)
         network.inputs["preset"][...] = 0
         network.inputs["preset"][0, preset] = 1
-        self._hop_s = self._stride * framing.hop / framing.samplerate
-        self._assignment = _core.PitchAssignment(voices, self._hop_s, free_order=score is not None)
+        self._hop_s = self.stride * framing.hop / framing.samplerate
+        self.assignment = _core.PitchAssignment(voices, self._hop_s, free_order=score is not None)
         self.guide = None if score is None else ScoreGuide(score, self._hop_s)
         beam, peaks = _core.PitchAssignment.SIZE, _core.PitchAssignment.PEAKS
-        self._place = np.zeros(peaks, np.float32)
-        self._log_odds = np.zeros(peaks, np.float32)
+        self.place = np.zeros(peaks, np.float32)
+        self.log_odds = np.zeros(peaks, np.float32)
         self._chosen = np.zeros(voices, np.int32)
         self._sung, self._register_centre, self._observed_s = (
             np.empty((beam, voices), np.float32) for _ in range(3)
         )
         self._score = np.empty(beam, np.float32)
-        self._reading = PeakReading(voices, self._hop_s)
-        self._own_hz, self._silent_s = self._reading.own_hz, self._reading.silent_s
-        self._f0_hz, self._confident = self._reading.f0_hz, self._reading.confident
+        self.reading = PeakReading(voices, self._hop_s)
+        self._own_hz, self._silent_s = self.reading.own_hz, self.reading.silent_s
+        self._f0_hz, self._confident = self.reading.f0_hz, self.reading.confident
         self._hops = 0
         self.reset()
 
     def step(self, amplitude: F32, f0_hz: F32, confident: NDArray[np.bool_]) -> None:
         """See `PitchTracker.step`."""
         if self.hear(amplitude):
-            found = self.found
-            count = _core.salience_peaks(
-                found["salience"][0],
-                found["offset"][0],
-                LEAST_LOG_ODDS,
-                SAME_VOICE,
-                self._place,
-                self._log_odds,
-            )
-            known: tuple[F32, ...] = ()
-            if self.guide is not None:
-                self.guide.hear(found["salience"][0], self._place, self._log_odds, count)
-                known = (self.guide.bias, self.guide.pair_cost)
-            self._assignment.step(
-                self._place,
-                self._log_odds,
-                count,
-                self._sung,
-                self._register_centre,
-                self._observed_s,
-                self._score,
-                self._chosen,
-                *known,
-            )
+            self.assign()
             bias = None if self.guide is None else self.guide.bias
-            self._reading.read(self._place, self._log_odds, self._chosen, found["unison"][0], bias)
+            self.reading.read(self.place, self.log_odds, self._chosen, self.found["unison"][0], bias)
         f0_hz[...] = self._f0_hz
         confident[...] = self._confident
 
     def hear(self, amplitude: F32) -> bool:
         """The network's part of a step; whether it looked at this hop."""
         self._hops += 1
-        if self._hops % self._stride:
+        if self._hops % self.stride:
             return False
         self._bank.apply(amplitude[None], self._network.inputs["bands"])
         self._network.run()
         return True
+
+    def assign(self) -> None:
+        """Peaks of what the network has found go to voices, in every hypothesis of the assignment."""
+        salience = self.found["salience"][0]
+        count = _core.salience_peaks(
+            salience, self.found["offset"][0], LEAST_LOG_ODDS, SAME_VOICE, self.place, self.log_odds
+        )
+        known: tuple[F32, ...] = ()
+        if self.guide is not None:
+            self.guide.hear(salience, self.place, self.log_odds, count)
+            known = (self.guide.bias, self.guide.pair_cost)
+        self.assignment.step(
+            self.place,
+            self.log_odds,
+            count,
+            self._sung,
+            self._register_centre,
+            self._observed_s,
+            self._score,
+            self._chosen,
+            *known,
+        )
 
     @property
     def found(self) -> dict[str, F32]:
@@ -120,7 +123,7 @@ class NetworkTracker:
         """A hop passes unheard: the score goes on meanwhile."""
         if self.guide is not None:
             self._hops += 1
-            if self._hops % self._stride == 0:
+            if self._hops % self.stride == 0:
                 self.guide.skip()
 
     def reset(self) -> None:
@@ -131,7 +134,7 @@ class NetworkTracker:
         self._observed_s[...] = 0
         self._score[...] = -np.inf
         self._score[0] = 0.0
-        self._reading.reset()
+        self.reading.reset()
         self._hops = 0
         if self.guide is not None:
             self.guide.reset()

@@ -9,55 +9,44 @@ from numpy.typing import NDArray
 
 from rtsep.kernels import _core
 from rtsep.models.choir.peak_reading import LEAST_LOG_ODDS, SAME_VOICE
+from rtsep.models.mask_model import State, require_like
 
 F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]
 
 
-class TracedAssignment:
-    """The last steps of a beam, for decisions that look back.
+class Trace:
+    """The last steps of a beam and their peaks, in arrays that are allocated once.
 
     Args:
         voices: 1..4.
-        hop_s: between two steps.
         capacity: steps that are kept.
+
+    Attributes:
+        steps: that were taken so far.
     """
 
-    def __init__(self, voices: int, hop_s: float, capacity: int) -> None:
-        self._assignment = _core.PitchAssignment(voices, hop_s)
+    def __init__(self, voices: int, capacity: int) -> None:
         beam, peaks = _core.PitchAssignment.SIZE, _core.PitchAssignment.PEAKS
         self._capacity = capacity
-        self.steps = 0
-        self._sung, self._register_centre, self._observed_s = (
-            np.zeros((beam, voices), np.float32) for _ in range(3)
-        )
-        # without any hypothesis the beam starts from silence
-        self._score = np.full(beam, -np.inf, np.float32)
-        self._chosen = np.zeros(voices, np.int32)
         self._place, self._log_odds = (np.zeros((capacity, peaks), np.float32) for _ in range(2))
         self._parent = np.zeros((capacity, beam), np.int32)
         self._peaks = np.zeros((capacity, beam, voices), np.int32)
+        self.reset()
 
-    def step(self, salience: F32, offset: F32) -> None:
-        """Takes the next salience.
-
-        Shape:
-            salience, offset: C-contiguous float32 [CANDIDATES], as of `PitchNet`.
-        """
+    def take(self, assignment: _core.PitchAssignment, place: F32, log_odds: F32) -> None:
+        """The last step of `assignment`, and the peaks float32 [peaks] it was given."""
         slot = self.steps % self._capacity
-        place, log_odds = self._place[slot], self._log_odds[slot]
-        count = _core.salience_peaks(salience, offset, LEAST_LOG_ODDS, SAME_VOICE, place, log_odds)
-        self._assignment.step(
-            place,
-            log_odds,
-            count,
-            self._sung,
-            self._register_centre,
-            self._observed_s,
-            self._score,
-            self._chosen,
-        )
-        self._assignment.trace(self._parent[slot], self._peaks[slot])
+        assignment.trace(self._parent[slot], self._peaks[slot])
+        self._place[slot], self._log_odds[slot] = place, log_odds
+        self.steps += 1
+
+    def hold(self) -> None:
+        """A step without news: every hypothesis stays, and so do its peaks."""
+        slot = self.steps % self._capacity
+        for kept in (self._place, self._log_odds, self._peaks):
+            kept[slot] = kept[slot - 1]  # of slot 0 the one before is the last
+        self._parent[slot] = np.arange(self._parent.shape[1])
         self.steps += 1
 
     def decided(self, first: int) -> I32:
@@ -66,7 +55,7 @@ class TracedAssignment:
         Shape:
             returns int32 [steps - first, voices], peaks as of `PitchAssignment`.
         """
-        chosen = np.empty((self.steps - first, self._chosen.size), np.int32)
+        chosen = np.empty((self.steps - first, self._peaks.shape[2]), np.int32)
         hypothesis = 0
         for step in range(self.steps - 1, first - 1, -1):
             slot = step % self._capacity
@@ -78,3 +67,83 @@ class TracedAssignment:
         """Places and log odds [peaks] of a step that is still kept."""
         slot = step % self._capacity
         return self._place[slot], self._log_odds[slot]
+
+    def reset(self) -> None:
+        """No step yet: whoever holds one is silent."""
+        self.steps = 0
+        self._peaks[...] = _core.PitchAssignment.SILENT
+        for array in (self._place, self._log_odds, self._parent):
+            array[...] = 0
+
+    def state_dict(self) -> State:
+        """All that is kept."""
+        return {
+            "steps": np.array(self.steps, np.int64),
+            "place": self._place.copy(),
+            "log_odds": self._log_odds.copy(),
+            "parent": self._parent.copy(),
+            "peaks": self._peaks.copy(),
+        }
+
+    def load_state_dict(self, state: State) -> None:
+        """Continues from `state_dict()`.
+
+        Raises:
+            ValueError: another kind of state, or hypotheses and peaks that there are not; nothing has changed
+                then.
+        """
+        require_like(self.state_dict(), state, "trace")
+        bounds = {"parent": self._parent.shape[1], "peaks": self._place.shape[1]}
+        for name, count in bounds.items():
+            if not np.all((state[name] >= -1) & (state[name] < count)):  # type: ignore[operator]
+                raise ValueError(f"state 'trace.{name}' holds values outside -1..{count - 1}")
+        if state["steps"] < 0:  # type: ignore[operator]
+            raise ValueError("state 'trace.steps' counts below 0")
+        self.steps = int(state["steps"])
+        self._place[...], self._log_odds[...] = state["place"], state["log_odds"]
+        self._parent[...], self._peaks[...] = state["parent"], state["peaks"]
+
+
+class TracedAssignment:
+    """A beam of its own with its trace.
+
+    Args:
+        voices: 1..4.
+        hop_s: between two steps.
+        capacity: steps that are kept.
+
+    Attributes:
+        trace: of the steps.
+    """
+
+    def __init__(self, voices: int, hop_s: float, capacity: int) -> None:
+        self._assignment = _core.PitchAssignment(voices, hop_s)
+        beam, peaks = _core.PitchAssignment.SIZE, _core.PitchAssignment.PEAKS
+        self.trace = Trace(voices, capacity)
+        self._sung, self._register_centre, self._observed_s = (
+            np.zeros((beam, voices), np.float32) for _ in range(3)
+        )
+        # without any hypothesis the beam starts from silence
+        self._score = np.full(beam, -np.inf, np.float32)
+        self._chosen = np.zeros(voices, np.int32)
+        self._place, self._log_odds = (np.zeros(peaks, np.float32) for _ in range(2))
+
+    def step(self, salience: F32, offset: F32) -> None:
+        """Takes the next salience.
+
+        Shape:
+            salience, offset: C-contiguous float32 [CANDIDATES], as of `PitchNet`.
+        """
+        place, log_odds = self._place, self._log_odds
+        count = _core.salience_peaks(salience, offset, LEAST_LOG_ODDS, SAME_VOICE, place, log_odds)
+        self._assignment.step(
+            place,
+            log_odds,
+            count,
+            self._sung,
+            self._register_centre,
+            self._observed_s,
+            self._score,
+            self._chosen,
+        )
+        self.trace.take(self._assignment, place, log_odds)

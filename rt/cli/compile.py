@@ -36,7 +36,7 @@ SAMPLERATE = 48000  # of the synthetic choir
 @click.option("--voices", type=VOICES, metavar="1..4", help="As on stage; 4 of a choir unless given.")
 @click.option("--stems", type=STEMS, metavar="LIST", help="As on stage; all of a band's unless given.")
 @click.option("--add-on", "add_ons", multiple=True, metavar="FOLDER", help="As on stage.")
-@click.option("--latency", "latency_ms", type=LATENCY_MS, default=11, show_default=True, metavar="5|11|21|43",
+@click.option("--latency", "latency_ms", type=LATENCY_MS, default=11, show_default=True, metavar="MS",
               help="As on stage: presets may have networks of their own.")  # fmt: skip
 @click.option("--cache", type=click.Path(path_type=Path), help="Folder of the plans.")
 def command(

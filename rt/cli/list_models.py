@@ -3,8 +3,9 @@
 import json
 from dataclasses import asdict
 
-from rtsep.models.card import ModelCard
+from rtsep.models.card import TRACKER, ModelCard
 from rtsep.models.registry import find_model, shipped_models
+from rtsep.rt.hop.presets import LATER_HOPS, LATER_WINDOWS_MS
 
 
 def model_lines(folders: tuple[str, ...], as_json: bool) -> list[str]:
@@ -21,11 +22,19 @@ def model_lines(folders: tuple[str, ...], as_json: bool) -> list[str]:
     return [line for model in models for line in _paragraph(model.card)]
 
 
+def _presets(card: ModelCard) -> str:
+    found = f"{', '.join(map(str, card.latency_presets_ms))} ms"
+    trackers = [network for network in card.networks if network.role == TRACKER]
+    if any(LATER_WINDOWS_MS in network.latency_presets_ms for network in trackers):
+        found += f"; {', '.join(map(str, LATER_HOPS))} ms, decided later"
+    return found
+
+
 def _paragraph(card: ModelCard) -> list[str]:
     low, high = card.samplerate_hz
     rows = [
         ("stems", f"{', '.join(card.stems)}, residual"),
-        ("latency", f"{', '.join(map(str, card.latency_presets_ms))} ms"),
+        ("latency", _presets(card)),
         ("sample rates", f"{low}..{high} Hz"),
         ("licence", card.licence),
         *(("training data", line) for line in card.training_data or ("none",)),

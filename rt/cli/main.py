@@ -81,8 +81,9 @@ def option(*names: str, section: str, **kwargs: Any) -> Callable[[F], F]:
         help="Stems of a band in order, such as vocals,drums; all of the model's unless given.")  # fmt: skip
 @option("--add-on", "add_ons", section="Separation", multiple=True, metavar="FOLDER",
         help="A stem more for a band model, see `rtsep-train add-stem`; may be given again.")  # fmt: skip
-@option("--latency", "latency_ms", section="Separation", type=LATENCY_MS, metavar="5|11|21|43",
-        help="Latency preset in ms; more separates better: 11 unless given, 43 with both ends.")  # fmt: skip
+@option("--latency", "latency_ms", section="Separation", type=LATENCY_MS, metavar="MS",
+        help="Preset, in ms: 5, 11, 21, 43; a choir's 143, 243, 543 decide pitches later. More separates "
+        "better: 11 unless given, 43 with both ends.")  # fmt: skip
 @option("--model", section="Separation", metavar="NAME|FOLDER",
         help="See `rtsep models`; choir unless given, band with --stems.")  # fmt: skip
 @option(

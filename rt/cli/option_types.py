@@ -50,8 +50,13 @@ def _stems(option: str, text: str) -> tuple[str, ...]:
 
 
 def _latency_ms(option: str, text: str) -> int:
-    if text not in ("5", "11", "21", "43"):
-        raise RtsepError(f"{option} {text!r} is not one of 5, 11, 21, 43 ms", "choose one of these presets")
+    from rtsep.rt.hop.presets import LATENCIES_MS  # brings NumPy: not for --help
+
+    presets = tuple(map(str, LATENCIES_MS))
+    if text not in presets:
+        raise RtsepError(
+            f"{option} {text!r} is not one of {', '.join(presets)} ms", "choose one of these presets"
+        )
     return int(text)
 
 

@@ -36,7 +36,7 @@ typedef struct {
     const char *model;          /* name or folder; NULL: choir, or band where stems are named */
     const char *stems;          /* of a band, such as "vocals,drums"; NULL: all of the model's */
     uint32_t voices;            /* of a choir; 0: as many as the model has */
-    uint32_t latency_ms;        /* a preset of the model: 5, 11, 21 or 43; 43 */
+    uint32_t latency_ms;        /* a preset of the model: 5, 11, 21, 43; of a choir 143, 243, 543 */
     uint32_t max_block_frames;  /* longest block that rtsep_process will be given, up to 8192; 8192 */
     int block_is_fixed;         /* not 0: every block has max_block_frames frames, which needs less latency; 0 */
     const char *python;         /* the Python that has rtsep; NULL: $RTSEP_PYTHON, else the library's own */

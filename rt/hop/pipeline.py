@@ -30,7 +30,7 @@ class HopPipeline:
         self.preset = preset
         self.model = model
         self.nonfinite_samples = 0
-        stems, n, span = len(model.stems), preset.window_samples, preset.latency_samples
+        stems, n, span = len(model.stems), preset.window_samples, 2 * preset.half_overlap
         bins = n // 2 + 1
         self._analysis = analysis_window(n, preset.half_overlap)
         self._synthesis = synthesis_window(n, preset.half_overlap)
@@ -44,7 +44,7 @@ class HopPipeline:
         self._rendering = Rendering(render, model, channels, preset.framing)
 
     def step(self, hop: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-        """Separates one hop; `out` is delayed by `preset.hop_latency_samples`.
+        """Separates one hop; `out` is delayed by 2M - H.
 
         Shape:
             hop: float32 [H, channels]; out: float32 [stems + 1, H, channels], the residual last.

@@ -7,6 +7,12 @@ from rtsep.models.framing import Framing
 
 # 2M in samples at 48 kHz: synthesis windows of 5.3, 10.7, 21.3 and 42.7 ms (DESIGN.md, measured table).
 OVERLAP_AT_48K = {5: 256, 11: 512, 21: 1024, 43: 2048}
+# Presets of a choir that decide the pitches of a frame so many hops later, when what follows has been heard;
+# the windows are those of 43 ms. Whole hops make the latency exact: the numbers nearest to 100, 200 and
+# 500 ms, which are 107, 192 and 491 ms at 48 kHz.
+LATER_HOPS = {143: 5, 243: 9, 543: 23}
+LATER_WINDOWS_MS = 43
+LATENCIES_MS = (*OVERLAP_AT_48K, *LATER_HOPS)
 DEFAULT_LATENCY_MS = 11  # hop by hop: a show hears no echo of itself yet, and separates 1.2 dB better than 5
 # 64 ms. Measured against 85 ms on a real quartet with given F0: +0.4 dB of SI-SDR at 5 and 11 ms, +0.2 at
 # 21, -0.1 at 43, and the tracker finds 6 to 10 % more of the pitches: in a longer window vibrato and note
@@ -45,7 +51,7 @@ class Preset:
 
     Args:
         samplerate: 8000..192000 Hz.
-        latency_ms: 5, 11, 21 or 43; the exact value is `latency_samples`.
+        latency_ms: of `LATENCIES_MS`; the exact value is `latency_samples`.
 
     Raises:
         RtsepError: a sample rate or latency outside these.
@@ -66,16 +72,22 @@ class Preset:
                 f"sample rate {self.samplerate} Hz is outside {MIN_SAMPLERATE}..{MAX_SAMPLERATE} Hz",
                 "resample the input",
             )
-        if self.latency_ms not in OVERLAP_AT_48K:
+        if self.latency_ms not in LATENCIES_MS:
             raise RtsepError(
-                f"latency {self.latency_ms} ms is not one of {', '.join(map(str, OVERLAP_AT_48K))} ms",
+                f"latency {self.latency_ms} ms is not one of {', '.join(map(str, LATENCIES_MS))} ms",
                 "choose one of these presets",
             )
 
     @property
+    def later_hops(self) -> int:
+        """D: how many hops after a frame its pitches are decided; 0 in most presets."""
+        return LATER_HOPS.get(self.latency_ms, 0)
+
+    @property
     def half_overlap(self) -> int:
         """M: half of the synthesis window."""
-        return max(1, round(OVERLAP_AT_48K[self.latency_ms] * _scale(self.samplerate) / 2))
+        windows_ms = LATER_WINDOWS_MS if self.later_hops else self.latency_ms
+        return max(1, round(OVERLAP_AT_48K[windows_ms] * _scale(self.samplerate) / 2))
 
     @property
     def hop(self) -> int:
@@ -84,13 +96,18 @@ class Preset:
 
     @property
     def latency_samples(self) -> int:
-        """2M: exact algorithmic latency of `Separator.process`, any block size."""
-        return 2 * self.half_overlap
+        """2M + D * H: exact algorithmic latency of `Separator.process`, any block size."""
+        return 2 * self.half_overlap + self.later_hops * self.hop
 
     @property
     def hop_latency_samples(self) -> int:
-        """2M - H: exact delay of `Separator.process_hop`, which is fed whole hops."""
+        """2M - H + D * H: exact delay of `Separator.process_hop`, which is fed whole hops."""
         return self.latency_samples - self.hop
+
+    @property
+    def pitch_delay_s(self) -> float:
+        """How long before the end of a hop the time of the pitches lies that it gives, see `Framing`."""
+        return self.framing.pitch_delay_s + self.later_hops * self.hop / self.samplerate
 
     @property
     def window_samples(self) -> int:
@@ -99,5 +116,5 @@ class Preset:
 
     @property
     def framing(self) -> Framing:
-        """The same sizes, as models take them."""
+        """The sizes of a frame, as models take them."""
         return Framing(self.samplerate, self.window_samples, self.half_overlap, self.hop)

@@ -76,7 +76,7 @@ class HopLoop:
         if record is not None:
             delay = separator.hop_latency_samples
             self._take = TakeFeed(record, stems, hop, channels, delay, fmt.samplerate, self._chain.callback)
-        delay_s = separator.preset.framing.pitch_delay_s
+        delay_s = separator.preset.pitch_delay_s
         self._pitches = PitchFeed.of(commands, BLOCK_BYTES, hop / fmt.samplerate, delay_s)
         warm_up(separator)
         if state is not None:

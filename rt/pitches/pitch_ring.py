@@ -42,7 +42,7 @@ class PitchFeed:
         memory: of `make_memory`.
         first_bytes: as there.
         hop_s: a hop's time.
-        delay_s: how long before the end of a hop the time of its pitches lies, see `Framing.pitch_delay_s`.
+        delay_s: how long before the end of a hop the time of its pitches lies, see `Preset.pitch_delay_s`.
     """
 
     def __init__(self, memory: mmap, first_bytes: int, hop_s: float, delay_s: float) -> None:

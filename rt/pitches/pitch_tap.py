@@ -22,7 +22,7 @@ class PitchTap:
 
     def __init__(self, separator: Separator, sinks: Sequence[PitchSink]) -> None:
         self._separator, self._sinks = separator, sinks
-        self._delay_s = separator.preset.framing.pitch_delay_s
+        self._delay_s = separator.preset.pitch_delay_s
         self._frames = 0
         self.samplerate, self.channels = separator.samplerate, separator.channels
         self.stems, self.latency_samples = separator.stems, separator.latency_samples

@@ -338,7 +338,7 @@ def test_report_is_of_the_last_hop() -> None:
         ({"backend": "gpu"}, r"backend 'gpu' is not one of auto, cpu, openvino, .*tensorrt-fp16; use"),
         ({"samplerate": 7999}, r"sample rate 7999 Hz is outside 8000\.\.192000 Hz; resample"),
         ({"samplerate": 192001}, r"sample rate 192001 Hz is outside 8000\.\.192000 Hz; resample"),
-        ({"latency_ms": 10}, "latency 10 ms is not one of 5, 11, 21, 43 ms; choose"),
+        ({"latency_ms": 10}, "latency 10 ms is not one of 5, 11, 21, 43, 143, 243, 543 ms; choose"),
         ({"channels": 0}, r"0 channels is outside 1\.\.64; select"),
         ({"channels": 65}, r"65 channels is outside 1\.\.64; select"),
     ],

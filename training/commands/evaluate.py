@@ -7,10 +7,10 @@ from click.core import ParameterSource
 from rich.console import Console
 
 from rtsep.kernels.errors import RtsepError
-from rtsep.rt.hop.presets import OVERLAP_AT_48K
+from rtsep.rt.hop.presets import LATENCIES_MS, OVERLAP_AT_48K
 from rtsep.training.commands.evaluating.bands import BandWishes, evaluate_bands
 from rtsep.training.commands.shared import choices, progress_bar, require_places, words, write_json
-from rtsep.training.evaluation.evaluate import Settings, evaluate
+from rtsep.training.evaluation.evaluate import Settings, evaluate, runs
 from rtsep.training.evaluation.stems import Mixture, find_mixtures, pairs
 from rtsep.training.evaluation.systems import F0_SOURCES, find_system, known_systems
 from rtsep.training.measures.bss_eval import PUBLISHED_TAPS
@@ -26,8 +26,9 @@ BANDS_ONLY = ("mix", "models", "bss", "bss_taps", "with_leaks", "sounds", "stere
 @click.argument("folders", metavar="FOLDER...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--voices", type=int, help="Voices of every mixture; checked against the stems found.")
 @click.option(
-    "--latency", default=",".join(map(str, OVERLAP_AT_48K)), show_default=True, help="Presets in ms."
-)
+    "--latency", default=",".join(map(str, OVERLAP_AT_48K)), show_default=True,
+    help="Presets in ms; also 143, 243, 543 of choirs that decide later.",
+)  # fmt: skip
 @click.option(
     "--quartets",
     default="same",
@@ -45,8 +46,8 @@ BANDS_ONLY = ("mix", "models", "bss", "bss_taps", "with_leaks", "sounds", "stere
 @click.option(
     "--systems",
     metavar="NAMES",
-    help=f"Rows of the table: {', '.join(known_systems())}; or MODEL-given, -tracked or "
-    "-offline with a model's name or path. Default: all of these.",
+    help=f"Rows of the table: {', '.join(known_systems())}; or MODEL-given, -tracked, "
+    "-offline, -143, -243 or -543 with a model's name or path. Default: all of these.",
 )
 @click.option("--seeds", type=click.Choice(["1", "5"]), default="1", help="As published; noted in the JSON.")
 @click.option(
@@ -131,7 +132,7 @@ def command(
     songs' own rate, improvement of SI-SDR over the mixture, mean over songs, beside rivals that learn
     nothing and ideal masks.
     """
-    presets = tuple(int(ms) for ms in choices("--latency", latency, tuple(map(str, OVERLAP_AT_48K))))
+    presets = tuple(int(ms) for ms in choices("--latency", latency, tuple(map(str, LATENCIES_MS))))
     _refuse(ctx, CHOIRS_ONLY if stems is not None else BANDS_ONLY, stems is not None)
     if stems is not None:
         wanted = BandWishes(stems, systems, models, presets, mix, bss, bss_taps, with_leaks, sounds, stereo)
@@ -140,6 +141,11 @@ def command(
     wanted_f0 = choices("--f0", f0, F0_SOURCES)
     names = _systems(systems, wanted_f0, f0)
     settings = Settings(names, presets, int(seeds), strict, cache or default_cache(), with_basic_pitch)
+    if not runs(settings):
+        raise RtsepError(
+            f"--latency {latency} is for systems that decide later, and {', '.join(names)} is not one",
+            "add 43, or choir-tracked to --systems",
+        )
     mixtures = _mixtures(folders, quartets, in_pairs, voices)
     require_places(json_file, folder)
     with progress_bar() as progress:

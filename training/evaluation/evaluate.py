@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rtsep.kernels.errors import RtsepError
+from rtsep.rt.hop.presets import LATER_HOPS
 from rtsep.rt.python_process import ONE_THREAD, spawn_context
 from rtsep.training.baselines import basic_pitch
 from rtsep.training.evaluation.stems import Mixture, read_mixture, read_stem
@@ -83,13 +84,14 @@ class Evaluation:
 
 
 def runs(settings: Settings) -> list[Run]:
-    """Offline systems first, then latency by latency."""
-    offline = [Run(name, None) for name in settings.systems if not find_system(name).streaming]
+    """Offline systems first, then latency by latency: at the later ones only who decides later."""
+    systems = {name: find_system(name) for name in settings.systems}
+    offline = [Run(name, None) for name, system in systems.items() if not system.streaming]
     return offline + [
         Run(name, ms)
         for ms in settings.latencies_ms
-        for name in settings.systems
-        if find_system(name).streaming
+        for name, system in systems.items()
+        if system.streaming and (system.decides_later or ms not in LATER_HOPS)
     ]
 
 

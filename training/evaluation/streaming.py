@@ -15,7 +15,7 @@ def stream(
 ) -> tuple[Audio, Contours]:
     """A whole signal through `Separator.process`, block by block, its estimates aligned with the input.
 
-    Tracked F0 is noted after every block, with the time that the stage gives it (`Framing.pitch_delay_s`).
+    Tracked F0 is noted after every block, with the time that the stage gives it (`Preset.pitch_delay_s`).
 
     Shape:
         mixture: float32 [samples].
@@ -24,7 +24,7 @@ def stream(
     latency, hop, samples = separator.latency_samples, separator.hop, len(mixture)
     padded = np.concatenate([mixture, np.zeros(latency, np.float32)])
     out = np.empty((len(separator.stems), len(padded)), np.float32)
-    delay_s = separator.preset.framing.pitch_delay_s
+    delay_s = separator.preset.pitch_delay_s
     times_s, f0_hz = [], []
     for start in range(0, len(padded), block_samples):
         stop = min(start + block_samples, len(padded))

@@ -2,8 +2,8 @@
 
 Every model that `Separator.load` knows, by name or path, is a system twice: `MODEL-tracked` hears the mixture
 only, `MODEL-given` follows the F0 of the stems. `MODEL-offline` decides from both ends of the piece, as
-files are separated. Whatever else there is to compare with has an entry in
-`BASELINES`.
+files are separated, and `MODEL-143`, -243 and -543 later than they hear. Whatever else there is to compare
+with has an entry in `BASELINES`.
 
 Separators run as in a show: one stream through `Separator.process`, in blocks that divide no hop, its
 output moved by `latency_samples`. By default the stream is the whole piece, so trackers and levels are warm
@@ -21,13 +21,13 @@ from pathlib import Path
 import numpy as np
 
 from rtsep.kernels.errors import ModelRefused, RtsepError
-from rtsep.models.card import CHOIR
+from rtsep.models.card import CHOIR, TRACKER
 from rtsep.models.choir.given_pitches import F0Track
 from rtsep.models.mask_model import RESIDUAL
 from rtsep.models.registry import DEFAULT_MODEL, find_model, shipped_models
 from rtsep.rt import one_call
 from rtsep.rt.audio.score_file import load_score
-from rtsep.rt.hop.presets import Preset
+from rtsep.rt.hop.presets import LATER_HOPS, Preset
 from rtsep.rt.separator import Separator
 from rtsep.training.baselines.nmf import nmf_separate
 from rtsep.training.baselines.oracle import IdealMasks, centred_ideal_masks, ratio
@@ -63,6 +63,7 @@ class System:
         f0: "given" (F0 of the stems), "tracked" (in the mixture), or None where pitch takes no part.
         streaming: runs at a latency preset; otherwise it is offline.
         by_excerpt: sees one normalised excerpt at a time even when the others see the whole piece.
+        decides_later: presets of `LATER_HOPS` are something else to it than 43 ms.
     """
 
     title: str
@@ -70,6 +71,7 @@ class System:
     f0: str | None = None
     streaming: bool = False
     by_excerpt: bool = False
+    decides_later: bool = False
 
 
 def _mixture(stems: Audio, latency_ms: int, given: Contours) -> Estimate:
@@ -111,6 +113,10 @@ def _offline(model: str, stems: Audio, latency_ms: int, given: Contours) -> Esti
     return Estimate(np.stack([stem for name, stem in found.items() if name != RESIDUAL]))
 
 
+def _later(model: str, later_ms: int, stems: Audio, latency_ms: int, given: Contours) -> Estimate:
+    return _model(model, "tracked", stems, later_ms, given)
+
+
 def _score(file: Path, stems: Audio, latency_ms: int, given: Contours) -> Estimate:
     score = load_score(file)
     if len(score.parts) != len(stems):
@@ -147,7 +153,7 @@ def known_systems() -> tuple[str, ...]:
 
 def find_system(name: str) -> System:
     """A baseline, unet:FOLDER of a training run, choir-score:FILE of a written score that is followed, or a
-    model's name or path followed by -given, -tracked or -offline.
+    model's name or path followed by -given, -tracked, -offline, -143, -243 or -543.
 
     Raises:
         RtsepError: neither, or no such model.
@@ -159,12 +165,13 @@ def find_system(name: str) -> System:
         return replace(BASELINES["unet"], separate=partial(_unet, folder))
     if name.startswith(SCORE_SYSTEM):
         file = Path(name.removeprefix(SCORE_SYSTEM))
-        return System(f"choir, score {file.stem}", partial(_score, file), "tracked", streaming=True)
+        return System(f"choir, score {file.stem}", partial(_score, file), "tracked", True, decides_later=True)
     if name.endswith(OFFLINE) and name != OFFLINE:
         model = name.removesuffix(OFFLINE)
         return System(f"{Path(model).name}, both ends", partial(_offline, model), streaming=True)
     model, _, f0 = name.rpartition("-")
-    if not model or f0 not in F0_SOURCES:
+    later = f0 in map(str, LATER_HOPS)
+    if not model or not (later or f0 in F0_SOURCES):
         raise RtsepError(
             f"--systems {name!r} is not one of {', '.join(known_systems())}",
             "choose from these, or give MODEL-given, -tracked or -offline with a model's name or path",
@@ -172,10 +179,15 @@ def find_system(name: str) -> System:
     card = find_model(model).card
     if card.family != CHOIR:
         raise ModelRefused(
-            f"model {card.name} is of the family {card.family}, whose stems have no pitches to be {f0}",
+            f"model {card.name} is of the family {card.family}, whose stems have no pitches to be "
+            f"{'tracked' if later else f0}",
             f"choose a model of the family {CHOIR}",
         )
-    return System(f"{Path(model).name}, {f0} F0", partial(_model, model, f0), f0, streaming=True)
+    title = Path(model).name
+    if later:
+        return System(f"{title}, tracked F0, {f0} ms", partial(_later, model, int(f0)), "tracked")
+    decides_later = f0 == "tracked" and any(network.role == TRACKER for network in card.networks)
+    return System(f"{title}, {f0} F0", partial(_model, model, f0), f0, True, decides_later=decides_later)
 
 
 def separate(

@@ -90,7 +90,7 @@ def main() -> int:
             "samplerate": separator.samplerate,
             "latency_samples": separator.latency_samples,
             "hop_latency_samples": separator.hop_latency_samples,
-            "pitch_delay_s": separator.preset.framing.pitch_delay_s,
+            "pitch_delay_s": separator.preset.pitch_delay_s,
             "notes": notes,
         }
         serve(separator, slot, watch, described)

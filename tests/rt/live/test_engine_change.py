@@ -120,7 +120,7 @@ class HandDriven:
         self.callback, self.latency_samples = callback, latency_samples
 
 
-@pytest.mark.parametrize("latency_ms", [5, 43])
+@pytest.mark.parametrize("latency_ms", [5, 43, 143])
 def test_behind_the_change_it_is_the_file_path(latency_ms: int) -> None:
     """Sample for sample the separator of the new preset on what came in from the moment it was given sound;
     the engine before it is the file path up to the fade. Every block waits for all hops that are due.

@@ -15,6 +15,7 @@ from rtsep.models.registry import CARD_FILE, CARD_FOLDER
 from rtsep.rt.hop.presets import OVERLAP_AT_48K, Preset
 from rtsep.rt.separator import Separator
 from rtsep.training.baselines.oracle import IdealMasks, centred_ideal_masks
+from rtsep.training.evaluation.evaluate import Settings, runs
 from rtsep.training.evaluation.streaming import stream
 from rtsep.training.evaluation.systems import find_system, known_systems, separate
 from rtsep.training.measures.contours import Contours
@@ -164,6 +165,21 @@ def test_a_written_score_is_a_system(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (summarise(score(stems, separate(found, stems, 43, f0).voices)).mean_db or 0) > 8
     with pytest.raises(RtsepError, match="2 parts, the mixture 1 voices"):
         separate(found, stems[:1], 43, f0)
+
+
+def test_later_decisions_are_systems() -> None:
+    stems, f0 = voices(9.0, (440.0, 261.63)), contours(9.0, (440.0, 261.63))
+    found = find_system("choir-143")
+    assert (found.title, found.f0, found.streaming) == ("choir, tracked F0, 143 ms", "tracked", False)
+    tracked = find_system("choir-tracked")
+    later = separate(found, stems, 11, f0)
+    np.testing.assert_array_equal(later.voices, separate(tracked, stems, 143, f0).voices)
+    assert (summarise(score(stems, later.voices)).mean_db or 0) > 8
+    names = ("choir-given", "choir-tracked", "choir-comb-tracked", "choir-offline", "mixture")
+    rows = runs(Settings(names, (43, 143), 1, False, Path()))
+    assert [row.system for row in rows if row.latency_ms == 143] == ["choir-tracked"]
+    with pytest.raises(RtsepError, match="family band, whose stems have no pitches to be tracked"):
+        find_system("band-143")
 
 
 def test_from_both_ends_is_a_system() -> None:

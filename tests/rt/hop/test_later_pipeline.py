@@ -1,0 +1,283 @@
+"""Pitches that are decided later: the same samples as at 43 ms but for the pitches, whole hops later."""
+
+import tracemalloc
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from rtsep.kernels.errors import RtsepError
+from rtsep.models.build import build_model
+from rtsep.models.choir.given_pitches import F0Track
+from rtsep.models.choir.later_tracker import LaterTracker
+from rtsep.models.choir.model import ChoirModel
+from rtsep.rt.audio.test_signals import synthetic_choir
+from rtsep.rt.batch_separator import BatchSeparator
+from rtsep.rt.hop.later_pipeline import LaterPipeline
+from rtsep.rt.hop.pipeline import HopPipeline
+from rtsep.rt.hop.presets import LATER_HOPS, Preset
+from rtsep.rt.separator import Separator
+
+F32 = NDArray[np.float32]
+RATE = 8000
+SOUND = synthetic_choir(RATE, 2.0, channels=2, voices=2)
+LATER = pytest.mark.parametrize("latency_ms", LATER_HOPS)
+
+
+def load(latency_ms: int = 143, **changes: Any) -> Separator:
+    return Separator.load(
+        **{"voices": 2, "samplerate": RATE, "latency_ms": latency_ms, "channels": 2, **changes}
+    )
+
+
+def model_with(later_hops: int) -> ChoirModel:
+    """The shipped choir whose tracker is a `LaterTracker`, of no hops too."""
+    framing = Preset(RATE, 43).framing
+    at_once = build_model(voices=2, framing=framing)
+    assert isinstance(at_once, ChoirModel)
+    tracker = LaterTracker(at_once.tracker, 2, later_hops)  # type: ignore[arg-type]
+    return ChoirModel(2, framing, at_once.comb, tracker)
+
+
+def hops_of(sound: F32) -> Iterable[F32]:
+    hop = Preset(RATE, 43).hop
+    return (sound[i : i + hop] for i in range(0, len(sound) - hop + 1, hop))
+
+
+def test_no_hop_later_is_the_preset_of_43_ms_to_the_bit() -> None:
+    preset = Preset(RATE, 43)
+    now = HopPipeline(preset, build_model(voices=2, framing=preset.framing), 2)
+    later = LaterPipeline(HopPipeline(preset, model_with(0), 2), 0)
+    one, other = (np.zeros((3, preset.hop, 2), np.float32) for _ in range(2))
+    for k, hop in enumerate(hops_of(SOUND)):
+        if k % 7 == 5:
+            now.skip(hop, one)
+            later.skip(hop, other)
+        else:
+            now.step(hop, one)
+            later.step(hop, other)
+            np.testing.assert_array_equal(later.model.report.followed_hz, now.model.report.followed_hz)
+        np.testing.assert_array_equal(one, other)
+
+
+@LATER
+def test_given_pitches_are_the_preset_of_43_ms_whole_hops_later(latency_ms: int) -> None:
+    times_s = np.arange(0.0, 2.0, 0.01)
+    f0 = F0Track(times_s, np.stack((440.0 + 9 * np.sin(30 * times_s), 220.0 + 0 * times_s), axis=1))
+    now, later = load(43, f0=f0), load(latency_ms, f0=f0)
+    wait = later.latency_samples - now.latency_samples
+    assert wait == LATER_HOPS[latency_ms] * now.hop
+    sound = np.concatenate((SOUND, np.zeros((wait, 2), np.float32)))
+    np.testing.assert_array_equal(later.process(sound)[:, wait:], now.process(SOUND))
+    np.testing.assert_array_equal(later.voices.f0_hz, now.voices.f0_hz)
+
+
+def test_a_frame_gets_what_the_best_hypothesis_of_later_thinks_of_it() -> None:
+    """Against the assignment that files are decided with, whose trace looks back as far."""
+    later_hops, framing = 5, Preset(RATE, 43).framing
+    pipeline = LaterPipeline(HopPipeline(Preset(RATE, 43), model_with(later_hops), 2), later_hops)
+    heard = build_model(voices=2, framing=framing)
+    assert isinstance(heard, ChoirModel)
+    from rtsep.models.choir.both_ways import Listener
+    from rtsep.models.choir.peak_reading import PeakReading
+    from rtsep.models.choir.traced_assignment import TracedAssignment
+
+    listener = Listener(heard.tracker, framing, 2)  # type: ignore[arg-type]
+    hop_s = framing.hop / framing.samplerate
+    traced, reading = TracedAssignment(2, hop_s, 100), PeakReading(2, hop_s)
+    out, said, changed = np.zeros((3, framing.hop, 2), np.float32), [], 0
+    for k, hop in enumerate(hops_of(SOUND)):
+        pipeline.step(hop, out)
+        said.append(listener.hear(hop))
+        traced.step(said[-1][0], said[-1][1])
+        if k < later_hops:
+            assert not out.any()
+            continue
+        frame = k - later_hops
+        chosen = traced.trace.decided(frame)[0]
+        reading.read(*traced.trace.peaks(frame), chosen, said[frame][2])
+        np.testing.assert_array_equal(pipeline.model.report.followed_hz, reading.f0_hz)
+        changed += bool(reading.f0_hz.any())
+    assert changed > 50
+
+
+@LATER
+def test_any_cutting_gives_the_same_samples(latency_ms: int) -> None:
+    whole = load(latency_ms).process(SOUND)
+    for size in (1009, 170, 171, 2731):
+        separator = load(latency_ms)
+        parts = [separator.process(SOUND[i : i + size]) for i in range(0, len(SOUND), size)]
+        np.testing.assert_array_equal(np.concatenate(parts, axis=1), whole)
+
+
+@LATER
+def test_stems_sum_to_the_input_that_much_later(latency_ms: int) -> None:
+    separator = load(latency_ms)
+    out = np.concatenate((separator.process(SOUND), separator.flush()), axis=1)
+    delay = separator.latency_samples
+    total = out.sum(axis=0, dtype=np.float64)
+    assert np.abs(total[delay:] - SOUND).max() < 2e-6
+    assert np.abs(total[:delay]).max() < 2e-6
+    assert np.abs(out[0]).max() > 0.05
+
+
+def test_hops_give_the_same_samples_one_hop_earlier() -> None:
+    separator, twin = load(), load()
+    hop = separator.hop
+    whole = separator.process(SOUND)
+    out = np.empty((3, hop, 2), np.float32)
+    for start in range(0, len(SOUND) - 2 * hop, hop):
+        twin.process_hop(SOUND[start : start + hop], out)
+        np.testing.assert_array_equal(out, whole[:, start + hop : start + 2 * hop])
+
+
+@given(at=st.integers(1, 14000))
+@settings(max_examples=8)
+def test_state_resumes_sample_exactly_anywhere(at: int) -> None:
+    first, second = load(), load()
+    expected = load().process(SOUND)
+    first.process(SOUND[:at])
+    state = first.state_dict()
+    second.process(SOUND[::-1].copy())
+    second.load_state_dict(state)
+    np.testing.assert_array_equal(second.process(SOUND[at:]), expected[:, at:])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("hops", np.array(-1)),
+        ("waiting", np.zeros((6, 170, 2), np.float32)),
+        ("played.model.tracker.trace.parent", np.full((6, 8), 8, np.int32)),
+        ("played.model.tracker.trace.peaks", np.full((6, 8, 2), 8, np.int32)),
+        ("played.model.tracker.trace.steps", np.array(-1)),
+        ("played.model.tracker.unison", np.full((6, 3), 0, np.float32)),
+        ("played.model.tracker.now.own_hz", np.array([-1, 0], np.float32)),
+    ],
+    ids=str,
+)
+def test_states_that_cannot_be_are_refused_and_change_nothing(name: str, value: NDArray[Any]) -> None:
+    separator = load()
+    separator.process(SOUND[:5000])
+    state = separator.state_dict()
+    assert name in state
+    with pytest.raises(ValueError, match=name.rpartition(".")[2]):
+        separator.load_state_dict({**load().state_dict(), name: value})
+    after = separator.state_dict()
+    for key in state:
+        np.testing.assert_array_equal(after[key], state[key], err_msg=key)
+
+
+def test_state_of_another_preset_is_refused() -> None:
+    for other in (43, 243):
+        with pytest.raises(ValueError, match="state"):
+            load().load_state_dict(load(other).state_dict())
+
+
+def test_reset_is_a_fresh_instance() -> None:
+    used, fresh = load(), load()
+    used.process(SOUND[:9000])
+    used.process(np.full((500, 2), np.nan, np.float32))
+    used.reset()
+    np.testing.assert_array_equal(used.process(SOUND), fresh.process(SOUND))
+    assert used.nonfinite_samples == 0
+
+
+def test_broken_samples_are_zeroed_and_counted_once() -> None:
+    broken, zeroed = SOUND.copy(), SOUND.copy()
+    hit = np.random.default_rng(0).random(SOUND.shape) < 0.01
+    broken[hit], zeroed[hit] = np.nan, 0
+    separator, clean = load(), load()
+    np.testing.assert_array_equal(separator.process(broken), clean.process(zeroed))
+    assert separator.nonfinite_samples == hit[: len(hit) // separator.hop * separator.hop].sum()
+
+
+def test_hops_without_time_keep_the_sum_and_hold_the_pitches_before() -> None:
+    separator, hop = load(), Preset(RATE, 143).hop
+    out, total, pitches = np.zeros((3, hop, 2), np.float32), [], []
+    for k, block in enumerate(hops_of(SOUND)):
+        if 30 <= k < 33:
+            separator.skip_hop(block, out)
+        else:
+            separator.process_hop(block, out)
+        total.append(out.sum(axis=0))
+        pitches.append(separator.voices.followed_hz.copy())
+    delay = separator.hop_latency_samples
+    got = np.concatenate(total)
+    assert np.abs(got[delay:] - SOUND[: len(got) - delay]).max() < 2e-6
+    # the frames that passed unheard come up five hops later: their pitches are those of the frame before
+    for held in pitches[35:38]:
+        np.testing.assert_array_equal(held, pitches[34])
+    assert pitches[34].all()
+    assert not np.array_equal(pitches[38], pitches[34])
+
+
+def test_pitches_belong_to_the_frame_that_is_heard() -> None:
+    """A tone that begins is reported when its stem comes out, not when its first frame has gone in."""
+    separator = load(243, voices=1, channels=1)
+    hop, begin = separator.hop, 40
+    t = np.arange(60 * hop) / RATE
+    tone = np.asarray(sum(0.1 / k * np.sin(2 * np.pi * 300.0 * k * t) for k in range(1, 8)), np.float32)
+    sound = np.concatenate((np.zeros(begin * hop, np.float32), tone))[:, None]
+    out = np.zeros((2, hop, 1), np.float32)
+    found = []
+    for start in range(0, len(sound), hop):
+        separator.process_hop(sound[start : start + hop], out)
+        found.append(bool(separator.voices.f0_hz[0] > 0))
+    first = found.index(True)
+    reported_s = (first + 1) * hop / RATE - separator.preset.pitch_delay_s
+    assert reported_s == pytest.approx(begin * hop / RATE, abs=0.045)
+    assert separator.preset.pitch_delay_s == pytest.approx(
+        Preset(RATE, 43).framing.pitch_delay_s + LATER_HOPS[243] * hop / RATE
+    )
+
+
+def test_memory_does_not_grow_with_hops() -> None:
+    separator = load()
+    out = np.empty((3, len(SOUND), 2), np.float32)
+    separator.process(SOUND, out)
+    tracemalloc.start()
+    try:
+        separator.process(SOUND, out)
+        before = tracemalloc.get_traced_memory()[0]
+        for _ in range(4):
+            separator.process(SOUND, out)
+        grown = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert grown < 2048
+
+
+def test_voices_sung_anew_are_as_late() -> None:
+    now, later = load(43, render="synth"), load(143, render="synth")
+    wait = later.latency_samples - now.latency_samples
+    one, other = now.process(SOUND), later.process(SOUND)
+    assert not other[:, :wait].any()
+    assert np.abs(other[0, wait:]).max() > 0.05
+    # most frames are decided alike: what is sung is nearly the same
+    assert np.corrcoef(one[0, : len(SOUND) - wait, 0], other[0, wait:, 0])[0, 1] > 0.8
+
+
+def test_what_decides_nothing_later_says_so_in_one_line() -> None:
+    refusals: list[tuple[dict[str, Any], str]] = [
+        (
+            {"model": "band"},
+            r"model band works at 5, 11, 21, 43 ms, its family band .*; choose --latency among",
+        ),
+        ({"model": "band", "voices": 2}, r"model band works at 5, 11, 21, 43 ms"),
+        (
+            {"model": "choir-comb"},
+            "model choir-comb tracks pitches without a network, .*; use --latency 43 or",
+        ),
+        ({"backend": "cuda"}, r"--backend cuda does not decide later \(--latency 143\); use --backend cpu"),
+    ]
+    for changes, message in refusals:
+        with pytest.raises(RtsepError, match=message) as caught:
+            load(**{"voices": None, **changes})
+        assert "\n" not in str(caught.value)
+    with pytest.raises(RtsepError, match=r"latency 143 ms decides pitches later, .*; use 43 ms or less"):
+        BatchSeparator.load(streams=2, voices=2, samplerate=RATE, latency_ms=143)
