@@ -1,8 +1,9 @@
 """A rehearsal to adapt to: the mixture alone, and what a model makes of it that may take its time.
 
-A rehearsal is not live, so its voices are separated better than on stage: at the longest latency, and
-once more with the recording played backwards. The two passes meet every note from its other end and err in
-different places, so their mean is nearer to the true voices than either (measured: training/README.md).
+A rehearsal is not live, so its voices are separated better than on stage: as a file is, with one decision
+about pitches from both ends and the masks of both directions. These meet every note from its other end and
+err in different places, so their mean is nearer to the true voices than either (measured:
+training/README.md).
 """
 
 import hashlib
@@ -17,9 +18,10 @@ import soxr
 from numpy.typing import NDArray
 
 from rtsep.kernels.errors import RtsepError
-from rtsep.models.build import build_model
+from rtsep.models.build import ModelChoice, build_file_model, build_model, why_not_both_ways
 from rtsep.models.choir.given_pitches import F0Track
 from rtsep.models.choir.model import ChoirModel
+from rtsep.rt.both_ways.separator import BothWays
 from rtsep.rt.hop.pipeline import HopPipeline
 from rtsep.rt.hop.presets import Preset
 from rtsep.training.choir.adapt.remix import LABEL_SAMPLES
@@ -48,7 +50,7 @@ class Rehearsal:
         pitches_hz: by preset in ms, float32 [hops, V], as the masks on stage follow them; 0 = unvoiced.
         forward: float32 [V, samples], voices as separated at the longest latency.
         forward_hz: float64 [V, labels], the pitches of `forward`, one every 5 ms.
-        agreed: float32 [V, samples], the mean of `forward` and of the pass backwards.
+        agreed: float32 [V, samples], the voices from both ends: what is taught.
         sha256: of the bytes that the recording was read from, in hexadecimal.
     """
 
@@ -91,7 +93,6 @@ def load_rehearsal(path: Path, model: str, voices: int, latencies_ms: tuple[int,
             f"{path}: somebody sings in {forward.sounding:.0%} of the time, under {SOUNDING:.0%}",
             "give a recording of singing",
         )
-    backward = listen(np.ascontiguousarray(mixture[::-1]), model, voices, TEACHER_MS)
     pitches = {TEACHER_MS: forward.f0_hz} | {
         ms: listen(mixture, model, voices, ms).f0_hz for ms in latencies_ms if ms != TEACHER_MS
     }
@@ -100,8 +101,21 @@ def load_rehearsal(path: Path, model: str, voices: int, latencies_ms: tuple[int,
     track = F0Track(times_s, forward.f0_hz)
     for n, row in enumerate(labels):
         track.at(n * LABEL_S, row)
-    agreed = 0.5 * (forward.voices + backward.voices[:, ::-1])
+    agreed = from_both_ends(mixture, forward.voices, model)
     return Rehearsal(mixture, pitches, forward.voices, labels.T, agreed, sha256)
+
+
+def from_both_ends(mixture: F32, forward: F32, model: str) -> F32:
+    """The voices float32 [V, samples] that a file of the mixture would give; of a model that cannot decide
+    from both ends the mean of `forward`, its voices so far, and of a pass of its own backwards.
+    """
+    preset, choice = Preset(SAMPLERATE, TEACHER_MS), ModelChoice(model, len(forward))
+    if why_not_both_ways(choice, preset.framing, None):
+        backward = listen(np.ascontiguousarray(mixture[::-1]), model, len(forward), TEACHER_MS)
+        return 0.5 * (forward + backward.voices[:, ::-1])
+    both = BothWays(build_file_model(choice, framing=preset.framing, f0=None), preset, channels=1)
+    both.process(mixture[:, None])
+    return both.flush()[:-1, :, 0]
 
 
 def load_mixture(path: Path) -> tuple[F32, str]:
