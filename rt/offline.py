@@ -52,7 +52,7 @@ class StemLevel:
 
 
 @dataclass(frozen=True)
-class Report:
+class RunSummary:
     """What a run did. The real-time factor is `elapsed_s / duration_s`: below 1 is faster than real time."""
 
     samplerate: int
@@ -90,7 +90,7 @@ class _Levels:
         self.energy += np.einsum("sfc,sfc->s", stems, stems, dtype=np.float64)
         self.samples += stems.shape[1] * stems.shape[2]
 
-    def report(self, names: tuple[str, ...]) -> list[StemLevel]:
+    def of(self, names: tuple[str, ...]) -> list[StemLevel]:
         rms = np.sqrt(self.energy / max(1, self.samples))
         rows = zip(names, self.peak, rms, strict=True)
         return [StemLevel(name, dbfs(peak), dbfs(level), bool(peak > 1.0)) for name, peak, level in rows]
@@ -104,7 +104,7 @@ def separate(
     signals: StopSignals,
     keep_latency: bool = False,
     on_progress: Callable[[int], None] = lambda frames: None,
-) -> tuple[Report, Stopped | RtsepError | None]:
+) -> tuple[RunSummary, Stopped | RtsepError | None]:
     """Runs until the source ends, breaks off or is stopped; the sink then has every frame that came in.
 
     By default output frame n belongs to input frame n and there are as many frames out as in. With
@@ -180,7 +180,7 @@ def separate(
         frames = written
     elapsed = time.perf_counter() - started
     duration = frames / separator.samplerate
-    report = Report(
+    summary = RunSummary(
         samplerate=separator.samplerate,
         channels=separator.channels,
         frames=frames,
@@ -194,6 +194,6 @@ def separate(
         nonfinite_samples=separator.nonfinite_samples,
         full_scale_samples=full_scale,
         input_peak_dbfs=dbfs(input_peak),
-        stems=levels.report(separator.stems),
+        stems=levels.of(separator.stems),
     )
-    return report, early
+    return summary, early

@@ -37,7 +37,7 @@ def _read(envelope: F32, index: NDArray[np.intp], fraction: F64, unseen: F64) ->
 
 
 @dataclass
-class _Lobes:
+class _Partials:
     """Partials of one voice on the bins: K lobes of W bins each."""
 
     bins: NDArray[np.intp]
@@ -107,11 +107,11 @@ class AdaptiveComb:
         clean = self._clean(power)
         observed = np.pad(clean, self.half)
         ground = FLOOR_SHARE * clean.mean() + TINY
-        lobes = [self._place(f0_hz[v], before_hz[v], envelope[v], observed) for v in range(self.voices)]
+        placed = [self._place(f0_hz[v], before_hz[v], envelope[v], observed) for v in range(self.voices)]
         for _ in range(ITERATIONS):
-            model = self._fit(lobes, observed, ground)
+            model = self._fit(placed, observed, ground)
         source = np.zeros((self.voices, self.bins))
-        for v, voice in enumerate(lobes):
+        for v, voice in enumerate(placed):
             levels_db[v] = 10.0 * np.log10(1e-12 + voice.levels.sum())
             self._learn(voice, model, envelope[v])
             active[v] = 1.0 if voice.levels.size else active[v] * self.hold
@@ -123,7 +123,7 @@ class AdaptiveComb:
     def _clean(power: F32) -> F64:
         return np.where(np.isfinite(power) & (power > 0), np.minimum(power, LOUDEST), 0.0).astype(float)
 
-    def _place(self, f0: np.float32, before: np.float32, envelope: F32, observed: F64) -> _Lobes:
+    def _place(self, f0: np.float32, before: np.float32, envelope: F32, observed: F64) -> _Partials:
         """Lobes of one voice: where they lie, how wide the moving pitch makes them, and what level the
         envelope predicts."""
         count = 0
@@ -142,26 +142,26 @@ class AdaptiveComb:
         index, fraction = band_of(k * f0 if count else k)
         unseen = np.log(HALF * observed[nearest + self.half] + TINY)
         levels = np.exp(_read(envelope, index, fraction, unseen))
-        return _Lobes(at + self.half, weights, index, fraction, levels)
+        return _Partials(at + self.half, weights, index, fraction, levels)
 
-    def _fit(self, lobes: list[_Lobes], observed: F64, base: F64 | float) -> F64:
-        """One multiplicative update of all levels; returns the model, `base` and lobes, it was made from."""
+    def _fit(self, placed: list[_Partials], observed: F64, base: F64 | float) -> F64:
+        """One multiplicative update of all levels; returns the model, `base` and partials, that it used."""
         model = np.full(observed.size, base)
-        for voice in lobes:
+        for voice in placed:
             np.add.at(model, voice.bins, voice.levels[:, None] * voice.weights)
-        for voice in lobes:
+        for voice in placed:
             ratio = (voice.weights * (observed / model)[voice.bins]).sum(axis=1)
             ratio /= np.maximum(voice.weights.sum(axis=1), 1e-6)
             voice.levels = np.maximum(voice.levels * ratio, TINY)
         return model
 
-    def _own(self, voice: _Lobes, model: F64) -> F64:
+    def _own(self, voice: _Partials, model: F64) -> F64:
         """How much of the power under every partial's lobe is its own, [K]."""
         own = (voice.levels[:, None] * voice.weights**2).sum(axis=1)
         everybody = (model[voice.bins] * voice.weights).sum(axis=1)
         return np.asarray(np.minimum(1.0, own / np.maximum(everybody, TINY)))
 
-    def _learn(self, voice: _Lobes, model: F64, envelope: F32) -> None:
+    def _learn(self, voice: _Partials, model: F64, envelope: F32) -> None:
         """Envelope in log power: partials weigh by closeness and by how much of their bins is their own.
 
         Those under the floor teach nothing: after a muted input the voices are as they were before.
@@ -178,7 +178,7 @@ class AdaptiveComb:
         rate = np.where(envelope > UNSEEN, self.learn * np.minimum(1.0, weight), 1.0)
         envelope[informed] += (rate * (reading - envelope))[informed]
 
-    def _render(self, voice: _Lobes, envelope: F32, active: float) -> F64:
+    def _render(self, voice: _Partials, envelope: F32, active: float) -> F64:
         """Power of one voice on the bins: lobes at levels between envelope and fit, and the inter-harmonic
         floor between."""
         linear = np.where(

@@ -52,17 +52,19 @@ class GuidedComb(comb.AdaptiveComb):
         self._power = self._clean(power)
         self._observed = np.pad(self._power, self.half)
         self._ground = FLOOR_SHARE * self._power.mean() + TINY
-        lobes = [self._place(f0_hz[v], before_hz[v], envelope[v], self._observed) for v in range(self.voices)]
+        placed = [
+            self._place(f0_hz[v], before_hz[v], envelope[v], self._observed) for v in range(self.voices)
+        ]
         for _ in range(ITERATIONS):
-            model = self._fit(lobes, self._observed, self._ground)
+            model = self._fit(placed, self._observed, self._ground)
         partials[...] = QUIETEST, QUIETEST, 0.0
-        for v, voice in enumerate(lobes):
+        for v, voice in enumerate(placed):
             self._learn(voice, model, envelope[v])
             before_hz[v] = f0_hz[v] if np.isfinite(f0_hz[v]) else 0.0
             fitted = np.log(voice.levels)
             prior = comb._read(envelope[v], voice.band, voice.fraction, fitted)
             partials[v, : fitted.size] = np.stack([fitted, prior, self._own(voice, model)], axis=1)
-        self._lobes = lobes
+        self._placed = placed
 
     def mask(self, level: F32, trust: F32, noise: F32, masks: F32, levels_db: F32) -> None:
         """The network's levels as the start of the same fit, blended with it in log power; the frame is the
@@ -76,12 +78,12 @@ class GuidedComb(comb.AdaptiveComb):
         """
         source = np.stack([self._interharmonic_floor(np.exp(_log_power(row))) for row in noise])
         predicted = _log_power(level)
-        for v, voice in enumerate(self._lobes):
+        for v, voice in enumerate(self._placed):
             voice.levels = np.exp(predicted[v, : voice.levels.size])
         base = self._ground + source.sum(axis=0)
         for _ in range(ITERATIONS):
-            self._fit(self._lobes, self._observed, base)
-        for v, voice in enumerate(self._lobes):
+            self._fit(self._placed, self._observed, base)
+        for v, voice in enumerate(self._placed):
             levels_db[v] = 10.0 * np.log10(1e-12 + voice.levels.sum())
             fitted = np.log(voice.levels)
             share = np.where(np.isfinite(trust[v]), np.clip(trust[v], 0.0, 1.0), 0.0)[: fitted.size]

@@ -23,7 +23,7 @@ BAND_REACH = int(3.0 * _C["BAND_SPREAD"]) + 1
 WIDTH = 2 * LOBE_BINS + 1
 
 
-class Lobes(NamedTuple):
+class PartialGrid(NamedTuple):
     """Partials of all voices on the bins of one frame."""
 
     there: Tensor  # bool [S, V, K]
@@ -77,7 +77,7 @@ class TensorComb(nn.Module):
         """What is added to the model of every bin so that ratios stay bounded: [S, padded] -> the same."""
         return (_C["FLOOR_SHARE"] * power.sum(-1, keepdim=True) / self.bins + TINY).expand_as(power)
 
-    def place(self, power: Tensor, f0_hz: Tensor, before_hz: Tensor, envelope: Tensor) -> Lobes:
+    def place(self, power: Tensor, f0_hz: Tensor, before_hz: Tensor, envelope: Tensor) -> PartialGrid:
         """Where lobes lie, how wide the moving pitch makes them, and what level the envelope predicts.
 
         power [S, padded], f0_hz and before_hz [S, V] (0 = unvoiced), envelope [S, V, BANDS].
@@ -104,45 +104,45 @@ class TensorComb(nn.Module):
         seen = power.gather(1, (nearest + LOBE_BINS).flatten(1)).view(nearest.shape)
         unseen = torch.log(_C["HALF"] * seen + TINY)
         levels = torch.exp(read_envelope(envelope, band, fraction, unseen))
-        return Lobes(there, weights, at_bin + LOBE_BINS, band, fraction, levels)
+        return PartialGrid(there, weights, at_bin + LOBE_BINS, band, fraction, levels)
 
-    def lay(self, lobes: Lobes, levels: Tensor) -> Tensor:
+    def lay(self, partials: PartialGrid, levels: Tensor) -> Tensor:
         """Power of every voice at its partials: [S, V, padded]."""
         # absent partials would all write to one place: they have a layer of their own that is dropped
-        target = torch.where(lobes.there[..., None], lobes.at + self.layer, self.layers * self.padded)
+        target = torch.where(partials.there[..., None], partials.at + self.layer, self.layers * self.padded)
         shape = (*levels.shape[:2], (self.layers + 1) * self.padded)
-        source = (levels[..., None] * lobes.weights).flatten(2)
+        source = (levels[..., None] * partials.weights).flatten(2)
         laid = source.new_zeros(shape).scatter(2, target.flatten(2), source)
         return laid.view(*levels.shape[:2], self.layers + 1, self.padded)[:, :, : self.layers].sum(2)
 
-    def fit(self, lobes: Lobes, power: Tensor, base: Tensor) -> tuple[Lobes, Tensor]:
+    def fit(self, partials: PartialGrid, power: Tensor, base: Tensor) -> tuple[PartialGrid, Tensor]:
         """Multiplicative updates of levels towards `power` over `base` [S, padded], and the last model."""
-        total = lobes.weights.sum(-1).clamp(min=1e-6)
-        levels = lobes.levels
+        total = partials.weights.sum(-1).clamp(min=1e-6)
+        levels = partials.levels
         for _ in range(ITERATIONS):
-            model = base + self.lay(lobes, levels).sum(1)
-            ratio = (lobes.weights * _at(power / model, lobes.at)).sum(-1) / total
+            model = base + self.lay(partials, levels).sum(1)
+            ratio = (partials.weights * _at(power / model, partials.at)).sum(-1) / total
             levels = (levels * ratio).clamp(min=TINY)
-        return lobes._replace(levels=levels), model
+        return partials._replace(levels=levels), model
 
-    def own_share(self, lobes: Lobes, model: Tensor) -> Tensor:
+    def own_share(self, partials: PartialGrid, model: Tensor) -> Tensor:
         """How much of the power under every partial's lobe is its own: [S, V, K]."""
-        own = lobes.levels * lobes.weights.square().sum(-1)
-        everybody = (_at(model, lobes.at) * lobes.weights).sum(-1)
-        return torch.where(lobes.there, (own / everybody.clamp(min=TINY)).clamp(max=1.0), 0.0)
+        own = partials.levels * partials.weights.square().sum(-1)
+        everybody = (_at(model, partials.at) * partials.weights).sum(-1)
+        return torch.where(partials.there, (own / everybody.clamp(min=TINY)).clamp(max=1.0), 0.0)
 
-    def learn(self, lobes: Lobes, model: Tensor, envelope: Tensor) -> Tensor:
+    def learn(self, partials: PartialGrid, model: Tensor, envelope: Tensor) -> Tensor:
         """The envelopes [S, V, BANDS] in log power, after what this frame says of them."""
         j = torch.arange(BANDS, device=model.device)
-        place = lobes.band + lobes.fraction
+        place = partials.band + partials.fraction
         distance = (j - place[..., None]) / _C["BAND_SPREAD"]
-        near = (j - lobes.band[..., None]).abs() <= BAND_REACH
-        teaches = near & (lobes.there & (lobes.levels >= FLOOR_POWER))[..., None]
-        share = self.own_share(lobes, model)[..., None]
+        near = (j - partials.band[..., None]).abs() <= BAND_REACH
+        teaches = near & (partials.there & (partials.levels >= FLOOR_POWER))[..., None]
+        share = self.own_share(partials, model)[..., None]
         g = torch.where(teaches, share * torch.exp(-0.5 * distance.square()), 0.0)
         weight = g.sum(2)
         informed = weight >= _C["LEAST_WEIGHT"]
-        reading = (g * torch.log(lobes.levels)[..., None]).sum(2) / torch.where(informed, weight, 1.0)
+        reading = (g * torch.log(partials.levels)[..., None]).sum(2) / torch.where(informed, weight, 1.0)
         rate = torch.where(envelope > UNSEEN, self.learning * weight.clamp(max=1.0), 1.0)
         return torch.where(informed, envelope + rate * (reading - envelope), envelope)
 
@@ -160,9 +160,9 @@ class TensorComb(nn.Module):
         return source[..., inner] / (voices + excess)[:, None]
 
 
-def level_db(lobes: Lobes) -> Tensor:
+def level_db(partials: PartialGrid) -> Tensor:
     """Power of all partials together: [S, V]."""
-    power = torch.where(lobes.there, lobes.levels, 0.0).sum(-1)
+    power = torch.where(partials.there, partials.levels, 0.0).sum(-1)
     return 10.0 * torch.log10(power + 1e-12)
 
 
@@ -209,15 +209,17 @@ class TensorAdaptiveComb(nn.Module):
         """power [S, B], f0_hz [S, V] and the state -> masks [S, V, B], level_db [S, V] and the state."""
         comb = self.comb
         power = comb.clean(power)
-        lobes = comb.place(power, f0_hz, before_hz, envelope)
-        lobes, model = comb.fit(lobes, power, comb.ground(power))
-        envelope = comb.learn(lobes, model, envelope)
-        active = torch.where(lobes.there[..., 0], 1.0, active * comb.hold)
+        partials = comb.place(power, f0_hz, before_hz, envelope)
+        partials, model = comb.fit(partials, power, comb.ground(power))
+        envelope = comb.learn(partials, model, envelope)
+        active = torch.where(partials.there[..., 0], 1.0, active * comb.hold)
         linear = torch.where(
             envelope > UNSEEN, _C["INTERHARMONIC_FLOOR"] * active[..., None] * torch.exp(envelope), 0.0
         )
-        fitted = torch.log(lobes.levels)
-        prior = read_envelope(envelope, lobes.band, lobes.fraction, fitted)
+        fitted = torch.log(partials.levels)
+        prior = read_envelope(envelope, partials.band, partials.fraction, fitted)
         levels = torch.exp(fitted + _C["PRIOR_SHARE"] * (prior - fitted))
-        source = comb.interharmonic_floor(linear) + comb.lay(lobes, torch.where(lobes.there, levels, 0.0))
-        return comb.masks(source, power), level_db(lobes), envelope, active, f0_hz.nan_to_num(0.0, 0.0, 0.0)
+        levels = torch.where(partials.there, levels, 0.0)
+        source = comb.interharmonic_floor(linear) + comb.lay(partials, levels)
+        f0_hz = f0_hz.nan_to_num(0.0, 0.0, 0.0)
+        return comb.masks(source, power), level_db(partials), envelope, active, f0_hz

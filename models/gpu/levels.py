@@ -44,12 +44,16 @@ class TensorLevels(nn.Module):
         bands = self.bank(torch.sqrt(power))
         power = comb.clean(power)
         ground = comb.ground(power)
-        lobes, model = comb.fit(comb.place(power, f0_hz, before_hz, envelope), power, ground)
-        envelope = comb.learn(lobes, model, envelope)
-        fitted = torch.log(lobes.levels)
-        read = read_envelope(envelope, lobes.band, lobes.fraction, fitted)
-        own = comb.own_share(lobes, model)
-        seen = (torch.where(lobes.there, fitted, QUIETEST), torch.where(lobes.there, read, QUIETEST), own)
+        partials, model = comb.fit(comb.place(power, f0_hz, before_hz, envelope), power, ground)
+        envelope = comb.learn(partials, model, envelope)
+        fitted = torch.log(partials.levels)
+        read = read_envelope(envelope, partials.band, partials.fraction, fitted)
+        own = comb.own_share(partials, model)
+        seen = (
+            torch.where(partials.there, fitted, QUIETEST),
+            torch.where(partials.there, read, QUIETEST),
+            own,
+        )
         f0_hz = f0_hz.nan_to_num(0.0, 0.0, 0.0)
         hop_s = self.hop_s.expand(f0_hz.shape[0], -1)
         results = self.network(bands, torch.stack(seen, -1), envelope, f0_hz, hop_s, *memory)
@@ -58,13 +62,13 @@ class TensorLevels(nn.Module):
 
         level = _log_power(level)
         floors = comb.interharmonic_floor(torch.exp(_log_power(noise)))
-        start = lobes._replace(levels=torch.exp(level))
-        lobes, _ = comb.fit(start, power, ground + floors.sum(1))
-        fitted = torch.log(lobes.levels)
+        start = partials._replace(levels=torch.exp(level))
+        partials, _ = comb.fit(start, power, ground + floors.sum(1))
+        fitted = torch.log(partials.levels)
         share = trust.nan_to_num(0.0, 0.0, 0.0).clamp(0.0, 1.0)
         blended = torch.exp(fitted + share * (level - fitted))
-        source = floors + comb.lay(lobes, torch.where(lobes.there, blended, 0.0))
-        return comb.masks(source, power), level_db(lobes), envelope, f0_hz, *memory
+        source = floors + comb.lay(partials, torch.where(partials.there, blended, 0.0))
+        return comb.masks(source, power), level_db(partials), envelope, f0_hz, *memory
 
 
 def _log_power(x: Tensor) -> Tensor:

@@ -31,14 +31,14 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True)
-class Source:
+class NamedInput:
     """One input as the user named it."""
 
     kind: Kind
     text: str
 
 
-def classify(text: str) -> Source:
+def classify(text: str) -> NamedInput:
     """Decides by the first rule that fits.
 
     1. `-` is standard input.
@@ -55,9 +55,9 @@ def classify(text: str) -> Source:
             "--input is empty", "give mic, a device name or index, a file, or - for standard input"
         )
     if text == PIPE:
-        return Source(Kind.PIPE, text)
+        return NamedInput(Kind.PIPE, text)
     if text == MIC or text.isdecimal():
-        return Source(Kind.DEVICE, text)
+        return NamedInput(Kind.DEVICE, text)
     # as the shell does it: the home of a user whom nobody knows stays the name that it is
     path = Path(os.path.expanduser(text))
     looks_like_a_file = os.sep in text or path.suffix.lower() in AUDIO_SUFFIXES
@@ -66,17 +66,17 @@ def classify(text: str) -> Source:
     except (FileNotFoundError, NotADirectoryError):
         if looks_like_a_file:
             raise RtsepError(f"input file {text} does not exist", _closest(path)) from None
-        return Source(Kind.DEVICE, text)
+        return NamedInput(Kind.DEVICE, text)
     except (OSError, ValueError) as error:  # ValueError: a NUL character
         if looks_like_a_file:
             reason = getattr(error, "strerror", None) or str(error)
             raise RtsepError(f"cannot read {text}: {reason}", "check the path and its permissions") from error
-        return Source(Kind.DEVICE, text)
+        return NamedInput(Kind.DEVICE, text)
     if stat.S_ISDIR(mode):
         raise RtsepError(
             f"input {text} is a folder, one audio file is needed", f"name a file in it{_some(path)}"
         )
-    return Source(Kind.FILE, str(path))
+    return NamedInput(Kind.FILE, str(path))
 
 
 def file_hint(text: str) -> str:

@@ -197,13 +197,13 @@ def root(ctx: click.Context, /, input_: str | None, check: bool, **options: Any)
             click.echo("ok") if not show.faults else ctx.exit(EXIT_USER)
             return
         show.require_right()
-    source = classify(str(input_))
-    check_conflicts(source, run_options)
-    if source.kind is Kind.DEVICE:
+    named = classify(str(input_))
+    check_conflicts(named, run_options)
+    if named.kind is Kind.DEVICE:
         from rtsep.rt.cli.run_live import run_live
 
-        ctx.exit(run_live(source, run_options, ctx.command, show))
-    ctx.exit(run_offline(source, run_options))
+        ctx.exit(run_live(named, run_options, ctx.command, show))
+    ctx.exit(run_offline(named, run_options))
 
 
 root.add_command(control)

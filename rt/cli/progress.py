@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Self, TextIO
 
 from rtsep.rt.cli.messages import Messages, has_room
-from rtsep.rt.offline import Report
+from rtsep.rt.offline import RunSummary
 
 # Logs of long jobs stay short.
 PLAIN_PERIOD_S = 10.0
@@ -84,27 +84,27 @@ class Progress:
             self._draw(self._bar.stop)
 
 
-def summary_lines(report: Report, output: str | None, why_live: str = "") -> list[str]:
+def summary_lines(summary: RunSummary, output: str | None, why_live: str = "") -> list[str]:
     """The end of a run in words: stems with levels, length, exact latency, real-time factor.
 
     `why_live` says why a file was not heard from both ends; empty where there is nothing to explain.
     """
-    width = max(len(stem.name) for stem in report.stems)
+    width = max(len(stem.name) for stem in summary.stems)
     lines = [
         f"{stem.name:<{width}}  peak {stem.peak_dbfs:7.1f} dBFS  RMS {stem.rms_dbfs:7.1f} dBFS"
         + ("  above full scale" if stem.clipped else "")
-        for stem in report.stems
+        for stem in summary.stems
     ]
     where = "standard output" if output == "-" else f"{output}"
-    kept = "left in the output" if report.latency_kept else "removed: the output is aligned to the input"
-    how = f"latency {report.latency_samples} samples ({report.latency_ms:.2f} ms), {kept}"
-    if report.both_ways:
+    kept = "left in the output" if summary.latency_kept else "removed: the output is aligned to the input"
+    how = f"latency {summary.latency_samples} samples ({summary.latency_ms:.2f} ms), {kept}"
+    if summary.both_ways:
         how = "decided from both ends of the file: no latency (--offline off: hop by hop, as live)"
-    faster = 1.0 / report.real_time_factor if report.real_time_factor else 0.0
+    faster = 1.0 / summary.real_time_factor if summary.real_time_factor else 0.0
     return [
         *lines,
-        f"{report.duration_s:.2f} s, {report.channels} channel(s), {report.samplerate} Hz -> {where}",
+        f"{summary.duration_s:.2f} s, {summary.channels} channel(s), {summary.samplerate} Hz -> {where}",
         how,
         *([f"decided hop by hop, as live: {why_live}"] if why_live else []),
-        f"real-time factor {report.real_time_factor:.3f} ({faster:.1f} times faster than real time)",
+        f"real-time factor {summary.real_time_factor:.3f} ({faster:.1f} times faster than real time)",
     ]

@@ -12,7 +12,7 @@ from rtsep.models.build import ModelChoice
 from rtsep.models.choir.model import voice_names
 from rtsep.rt.audio.disk_errors import reason
 from rtsep.rt.audio.score_file import given_score
-from rtsep.rt.cli.input_kind import MIC, Source, file_hint
+from rtsep.rt.cli.input_kind import MIC, NamedInput, file_hint
 from rtsep.rt.cli.live_screen import View, choose_view, counters_text, json_end
 from rtsep.rt.cli.messages import EXIT_USER, Messages
 from rtsep.rt.cli.run_offline import RunOptions, given_pitches
@@ -22,7 +22,7 @@ from rtsep.rt.cli.show.show_file import ShowFile
 from rtsep.rt.control.command_model import CommandModel
 from rtsep.rt.control.commands import BLOCK_BYTES
 from rtsep.rt.control.midi.map_file import MapRefused
-from rtsep.rt.control.state_file import SavedState, load_state
+from rtsep.rt.control.session_file import SavedSession, load_session
 from rtsep.rt.control.surfaces import Surfaces
 from rtsep.rt.drivers.jack_options import wanted_jack
 from rtsep.rt.hop.presets import DEFAULT_LATENCY_MS
@@ -35,12 +35,12 @@ EXIT_HOLES = 4
 
 
 def run_live(
-    source: Source, options: RunOptions, command: click.Command, config: ShowFile | None = None
+    named: NamedInput, options: RunOptions, command: click.Command, config: ShowFile | None = None
 ) -> int:
     """Separates until Ctrl-C, `kill` or the end of the engine; returns the exit code.
 
     Args:
-        source: a device.
+        named: a device.
         options: of the run.
         command: whose options a configuration file holds.
         config: that file, checked; None without one.
@@ -52,9 +52,9 @@ def run_live(
     midi = midi_controller(options.midi, options.midi_map)
     pitches = _pitches(options)
     restored = options.name if not options.no_restore else None
-    state = SavedState() if restored is None else load_state(restored)
-    begin = first_values(config, state)
-    session = _session(source, options, 0 if pitches is None else pitches.voices, begin)
+    saved = SavedSession() if restored is None else load_session(restored)
+    begin = first_values(config, saved)
+    session = _session(named, options, 0 if pitches is None else pitches.voices, begin)
     with StopSignals() as signals, RecordSignal(session) as record_signal:
         try:
             with signals.interruptible():
@@ -63,7 +63,7 @@ def run_live(
                     pitches.begin(session.memories[1], BLOCK_BYTES)
         except RtsepError as error:
             session.stop()
-            hint = "" if source.text == MIC or source.text.isdecimal() else file_hint(source.text)
+            hint = "" if named.text == MIC or named.text.isdecimal() else file_hint(named.text)
             told = RtsepError(error.problem, error.remedy + hint)
             _say_json_end(options, Status(state="failed"), EXIT_USER, str(told))
             raise told from error
@@ -73,7 +73,7 @@ def run_live(
             return stopped.exit_code
         code, why, view = 0, "", choose_view(quiet=options.quiet, as_json=options.as_json)
         try:
-            show = RunningShow(session, config, command, options.name, state)
+            show = RunningShow(session, config, command, options.name, saved)
             with view, show, _surfaces(session, options, show, midi) as surfaces:
                 for note in (*show.notes, *surfaces.notes):
                     Messages(sys.stderr).offer(f"rtsep: note: {note}")
@@ -131,7 +131,7 @@ def _pitches(options: RunOptions) -> LivePitches | None:
     return LivePitches(voices, options.f0_out, options.midi_out, jack=options.driver == "jack")
 
 
-def _session(source: Source, options: RunOptions, pitches: int, begin: dict[str, Any]) -> Session:
+def _session(named: NamedInput, options: RunOptions, pitches: int, begin: dict[str, Any]) -> Session:
     score = given_score(options.score, options.transpose)
     for remark in () if score is None else score.remarks:
         Messages(sys.stderr).offer(f"rtsep: note: {remark}")
@@ -139,7 +139,7 @@ def _session(source: Source, options: RunOptions, pitches: int, begin: dict[str,
         voices=options.voices,
         model=options.model,
         latency_ms=DEFAULT_LATENCY_MS if options.latency_ms is None else options.latency_ms,
-        input=source.text,
+        input=named.text,
         input_channels=options.input_channels,
         output=options.output_device,
         output_channels=options.output_channels,

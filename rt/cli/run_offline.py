@@ -19,12 +19,12 @@ from rtsep.rt.audio.score_file import given_score
 from rtsep.rt.audio.stem_folder import FolderSink
 from rtsep.rt.both_ways.choice import AUTO, ON, FileEngine, load_for_file
 from rtsep.rt.both_ways.separator import BothWays
-from rtsep.rt.cli.input_kind import PIPE, Kind, Source
+from rtsep.rt.cli.input_kind import PIPE, Kind, NamedInput
 from rtsep.rt.cli.messages import EXIT_BROKEN_PIPE, Messages
 from rtsep.rt.cli.progress import Progress, summary_lines
 from rtsep.rt.hop.separates import Separates
 from rtsep.rt.live.settings import Driver
-from rtsep.rt.offline import Report, Sink, separate
+from rtsep.rt.offline import RunSummary, Sink, separate
 from rtsep.rt.pitches.pitch_outputs import PitchOutputs
 from rtsep.rt.stop import Stopped, StopSignals
 
@@ -73,7 +73,7 @@ class RunOptions:
     as_json: bool
 
 
-def check_conflicts(source: Source, options: RunOptions) -> None:
+def check_conflicts(named: NamedInput, options: RunOptions) -> None:
     """Raises RtsepError for options that mean nothing together: silence about them would mislead."""
     live_only = {
         "--output-device": options.output_device,
@@ -94,20 +94,20 @@ def check_conflicts(source: Source, options: RunOptions) -> None:
         "--yes-feedback": "" if options.yes_feedback else None,
         "--record": options.record,
     }
-    if source.kind is Kind.DEVICE:
+    if named.kind is Kind.DEVICE:
         if options.output is not None:
             raise RtsepError(
-                f"--output {options.output} does not go with the live input {source.text!r}",
+                f"--output {options.output} does not go with the live input {named.text!r}",
                 "use --record FOLDER to keep a live run, --output-device to choose where it sounds",
             )
         if options.offline is not None:
             raise RtsepError(
-                f"--offline {options.offline} does not go with the live input {source.text!r}",
+                f"--offline {options.offline} does not go with the live input {named.text!r}",
                 "leave it out: live sound is decided hop by hop",
             )
         if options.keep_latency:
             raise RtsepError(
-                f"--keep-latency does not go with the live input {source.text!r}",
+                f"--keep-latency does not go with the live input {named.text!r}",
                 "leave it out: live sound always has its latency",
             )
     else:
@@ -115,19 +115,19 @@ def check_conflicts(source: Source, options: RunOptions) -> None:
             if value is not None:
                 shown = ",".join(map(str, value)) if isinstance(value, list) else value
                 raise RtsepError(
-                    f"{name} {shown} is for live input and does not go with --input {source.text}",
+                    f"{name} {shown} is for live input and does not go with --input {named.text}",
                     f"leave out {name}" + (" and use --output FOLDER" if name == "--record" else ""),
                 )
         if options.output is None:
             raise RtsepError(
-                f"--input {source.text} needs --output",
+                f"--input {named.text} needs --output",
                 "add --output FOLDER, or --output - to pipe the stems on",
             )
     if options.record is None and options.pre_roll:
         raise RtsepError("--pre-roll is for --record", "add --record FOLDER, or leave it out")
-    if options.raw is not None and source.kind is not Kind.PIPE:
+    if options.raw is not None and named.kind is not Kind.PIPE:
         raise RtsepError(
-            f"--raw {options.raw} describes standard input and --input is {source.text}",
+            f"--raw {options.raw} describes standard input and --input is {named.text}",
             "use --input - with it, or leave it out",
         )
 
@@ -142,12 +142,12 @@ def given_pitches(options: RunOptions) -> F0Track | None:
     return None if options.f0 is None else choice.pitches(options.f0)
 
 
-def run_offline(source: Source, options: RunOptions) -> int:
+def run_offline(named: NamedInput, options: RunOptions) -> int:
     """Separates a file or standard input; returns the exit code. RtsepError: a mistake or broken input;
     what was separated before stays.
     """
     try:
-        return _run_offline(source, options)
+        return _run_offline(named, options)
     except Stopped as stopped:  # before the first block, or by a second signal
         return stopped.exit_code
     except ReaderLeftError:  # whoever read the stems has enough: nothing to complain about
@@ -155,13 +155,13 @@ def run_offline(source: Source, options: RunOptions) -> int:
         return EXIT_BROKEN_PIPE
 
 
-def _run_offline(source: Source, options: RunOptions) -> int:
+def _run_offline(named: NamedInput, options: RunOptions) -> int:
     to_pipe = options.output == PIPE
     stream = sys.stderr if to_pipe else sys.stdout
     messages = Messages(stream)
     with StopSignals() as signals:
         with signals.interruptible():  # a pipe may have no writer yet
-            reader = _open(source, options)
+            reader = _open(named, options)
         try:
             if to_pipe:
                 refuse_terminal(reading=False)
@@ -184,16 +184,16 @@ def _run_offline(source: Source, options: RunOptions) -> int:
                 score=score,
                 streams=_why_it_streams(reader, options),
             )
-            reads = (source.text, options.f0 or "")
+            reads = (named.text, options.f0 or "")
             pitches = PitchOutputs.opened(engine.separator, options.f0_out, options.midi_out, reads)
             shown = stream if not options.quiet and not options.as_json else None
             with Progress(reader.frames, reader.samplerate, shown, messages) as progress, pitches as tap:
-                report, early = _run(source, options, reader, tap, signals, progress)
+                summary, early = _run(named, options, reader, tap, signals, progress)
         finally:
             reader.close()
-    if not report.frames and early is None:
+    if not summary.frames and early is None:
         raise RtsepError(f"{reader.name} has 0 frames of audio, at least 1 is needed", "check what sends it")
-    _tell(report, engine, [*reader.notes, *(score.remarks if score else ())], options, messages, early)
+    _tell(summary, engine, [*reader.notes, *(score.remarks if score else ())], options, messages, early)
     if isinstance(early, RtsepError):
         raise early
     if options.as_json and (failure := messages.failure) is not None:
@@ -206,9 +206,9 @@ def _run_offline(source: Source, options: RunOptions) -> int:
     return early.exit_code if early else 0
 
 
-def _open(source: Source, options: RunOptions) -> FileSource | PipedFile | RawSource:
-    if source.kind is Kind.FILE:
-        return open_sound(source.text, options.input_channels)
+def _open(named: NamedInput, options: RunOptions) -> FileSource | PipedFile | RawSource:
+    if named.kind is Kind.FILE:
+        return open_sound(named.text, options.input_channels)
     refuse_terminal(reading=True)
     if options.raw is not None:
         return RawSource(RawFormat.parse(options.raw), options.input_channels)
@@ -225,14 +225,14 @@ def _why_it_streams(reader: FileSource | PipedFile | RawSource, options: RunOpti
 
 
 def _run(
-    source: Source,
+    named: NamedInput,
     options: RunOptions,
     reader: FileSource | PipedFile | RawSource,
     separator: Separates,
     signals: StopSignals,
     progress: Progress,
-) -> tuple[Report, Stopped | RtsepError | None]:
-    def run(sink: Sink) -> tuple[Report, Stopped | RtsepError | None]:
+) -> tuple[RunSummary, Stopped | RtsepError | None]:
+    def run(sink: Sink) -> tuple[RunSummary, Stopped | RtsepError | None]:
         return separate(
             reader,
             sink,
@@ -255,7 +255,7 @@ def _run(
         separator.samplerate,
         separator.channels,
         None if reader.frames is None else reader.frames + extra,
-        source.text if source.kind is Kind.FILE else STDIN,
+        named.text if named.kind is Kind.FILE else STDIN,
     )
     with sink:
         try:
@@ -265,7 +265,7 @@ def _run(
 
 
 def _tell(
-    report: Report,
+    summary: RunSummary,
     engine: FileEngine,
     notes: list[str],
     options: RunOptions,
@@ -274,24 +274,24 @@ def _tell(
 ) -> None:
     """The summary to `messages`, what the user should know to standard error."""
     notes = [*notes, *engine.notes]
-    if report.nonfinite_samples:
-        notes.append(f"{report.nonfinite_samples} NaN or Inf samples of the input were set to zero")
-    if report.full_scale_samples:
-        notes.append(f"{report.full_scale_samples} input samples at full scale: the input may be clipped")
-    if FLOOR_DB < report.input_peak_dbfs < QUIET_PEAK_DBFS:
+    if summary.nonfinite_samples:
+        notes.append(f"{summary.nonfinite_samples} NaN or Inf samples of the input were set to zero")
+    if summary.full_scale_samples:
+        notes.append(f"{summary.full_scale_samples} input samples at full scale: the input may be clipped")
+    if FLOOR_DB < summary.input_peak_dbfs < QUIET_PEAK_DBFS:
         notes.append(
-            f"the input peaks at {report.input_peak_dbfs:.0f} dBFS: below {QUIET_PEAK_DBFS:.0f} dBFS little "
+            f"the input peaks at {summary.input_peak_dbfs:.0f} dBFS: below {QUIET_PEAK_DBFS:.0f} dBFS little "
             "is separated, the rest is in the residual; raise its gain"
         )
     if isinstance(early, Stopped):
-        notes.append(f"stopped by {early}; the output holds the first {report.duration_s:.2f} s")
+        notes.append(f"stopped by {early}; the output holds the first {summary.duration_s:.2f} s")
     if options.as_json:
         stopped = str(early) if early else None
-        messages.line(json.dumps({**report.as_dict(), "notes": notes, "stopped": stopped}))
+        messages.line(json.dumps({**summary.as_dict(), "notes": notes, "stopped": stopped}))
         return
     if options.quiet:
         return
-    for line in summary_lines(report, options.output, engine.why_live):
+    for line in summary_lines(summary, options.output, engine.why_live):
         messages.line(line)
     if messages.failure is not None and not isinstance(messages.failure, BrokenPipeError):
         notes.append(f"messages ended early: {reason(messages.failure)}; the stems are complete")

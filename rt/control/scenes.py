@@ -112,7 +112,7 @@ class Scenes:
         return dict(scene)
 
     def own(self) -> dict[str, dict[str, float]]:
-        """Those that were stored, for a file of the session's state; those of its configuration left out."""
+        """Those that were stored, for the session file; those of its configuration left out."""
         with self._lock:
             return {name: dict(scene) for name, scene in self._own.items()}
 
@@ -143,7 +143,7 @@ class Scenes:
             raise RtsepError(f"scene {name!r} is the configuration file's", "choose another name, or edit it")
 
     def restore(self, scenes: Mapping[str, Values]) -> None:
-        """Takes those that a state file holds."""
+        """Takes those that a session file holds."""
         with self._lock:
             self._own = {name: dict(scene) for name, scene in scenes.items()}
 

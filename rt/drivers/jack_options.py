@@ -83,7 +83,7 @@ def wanted_jack(
     Raises:
         RtsepError: a name or connections that cannot be.
     """
-    forgets = no_restore and driver == "jack"  # alone it is about the state file
+    forgets = no_restore and driver == "jack"  # alone it is about the session file
     if name is None and connect is None and not forgets:
         return None
     return JackOptions(DEFAULT_NAME if name is None else name, connect, not no_restore)

@@ -11,13 +11,13 @@ from rtsep.kernels.errors import RtsepError
 from rtsep.rt.cli.show.show_check import check_values, numbers
 from rtsep.rt.cli.show.show_file import ShowFile, read_show
 from rtsep.rt.control.scenes import GUARDS
-from rtsep.rt.control.state_file import SavedState, StateKeeper, restore
+from rtsep.rt.control.session_file import SavedSession, SessionKeeper, restore
 from rtsep.rt.session import Session
 
 
-def first_values(show: ShowFile | None, state: SavedState) -> dict[str, Any]:
+def first_values(show: ShowFile | None, saved: SavedSession) -> dict[str, Any]:
     """What the session begins with: as kept, then as the file says. Nothing takes a guard away."""
-    values: dict[str, Any] = {name: value for name, value in state.values.items() if name not in GUARDS}
+    values: dict[str, Any] = {name: value for name, value in saved.values.items() if name not in GUARDS}
     named = {} if show is None else show.parameters
     return values | {name: value for name, value in named.items() if name not in GUARDS}
 
@@ -25,7 +25,7 @@ def first_values(show: ShowFile | None, state: SavedState) -> dict[str, Any]:
 class RunningShow:
     """Entered while a session runs.
 
-    Values come from the parameters' defaults, then from the state file, then from the configuration file:
+    Values come from the parameters' defaults, then from the session file, then from the configuration file:
     what a file names holds at every start, all else is as it was left.
 
     Args:
@@ -33,7 +33,7 @@ class RunningShow:
         show: the configuration file, None without one.
         command: whose options it holds.
         name: of the session, None where it has no name of its own: then nothing is kept.
-        state: what was kept of it.
+        saved: what was kept of it.
 
     Attributes:
         notes: what the user should know of the start.
@@ -45,17 +45,17 @@ class RunningShow:
         show: ShowFile | None,
         command: click.Command,
         name: str | None,
-        state: SavedState,
+        saved: SavedSession,
     ) -> None:
         self._session, self._show, self._command = session, show, command
-        self._keeper: StateKeeper | None = None
+        self._keeper: SessionKeeper | None = None
         self._previous: Any = None
         self._asked = 0
         self._reading = threading.Lock()  # the signal and a command may come at once
         self.notes: list[str] = []
         if name is not None:
-            self.notes += restore(session.control, session.scenes, state)
-            self._keeper = StateKeeper(session.control, session.scenes, name)
+            self.notes += restore(session.control, session.scenes, saved)
+            self._keeper = SessionKeeper(session.control, session.scenes, name)
         if show is not None:
             self.notes += self._apply(show, None)
 

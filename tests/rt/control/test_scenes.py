@@ -13,7 +13,7 @@ from rtsep.rt.control.commands import BLOCK_BYTES, Control, lay_out
 from rtsep.rt.control.desk_layout import lay_desk
 from rtsep.rt.control.parameters import OFF_DB, mixer_parameters
 from rtsep.rt.control.scenes import GUARDS, STEP_S, Scenes, fade_value, scene_command
-from rtsep.rt.control.state_file import StateKeeper, load_state, restore, state_path
+from rtsep.rt.control.session_file import SessionKeeper, load_session, restore, session_path
 from rtsep.rt.process.shared_memory import SharedMemory
 
 LAYOUT, _ = lay_desk(("voice-1", "voice-2", "residual"), [[0]], [0, 1, 2], 3, muted=True, guarded=True)
@@ -165,14 +165,14 @@ def test_faders_and_scenes_come_back_and_a_mute_against_feedback_stays(
     control: Control, state_home: Path
 ) -> None:
     scenes = Scenes(control)
-    with StateKeeper(control, scenes, "show"):
+    with SessionKeeper(control, scenes, "show"):
         control.update(
             {"voice-1.gain": OFF_DB, "voice-2.pan": 0.5, "output.mute": 0.0, "output.howl-guard": 0.0}
         )
         scenes.store("verse")
     next_control = new_control()
     next_scenes = Scenes(next_control)
-    assert restore(next_control, next_scenes, load_state("show")) == []
+    assert restore(next_control, next_scenes, load_session("show")) == []
     now = next_control.values()
     assert (now["voice-1.gain"], now["voice-2.pan"]) == (OFF_DB, 0.5)
     assert (now["output.mute"], now["output.howl-guard"]) == (1.0, 1.0)
@@ -182,17 +182,17 @@ def test_faders_and_scenes_come_back_and_a_mute_against_feedback_stays(
 
 
 def test_nothing_is_written_where_nothing_changes(control: Control, state_home: Path) -> None:
-    with StateKeeper(control, Scenes(control), "show"):
+    with SessionKeeper(control, Scenes(control), "show"):
         pass
-    assert not state_path("show").exists()
+    assert not session_path("show").exists()
 
 
 def test_what_is_gone_is_told_and_the_rest_comes_back(control: Control, state_home: Path) -> None:
-    path = state_path("show")
+    path = session_path("show")
     path.parent.mkdir()
     held = {"voice-1.gain": -3.0, "voice-4.gain": -9.0, "voice-2.gain": 99.0}
     path.write_text(json.dumps({"version": 1, "parameters": held, "scenes": {"a": held}}))
-    (note,) = restore(control, Scenes(control), load_state("show"))
+    (note,) = restore(control, Scenes(control), load_session("show"))
     assert "voice-2.gain, voice-4.gain cannot be restored" in note
     assert (control.get("voice-1.gain"), control.get("voice-2.gain")) == (-3.0, 0.0)
 
@@ -202,10 +202,10 @@ def test_what_is_gone_is_told_and_the_rest_comes_back(control: Control, state_ho
     ["", "{", "[]", '{"version": 1}', '{"version": 1, "parameters": {"a": "x"}, "scenes": {}}', "\0\xff"],
 )
 def test_a_damaged_state_is_set_aside(text: str, control: Control, state_home: Path) -> None:
-    path = state_path("show")
+    path = session_path("show")
     path.parent.mkdir()
     path.write_text(text)
-    (note,) = restore(control, Scenes(control), load_state("show"))
+    (note,) = restore(control, Scenes(control), load_session("show"))
     assert "was damaged" in note
     assert not path.exists()
     assert path.with_suffix(".damaged").read_text() == text
@@ -213,7 +213,7 @@ def test_a_damaged_state_is_set_aside(text: str, control: Control, state_home: P
 
 def test_a_folder_that_cannot_be_written_is_told_once(control: Control, state_home: Path) -> None:
     (state_home / "rtsep").write_text("in the way")
-    keeper = StateKeeper(control, Scenes(control), "show")
+    keeper = SessionKeeper(control, Scenes(control), "show")
     with keeper:
         control.set("voice-1.gain", -1.0)
     (told,) = keeper.take_news()

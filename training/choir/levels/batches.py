@@ -12,7 +12,7 @@ from rtsep.rt.hop.presets import Preset
 from rtsep.training.choir.frontend import TorchFrontend
 from rtsep.training.choir.levels.comb_reading import NetworkInputs, read, stacked
 from rtsep.training.choir.levels.mixtures import ItemCache, MixtureAugment, draw_mixture, f0_at
-from rtsep.training.choir.levels.renderer import Lobes, TorchRenderer
+from rtsep.training.choir.levels.renderer import PartialList, TorchRenderer
 from rtsep.training.choir.levels.tracked_pitches import tracked_pitches
 from rtsep.training.choir.render.item import Items
 from rtsep.training.loop.task import Draw
@@ -123,9 +123,9 @@ class MaskedVoices:
         self._half, self._samples = framing.half_overlap, framing.window_samples
         self.renderer = TorchRenderer(framing)
 
-    def lobes(self, batch: LevelBatch) -> Lobes:
+    def place(self, batch: LevelBatch) -> PartialList:
         """Of all frames of a batch, one after another."""
-        return self.renderer.lobes(batch.inputs.f0_hz.flatten(0, 1), batch.before_hz.flatten(0, 1))
+        return self.renderer.place(batch.inputs.f0_hz.flatten(0, 1), batch.before_hz.flatten(0, 1))
 
     def voices(self, spectrum: Tensor, masks: Tensor, streams: int) -> Tensor:
         """[B * T, bins] and [B * T, V, bins] to [B, V, (T - 1) hop]: sample n is that of the mixture."""

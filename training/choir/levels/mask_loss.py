@@ -35,16 +35,16 @@ class MaskLoss:
         y, amplitude, gain, bands, lsf = (
             t.flatten(0, 1) for t in net.source_filter(x, h, loudness.reshape(*x.shape[:2], 1))
         )
-        lobes = masked.lobes(batch)
-        voice = (lobes.frame, lobes.voice)
+        partials = masked.place(batch)
+        voice = (partials.frame, partials.voice)
         level, trust = net.levels(
-            given.partials[lobes.frame, lobes.voice, lobes.partial].unsqueeze(-2),
-            lobes.number.unsqueeze(-1), given.f0_hz[voice], net.context(y)[voice], loudness[lobes.frame, 0],
-            amplitude[voice], lsf[voice],
+            given.partials[partials.frame, partials.voice, partials.partial].unsqueeze(-2),
+            partials.number.unsqueeze(-1), given.f0_hz[voice], net.context(y)[voice],
+            loudness[partials.frame, 0], amplitude[voice], lsf[voice],
         )  # fmt: skip
         noise = net.noise(y, given.envelope, loudness, gain, bands, lsf)
         power = batch.spectrum.real.square() + batch.spectrum.imag.square()
-        masks = masked.renderer.masks(power, lobes, level.squeeze(-1), trust.squeeze(-1), noise)
+        masks = masked.renderer.masks(power, partials, level.squeeze(-1), trust.squeeze(-1), noise)
         return masked.voices(batch.spectrum, masks, streams)
 
     def loss(self, batch: LevelBatch) -> Loss:

@@ -17,7 +17,7 @@ from rtsep.models.framing import Framing
 
 
 @dataclass(frozen=True)
-class Lobes:
+class PartialList:
     """Partials on the bins, as a list.
 
     Attributes:
@@ -52,7 +52,7 @@ class TorchRenderer:
         spread[index + 1, np.arange(self.bins)] += fraction
         self._spread = torch.from_numpy(spread)
 
-    def lobes(self, f0_hz: Tensor, before_hz: Tensor) -> Lobes:
+    def place(self, f0_hz: Tensor, before_hz: Tensor) -> PartialList:
         """Where the partials of f0_hz [frames, V] lie; before_hz is that of the hop before."""
         device, lobe = f0_hz.device, self._lobe.to(f0_hz.device)
         f0_hz = torch.where(torch.isfinite(f0_hz) & (f0_hz >= comb.LOWEST_F0_HZ), f0_hz, 0.0)
@@ -72,14 +72,16 @@ class TorchRenderer:
         lower = x.long().clamp(max=lobe.numel() - 2)
         value = torch.lerp(lobe[lower], lobe[lower + 1], x - lower)
         inside = (x < lobe.numel() - 1) & (at >= 0) & (at < self.bins)
-        return Lobes(frame, voice, partial, number, at + LOBE_BINS, torch.where(inside, value, 0.0))
+        return PartialList(frame, voice, partial, number, at + LOBE_BINS, torch.where(inside, value, 0.0))
 
-    def masks(self, power: Tensor, lobes: Lobes, level: Tensor, trust: Tensor, noise: Tensor) -> Tensor:
+    def masks(
+        self, power: Tensor, partials: PartialList, level: Tensor, trust: Tensor, noise: Tensor
+    ) -> Tensor:
         """Masks [frames, V, bins].
 
         Args:
             power: [frames, bins], 1 = full-scale sine.
-            lobes: of these frames.
+            partials: of these frames.
             level, trust: [L].
             noise: [frames, V, BANDS].
         """
@@ -89,18 +91,18 @@ class TorchRenderer:
         floors = torch.exp(noise.clamp(QUIETEST, LOUDEST_LOG)) @ self._spread.to(noise.device)
         ground = comb.FLOOR_SHARE * power.mean(dim=-1, keepdim=True) + comb.TINY
         base = torch.nn.functional.pad(floors.sum(dim=1), (LOBE_BINS, LOBE_BINS + 2)) + ground
-        at = lobes.bins + lobes.frame.unsqueeze(1) * self._padded
-        norm = lobes.weights.sum(dim=1).clamp(min=1e-6)
+        at = partials.bins + partials.frame.unsqueeze(1) * self._padded
+        norm = partials.weights.sum(dim=1).clamp(min=1e-6)
         fitted = torch.exp(level)
         for _ in range(comb.ITERATIONS):
-            model = _add(base.reshape(-1), at, fitted.unsqueeze(1) * lobes.weights)
-            share = (lobes.weights * (observed / model)[at]).sum(dim=1) / norm
+            model = _add(base.reshape(-1), at, fitted.unsqueeze(1) * partials.weights)
+            share = (partials.weights * (observed / model)[at]).sum(dim=1) / norm
             fitted = (fitted * share).clamp(min=comb.TINY)
         log_fitted = torch.log(fitted)
         blended = torch.exp(log_fitted + trust * (level - log_fitted))
-        rows = lobes.bins + (lobes.frame * voices + lobes.voice).unsqueeze(1) * self._padded
+        rows = partials.bins + (partials.frame * voices + partials.voice).unsqueeze(1) * self._padded
         sources = torch.nn.functional.pad(floors, (LOBE_BINS, LOBE_BINS + 2)).reshape(-1)
-        sources = _add(sources, rows, blended.unsqueeze(1) * lobes.weights)
+        sources = _add(sources, rows, blended.unsqueeze(1) * partials.weights)
         source = sources.view(frames, voices, self._padded)[..., LOBE_BINS : LOBE_BINS + self.bins]
         everybody = FLOOR_POWER + source.sum(dim=1)
         excess = (power - comb.UNEXPLAINED * everybody).clamp(min=0.0)

@@ -16,7 +16,7 @@ from rtsep.training.evaluation.bands.songs import find_songs
 from rtsep.training.files.toml_settings import read_config
 from rtsep.training.report.tables import Sheet
 
-Report = dict[str, Any]
+Row = dict[str, Any]  # of a table
 
 
 @click.command("band-grid-table")
@@ -64,7 +64,7 @@ def command(
             )
             for done, run in enumerate(ended)
         }  # fmt: skip
-    whole: Report = {
+    whole: dict[str, Any] = {
         "latency_ms": int(latency_ms),
         "runs": run_rows(runs, scores),
         "differences": differences(scores),
@@ -89,7 +89,7 @@ def command(
 TITLES = {"improvement_db": "SI-SDR improvement", "sir_db": "SIR", "sdr_db": "SDR"}
 
 
-def _runs(rows: list[Report]) -> list[Sheet]:
+def _runs(rows: list[Row]) -> list[Sheet]:
     """Mean over songs, seed by seed."""
     sheets = []
     for mix in dict.fromkeys(row["mix"] for row in rows):
@@ -115,7 +115,7 @@ def _runs(rows: list[Report]) -> list[Sheet]:
     return sheets
 
 
-def _differences(rows: list[Report]) -> list[Sheet]:
+def _differences(rows: list[Row]) -> list[Sheet]:
     sheets = []
     for measure, title in TITLES.items():
         by_pair: dict[tuple[str, ...], dict[str, str]] = defaultdict(dict)
@@ -138,7 +138,7 @@ def _differences(rows: list[Report]) -> list[Sheet]:
     return sheets
 
 
-def _cost(rows: list[Report]) -> Sheet:
+def _cost(rows: list[Row]) -> Sheet:
     return Sheet(
         "What a shared encoder saves",
         "networks alone, one thread, 48 kHz; products are multiply-accumulates",

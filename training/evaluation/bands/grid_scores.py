@@ -25,7 +25,7 @@ from rtsep.training.loop.checkpoint import load_best
 from rtsep.training.measures.protocol import Audio
 
 SCORES = "songs.json"  # beside a run's record
-Report = dict[str, Any]
+SongScores = dict[str, Any]
 
 
 class Listener:
@@ -133,13 +133,13 @@ def score_run(
     mixes: Sequence[str],
     bss: bool,
     progress: Callable[[str], None] = lambda label: None,
-) -> Report:
+) -> SongScores:
     """By mix, song and stem: `improvement_db`, and `sdr_db`, `sir_db` and `sar_db` where `bss`.
 
     What was scored before is read from the run's folder; what is missing is added to it.
     """
     file = out / run.name / SCORES
-    found: Report = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    found: SongScores = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     net = load_run(run, out)
     for mix in mixes:
         for song in songs:
@@ -153,7 +153,7 @@ def score_run(
     return found
 
 
-def _score(net: BandNet, stems: Stems, latency_ms: int, bss: bool) -> Report:
+def _score(net: BandNet, stems: Stems, latency_ms: int, bss: bool) -> SongScores:
     estimates = estimates_of(net, stems.mixture, Preset(stems.samplerate, latency_ms))
     settings = Settings(net.stems, (), (latency_ms,), (), bss)
     result = score(settings, stems, estimates, chosen_per_stem=False)

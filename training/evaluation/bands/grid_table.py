@@ -11,9 +11,10 @@ from rtsep.training.band.grid.regimes import REGIMES
 from rtsep.training.band.grid.runs import RECORD, GridRun
 from rtsep.training.band.networks import INDEPENDENT, INTERLEAVED, SIMULTANEOUS
 from rtsep.training.band.task import ONE, PER_STEM
+from rtsep.training.evaluation.bands.grid_scores import SongScores
 from rtsep.training.measures.bootstrap import mean_interval
 
-Report = dict[str, Any]
+Row = dict[str, Any]  # of a table
 MEASURES = ("improvement_db", "sir_db", "sdr_db")
 # the claim of a row: the first against the second; a mode and its moments
 PAIRS = (
@@ -24,7 +25,7 @@ PAIRS = (
 )
 
 
-def run_rows(out: Path, scores: Mapping[GridRun, Report]) -> list[Report]:
+def run_rows(out: Path, scores: Mapping[GridRun, SongScores]) -> list[Row]:
     """One row per mix, mode, moments and regime: by stem and measure the mean over songs of every seed."""
     rows = []
     for mix in _mixes(scores):
@@ -51,7 +52,7 @@ def run_rows(out: Path, scores: Mapping[GridRun, Report]) -> list[Report]:
     return rows
 
 
-def differences(scores: Mapping[GridRun, Report]) -> list[Report]:
+def differences(scores: Mapping[GridRun, SongScores]) -> list[Row]:
     """One row per mix, regime, pair, stem and measure: the mean difference with its 95 % interval over songs,
     song by song between the means over seeds; and the difference of every seed.
 
@@ -76,7 +77,7 @@ def differences(scores: Mapping[GridRun, Report]) -> list[Report]:
     return rows
 
 
-def _compared(pairs: Sequence[tuple[Report, Report]]) -> list[Report]:
+def _compared(pairs: Sequence[tuple[SongScores, SongScores]]) -> list[Row]:
     """By stem and measure, from the songs of both runs of every seed."""
     songs = list(pairs[0][0])
     stems = list(dict.fromkeys(stem for song in songs for stem in pairs[0][0][song]))
@@ -104,7 +105,7 @@ def _compared(pairs: Sequence[tuple[Report, Report]]) -> list[Report]:
     return rows
 
 
-def _less(first: Report, second: Report, song: str, stem: str, measure: str) -> float:
+def _less(first: SongScores, second: SongScores, song: str, stem: str, measure: str) -> float:
     one, other = (run.get(song, {}).get(stem, {}).get(measure) for run in (first, second))
     return float("nan") if one is None or other is None else one - other
 
@@ -115,11 +116,11 @@ def _nanmean(values: Any) -> float:
     return float(numbers.mean()) if numbers.size else float("nan")
 
 
-def _mean(scores: Report, mix: str, stem: str, measure: str) -> float | None:
+def _mean(scores: SongScores, mix: str, stem: str, measure: str) -> float | None:
     values = [song[stem].get(measure) for song in scores[mix].values() if stem in song]
     numbers = [value for value in values if value is not None]
     return float(np.mean(numbers)) if numbers else None
 
 
-def _mixes(scores: Mapping[GridRun, Report]) -> list[str]:
+def _mixes(scores: Mapping[GridRun, SongScores]) -> list[str]:
     return [mix for mix in ("raw", "balanced") if all(mix in found for found in scores.values())]

@@ -39,18 +39,18 @@ def test_masks_are_the_kernels(samplerate: int, latency_ms: int) -> None:
     trust = rng.random(level.shape, np.float32)
     noise = rng.uniform(-24, -14, (FRAMES, VOICES, kernel.BANDS)).astype(np.float32)
     envelope = np.full((VOICES, kernel.BANDS), kernel.UNSEEN, np.float32)
-    before_hz, partials = np.zeros(VOICES, np.float32), np.zeros((VOICES, kernel.PARTIALS, 3), np.float32)
+    before_hz, readings = np.zeros(VOICES, np.float32), np.zeros((VOICES, kernel.PARTIALS, 3), np.float32)
     masks, levels_db = np.zeros((FRAMES, VOICES, framing.bins), np.float32), np.zeros(VOICES, np.float32)
     for t in range(FRAMES):
-        kernel.observe(power[t], f0_hz[t], envelope, before_hz, partials)
+        kernel.observe(power[t], f0_hz[t], envelope, before_hz, readings)
         kernel.mask(level[t], trust[t], noise[t], masks[t], levels_db)
     renderer = TorchRenderer(framing)
     before = np.concatenate([np.zeros((1, VOICES), np.float32), f0_hz[:-1]])
-    lobes = renderer.lobes(torch.from_numpy(f0_hz), torch.from_numpy(before))
-    at = (lobes.frame, lobes.voice, lobes.partial)
+    partials = renderer.place(torch.from_numpy(f0_hz), torch.from_numpy(before))
+    at = (partials.frame, partials.voice, partials.partial)
     twin = renderer.masks(
         torch.from_numpy(power),
-        lobes,
+        partials,
         torch.from_numpy(level)[at],
         torch.from_numpy(trust)[at],
         torch.from_numpy(noise),
@@ -62,15 +62,15 @@ def test_gradients_are_those_of_finite_differences() -> None:
     power, f0_hz = observations(16000, 21, 3)
     framing = Preset(16000, 21).framing
     renderer = TorchRenderer(framing)
-    lobes = renderer.lobes(torch.from_numpy(f0_hz[:2]), torch.from_numpy(f0_hz[:2]))
+    partials = renderer.place(torch.from_numpy(f0_hz[:2]), torch.from_numpy(f0_hz[:2]))
     rng = np.random.default_rng(2)
-    level = torch.from_numpy(rng.uniform(-9, -4, lobes.frame.shape)).float().requires_grad_()
+    level = torch.from_numpy(rng.uniform(-9, -4, partials.frame.shape)).float().requires_grad_()
     trust = torch.full_like(level, 0.6).requires_grad_()
     noise = torch.full((2, VOICES, 36), -12.0).requires_grad_()
     target = torch.from_numpy(rng.random((2, VOICES, framing.bins))).float()
 
     def loss(*parameters: torch.Tensor) -> torch.Tensor:
-        return (renderer.masks(torch.from_numpy(power[:2]), lobes, *parameters) * target).double().sum()
+        return (renderer.masks(torch.from_numpy(power[:2]), partials, *parameters) * target).double().sum()
 
     parameters = (level, trust, noise)
     loss(*parameters).backward()

@@ -76,9 +76,9 @@ def test_partials_are_as_loud_as_the_masks_take_them_for(f0_hz: float, seed: int
     heard = powers(sung(f0_hz, lsf, 0.5, 0.0), latency_ms).mean(axis=0)
     # read as the comb does: the lobe's share of the bins around the partial
     renderer = TorchRenderer(framing)
-    lobes = renderer.lobes(torch.tensor([[f0_hz]]), torch.tensor([[f0_hz]]))
-    weights = lobes.weights[: number.numel()].double().numpy()
-    bins = lobes.bins[: number.numel()].numpy() - 5
+    partials = renderer.place(torch.tensor([[f0_hz]]), torch.tensor([[f0_hz]]))
+    weights = partials.weights[: number.numel()].double().numpy()
+    bins = partials.bins[: number.numel()].numpy() - 5
     around = np.where((bins >= 0) & (bins < heard.size), heard[np.clip(bins, 0, heard.size - 1)], 0.0)
     read = (weights * around).sum(axis=1) / (weights**2).sum(axis=1)
     error_db = 10 * np.log10(read) - 10 / np.log(10) * level.double().numpy()

@@ -20,7 +20,7 @@ VERSION = 1
 
 
 @dataclass
-class SavedState:
+class SavedSession:
     """What a session of this name was.
 
     Attributes:
@@ -34,46 +34,46 @@ class SavedState:
     notes: list[str] = field(default_factory=list)
 
 
-def state_path(name: str) -> Path:
+def session_path(name: str) -> Path:
     """`session-NAME.json` in the state folder, beside the JACK connections, `jack-CLIENT.json`."""
     return state_folder() / f"session-{name}.json"
 
 
-def load_state(name: str) -> SavedState:
+def load_session(name: str) -> SavedSession:
     """What was kept; nothing where there is no file. A damaged one is set aside, and told."""
-    path = state_path(name)
+    path = session_path(name)
     try:
         kept = json.loads(path.read_bytes())
         if not isinstance(kept, dict) or kept.get("version") != VERSION:
-            raise ValueError(f"no state of version {VERSION}")
+            raise ValueError(f"no session of version {VERSION}")
         values = _numbers(kept["parameters"])
         scenes = {str(scene): _numbers(held) for scene, held in kept["scenes"].items()}
-        return SavedState(values, scenes)
+        return SavedSession(values, scenes)
     except FileNotFoundError:
-        return SavedState()
+        return SavedSession()
     except OSError as error:
-        return SavedState(notes=[f"{path} cannot be read ({error.strerror}): nothing is restored"])
+        return SavedSession(notes=[f"{path} cannot be read ({error.strerror}): nothing is restored"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         aside = path.with_suffix(".damaged")
         with contextlib.suppress(OSError):
             path.replace(aside)
-        return SavedState(notes=[f"{path} was damaged: it is {aside.name} now, and nothing is restored"])
+        return SavedSession(notes=[f"{path} was damaged: it is {aside.name} now, and nothing is restored"])
 
 
-def restore(control: Control, scenes: Scenes, state: SavedState) -> list[str]:
+def restore(control: Control, scenes: Scenes, saved: SavedSession) -> list[str]:
     """Sets what was kept and still exists; returns what the user should know. `GUARDS` stay as they are."""
-    values, left_out = fitting(control, state.values)
+    values, left_out = fitting(control, saved.values)
     control.update(values)
     kept = {}
-    for name, held in state.scenes.items():
+    for name, held in saved.scenes.items():
         kept[name], missing = fitting(control, held)
         left_out += missing
     scenes.restore(kept)
-    notes = list(state.notes)
+    notes = list(saved.notes)
     if left_out:
         few = sorted(set(left_out))
         shown = ", ".join(few[:3]) + (f" and {len(few) - 3} more" if len(few) > 3 else "")
-        notes.append(f"of the session's state, {shown} cannot be restored: this run has none such")
+        notes.append(f"of the saved session, {shown} cannot be restored: this run has none such")
     return notes
 
 
@@ -91,7 +91,7 @@ def fitting(control: Control, values: Mapping[str, float]) -> tuple[dict[str, fl
     return taken, left_out
 
 
-class StateKeeper:
+class SessionKeeper:
     """Writes values and scenes about once a second when they changed, and at the end. Never half a file.
 
     Args:
@@ -100,15 +100,15 @@ class StateKeeper:
     """
 
     def __init__(self, control: Control, scenes: Scenes, name: str) -> None:
-        self._control, self._scenes, self._path = control, scenes, state_path(name)
+        self._control, self._scenes, self._path = control, scenes, session_path(name)
         self._written: dict[str, Any] = {}
         self._news: list[str] = []
         self._failed = False
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="state file", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="session file", daemon=True)
 
     def __enter__(self) -> Self:
-        self._written = self._state()
+        self._written = self._now()
         self._thread.start()
         return self
 
@@ -126,28 +126,28 @@ class StateKeeper:
         while not self._ended.wait(WRITE_EVERY_S):
             self._write_changes()
 
-    def _state(self) -> dict[str, Any]:
+    def _now(self) -> dict[str, Any]:
         values = {n: v for n, v in self._control.values().items() if n not in GUARDS}
         return {"version": VERSION, "parameters": values, "scenes": self._scenes.own()}
 
     def _write_changes(self) -> None:
-        state = self._state()
-        if state == self._written:
+        current = self._now()
+        if current == self._written:
             return
         try:
-            write_state(self._path, state)
-            self._written, self._failed = state, False
+            write_session(self._path, current)
+            self._written, self._failed = current, False
         except OSError as error:
             if not self._failed:
                 self._news.append(f"{self._path} cannot be written ({error.strerror}): it is tried again")
             self._failed = True
 
 
-def write_state(path: Path, state: Mapping[str, Any]) -> None:
+def write_session(path: Path, saved: Mapping[str, Any]) -> None:
     """Replaces the file in one step; OSError where that cannot be."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # infinite levels as Infinity, which Python reads back
-    place(path, json.dumps(state, indent=1).encode(), on_disk=True)
+    place(path, json.dumps(saved, indent=1).encode(), on_disk=True)
 
 
 def _numbers(values: Mapping[str, Any]) -> dict[str, float]:
