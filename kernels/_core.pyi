@@ -184,6 +184,23 @@ class PitchAssignment:
     ) -> None: ...
     def trace(self, parent: I32, peaks: I32) -> None: ...
 
+# score_belief.cpp
+def belief_forward(
+    here: F32,
+    lost: F32,
+    scratch: F32,
+    tempo: F32,
+    step: F32,
+    rates: F32,
+    likelihood: F32,
+    unknown: F32,
+    rows: F32,
+    position: F32,
+) -> bool: ...
+def belief_backward(
+    here: F32, lost: F32, scratch: F32, tempo: F32, step: F32, rates: F32, likelihood: F32, unknown: float
+) -> bool: ...
+
 # ring.cpp
 class SampleRing:
     def __init__(

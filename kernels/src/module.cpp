@@ -18,6 +18,7 @@ PYBIND11_MODULE(_core, m) {
     bind_refine(m);
     bind_salience(m);
     bind_assignment(m);
+    bind_score_belief(m);
     bind_ring(m);
     bind_value_snapshot(m);
     bind_hop_exchange(m);

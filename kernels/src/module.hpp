@@ -51,6 +51,7 @@ void bind_beam(py::module_& m);
 void bind_refine(py::module_& m);
 void bind_salience(py::module_& m);
 void bind_assignment(py::module_& m);
+void bind_score_belief(py::module_& m);
 void bind_ring(py::module_& m);
 void bind_value_snapshot(py::module_& m);
 void bind_hop_exchange(py::module_& m);

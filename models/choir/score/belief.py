@@ -4,9 +4,12 @@ The forward algorithm of a hidden Markov model whose states are (tempo, cell of 
 standstill (a fermata, the wait before the start), and "lost": nothing that sounds is written anywhere near.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
+from rtsep.kernels import _core
 from rtsep.models.choir.score.score_grid import CELL_S
 
 F32 = NDArray[np.float32]
@@ -31,72 +34,56 @@ class Belief:
         here: float32 [layers, tempos, cells]; with `lost` it sums to 1.
         lost: float32 [layers, cells]: lost, and last at this cell.
         tempo: float32 [tempos]: of the last seconds, 0 for the standstill.
+        likelihood: float32 [layers, cells], unknown: float32 [layers]: of what is heard, at each cell and
+            lost; written by who calls `step`.
+        rows: float32 [layers, tempos]: the sums of `here` after `step`.
+        position: float32 [cells]: of the first layer, after `step` and `look`.
     """
 
     def __init__(self, layers: int, cells: int) -> None:
         self.here = np.zeros((layers, len(TEMPOS), cells), np.float32)
-        self._next = np.zeros_like(self.here)
+        self._scratch = np.zeros_like(self.here)
         self.lost = np.zeros((layers, cells), np.float32)
         self.tempo = first_tempo()
+        self.likelihood = np.ones_like(self.lost)
+        self.unknown = np.ones(layers, np.float32)
+        self.rows = np.zeros((layers, len(TEMPOS)), np.float32)
+        self.position = np.zeros(cells, np.float32)
+        self._passing = Passing()
 
-    def move(self, elapsed_s: float) -> None:
-        """Time passes."""
-        kept = np.exp(-elapsed_s * np.array([LOSSES, RETURNS, STANDS, STARTS, TEMPO_CHANGES]))
-        staying, missing, walking, standing, even = kept.astype(np.float32)
-        change = np.zeros((len(TEMPOS), len(TEMPOS)), np.float32)  # [to, from]
-        count = len(TEMPOS)
-        for row in range(1, count):
-            change[row, row] = walking * even
-            for to in (max(1, row - 1), min(count - 1, row + 1)):
-                change[to, row] += walking * (1 - even) / 2
-        change[STANDING, 1:] = 1 - walking
-        change[STANDING, STANDING] = standing
-        change[1:, STANDING] = (1 - standing) * self.tempo[1:]
-        np.matmul(staying * change, self.here, out=self._next)
-        lost = self.lost
-        back = (1 - missing) * lost
-        leaving = (1 - staying) * self.here.sum(axis=1)
-        np.multiply(lost, missing, out=lost)
-        lost += leaving
-        anywhere = (1 - HOME) * back.sum(axis=1, keepdims=True) / back.shape[1]
-        arriving = HOME * back + anywhere
-        self._next += self.tempo[None, :, None] * arriving[:, None, :]
-        self._shift(elapsed_s)
+    def step(self, elapsed_s: float) -> None:
+        """Time passes, and what was heard is weighed."""
+        passing = self._passing
+        passing.take(elapsed_s)
+        possible = _core.belief_forward(
+            self.here,
+            self.lost,
+            self._scratch,
+            self.tempo,
+            passing.cells,
+            passing.rates,
+            self.likelihood,
+            self.unknown,
+            self.rows,
+            self.position,
+        )
+        if not possible:  # all that was believed
+            self.give_up()
+        moving = float(self.rows[:, 1:].sum())
+        if moving > LEAST:  # the tempo follows within seconds
+            share = np.float32(1.0 - math.exp(-elapsed_s * moving / TEMPO_MEMORY_S))
+            self.tempo[1:] += share * (self.rows[:, 1:].sum(axis=0) / np.float32(moving) - self.tempo[1:])
 
-    def _shift(self, elapsed_s: float) -> None:
-        """Every tempo row moves by its own share of cells; what passes the end stays in the last cell."""
-        cells = self.here.shape[2]
-        self.here[:, STANDING] = self._next[:, STANDING]
-        for row in range(1, len(TEMPOS)):
-            steps = float(TEMPOS[row]) * elapsed_s / CELL_S
-            whole = min(int(steps), cells - 1)
-            part = np.float32(steps - int(steps))
-            old, new = self._next[:, row], self.here[:, row]
-            new[:, :whole] = 0
-            np.multiply(old[:, : cells - whole], 1 - part, out=new[:, whole:])
-            new[:, whole + 1 :] += part * old[:, : cells - whole - 1]
-            left = old[:, cells - whole :].sum(axis=1) + part * old[:, cells - whole - 1]
-            new[:, -1] += left
+    def give_up(self) -> None:
+        """Lost, alike everywhere."""
+        self.lost[...] = 1.0 / self.lost.size
+        self.here[...] = 0
+        self.look()
 
-    def weigh(self, likelihood: F32, unknown: F32) -> None:
-        """What was heard: likelihood [layers, cells] of each cell, and [layers] of being lost."""
-        self.here *= likelihood[:, None, :]
-        self.lost *= unknown[:, None]
-        total = float(self.here.sum() + self.lost.sum())
-        if not total > LEAST:  # all that was believed is impossible
-            self.lost[...] = 1.0 / self.lost.size
-            self.here[...] = 0
-            return
-        self.here /= total
-        self.lost /= total
-
-    def remember_tempo(self, elapsed_s: float) -> None:
-        """Of what moves; `tempo` follows within seconds."""
-        rows = self.here.sum(axis=(0, 2))
-        moving = float(rows[1:].sum())
-        if moving > LEAST:
-            share = np.float32(1.0 - np.exp(-elapsed_s * moving / TEMPO_MEMORY_S))
-            self.tempo[1:] += share * (rows[1:] / np.float32(moving) - self.tempo[1:])
+    def look(self) -> None:
+        """What is believed has been changed by hand: `rows` and `position` anew."""
+        np.sum(self.here, axis=2, out=self.rows)
+        np.sum(self.here[0], axis=0, out=self.position)
 
     def place(self, cell: int, standing: float, spread_cells: float = 1.0) -> None:
         """All in one place, alike in all layers; `standing` is the share that waits there."""
@@ -106,6 +93,7 @@ class Belief:
         self.here[...] = (1 - standing) * self.tempo[None, :, None] * near
         self.here[:, STANDING] = standing * near
         self.lost[...] = 0
+        self.look()
 
     def scatter(self, share: float) -> None:
         """`share` of all goes anywhere, alike in all layers."""
@@ -113,6 +101,30 @@ class Belief:
         self.lost *= np.float32(1 - share)
         cells, layers = self.here.shape[2], len(self.here)
         self.here += np.float32(share / (cells * layers)) * self.tempo[None, :, None]
+        self.look()
+
+
+class Passing:
+    """What a time that passes does, as the kernel takes it; made anew only for another time.
+
+    Attributes:
+        cells: float32 [tempos], how far each tempo goes.
+        rates: float32 [6], as of `belief_forward`.
+    """
+
+    def __init__(self) -> None:
+        self.cells = np.zeros(len(TEMPOS), np.float32)
+        self.rates = np.zeros(6, np.float32)
+        self._elapsed_s = -1.0
+
+    def take(self, elapsed_s: float) -> None:
+        """So much time."""
+        if elapsed_s == self._elapsed_s:
+            return
+        self._elapsed_s = elapsed_s
+        np.multiply(TEMPOS, elapsed_s / CELL_S, out=self.cells)
+        self.rates[:5] = np.exp(-elapsed_s * np.array([LOSSES, RETURNS, STANDS, STARTS, TEMPO_CHANGES]))
+        self.rates[5] = HOME
 
 
 def first_tempo() -> F32:

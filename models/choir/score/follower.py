@@ -37,6 +37,7 @@ SILENT_WEIGHT = 0.2  # of evidence while nothing is heard: a breath, a pause tha
 EVIDENCE_PER_S = 4.0  # what is heard within a quarter of a second is one observation
 AWAITING = 0.6  # at the start: waiting for the first note; otherwise anywhere, as rehearsals begin
 LOST_S = 15.0  # after so long lost, the next window of a long score is tried, in the written key
+_MIDI = np.arange(SEMITONES) + LOWEST_MIDI
 TUNING_S, MOST_TUNING = 5.0, 1.5  # a choir sinks or rises: followed so fast, and so far, in semitones
 
 
@@ -58,7 +59,8 @@ class ScoreFollower:
         self._shifts = np.array(TRANSPOSITIONS if transpose is None else (0,), np.float32)
         self._sum = np.zeros(CANDIDATES, np.float32)
         self._numbers = np.zeros(8)
-        self.position = np.zeros(self._follow.here.shape[2], np.float32)
+        self._padded = np.full(CANDIDATES + 2, -np.inf, np.float32)  # nothing is heard beyond the candidates
+        self._evidence = np.zeros((len(self._shifts), SEMITONES), np.float32)
         self.reset()
 
     # What is remembered beside the beliefs lies in one array, by these names.
@@ -69,6 +71,16 @@ class ScoreFollower:
 
     def _set(self, name: str, value: float) -> None:
         self._numbers[self._NAMES.index(name)] = value
+
+    @property
+    def position(self) -> F32:
+        """Probabilities of the cells from `first` on; what they lack to 1 is lost."""
+        return self._follow.position
+
+    @property
+    def belief(self) -> Belief:
+        """What `position` is of; while `searching` it waits."""
+        return self._follow
 
     @property
     def first(self) -> int:
@@ -120,7 +132,6 @@ class ScoreFollower:
         else:
             self._look(self._follow, np.array([self.offset], np.float32), self.first, elapsed_s)
             self._stay_near(elapsed_s)
-        np.sum(self._follow.here[0], axis=0, out=self.position)
         self._sum[...] = 0
         self._set("heard", 0)
         self._set("hops", 0)
@@ -134,38 +145,35 @@ class ScoreFollower:
         sounding = bool(self._sum.max() > 0)
         if sounding:
             self._set("sounding_s", min(self._get("sounding_s") + elapsed_s, 1e6))
-        evidence = np.stack([self._evidence(float(offset), sounding) for offset in offsets])
-        score = np.take(
-            evidence @ self._grid.chords.T,
-            self._grid.chord_of[first : first + belief.here.shape[2]],
-            axis=1,
-        )
-        odd = np.float32(CHANCE_SHARE) * np.maximum(evidence, 0).sum(axis=1)
+        evidence = self._evidence[: len(offsets)]
+        for row, offset in zip(evidence, offsets, strict=True):
+            self._weigh_semitones(float(offset), sounding, row)
         weight = np.float32(EVIDENCE_PER_S * min(elapsed_s, 0.1))
-        top = max(float(score.max()), float(odd.max()))
-        belief.move(min(elapsed_s, 5.0))
-        belief.weigh(np.exp(weight * (score - top)), np.exp(weight * (odd - top)))
-        belief.remember_tempo(elapsed_s)
+        each = weight * (evidence @ self._grid.chords.T)
+        odd = weight * np.float32(CHANCE_SHARE) * np.maximum(evidence, 0).sum(axis=1)
+        # chords that the window does not hold may be the likeliest: then all else is small, and all the same
+        top = max(float(each.max()), float(odd.max()))
+        cells = belief.here.shape[2]
+        np.take(np.exp(each - top), self._grid.chord_of[first : first + cells], axis=1, out=belief.likelihood)
+        np.exp(odd - top, out=belief.unknown)
+        belief.step(min(elapsed_s, 5.0))
 
-    def _evidence(self, offset: float, sounding: bool) -> F32:
-        """For each semitone of the score, the log likelihood that it is sung against that it is not."""
-        centre = (
-            np.arange(SEMITONES) + LOWEST_MIDI + offset - FIRST_CANDIDATE_MIDI
-        ) / SEMITONES_PER_CANDIDATE
-        nearest = np.round(centre).astype(np.intp)
-        odds = np.full(SEMITONES, -np.inf, np.float32)
-        for step in (-1, 0, 1):
-            at = nearest + step
-            inside = (at >= 0) & (at < CANDIDATES)
-            odds[inside] = np.maximum(odds[inside], self._sum[at[inside]])
-        evidence: F32 = np.clip(odds - np.float32(PRIOR_LOG_ODDS), -MOST, MOST)
+    def _weigh_semitones(self, offset: float, sounding: bool, evidence: F32) -> None:
+        """Writes the log likelihood that each semitone of the score is sung, against that it is not."""
+        centre = (_MIDI + (offset - FIRST_CANDIDATE_MIDI)) / SEMITONES_PER_CANDIDATE
+        nearest = np.round(centre).astype(np.intp) + 1
+        odds = self._padded
+        odds[1:-1] = self._sum
+        np.maximum.reduce(
+            [odds[np.clip(nearest + step, 0, CANDIDATES + 1)] for step in (-1, 0, 1)], out=evidence
+        )
+        np.clip(evidence - np.float32(PRIOR_LOG_ODDS), -MOST, MOST, out=evidence)
         if not sounding:
             evidence *= np.float32(SILENT_WEIGHT)
-        return evidence
 
     def _decide(self) -> None:
         """Ends the search for the transposition once one is sure, or none comes."""
-        each = self._search.here.sum(axis=(1, 2))
+        each = self._search.rows.sum(axis=1)
         best = int(np.argmax(each))
         sounding_s = self._get("sounding_s")
         written = TRANSPOSITIONS[best] == 0
@@ -197,10 +205,9 @@ class ScoreFollower:
             if cells < all_cells:
                 beyond = self.first + cells >= all_cells
                 self._set("first", 0 if beyond else min(self.first + cells // 2, all_cells - cells))
-            self._follow.here[...] = 0
-            self._follow.lost[...] = 1.0 / cells
+            self._follow.give_up()
         elif cells < all_cells:
-            cell = int(np.argmax(self._follow.here[0].sum(axis=0)))
+            cell = int(np.argmax(self.position))
             if not cells // 4 <= cell < 3 * cells // 4:
                 self._move_window(min(max(0, self.first + cell - cells // 2), all_cells - cells))
 
@@ -215,6 +222,7 @@ class ScoreFollower:
             else:
                 moved[..., -by:] = array[..., :by]
             array[...] = moved
+        self._follow.look()
         self._set("first", first)
 
     def tune(self, deviation: float, elapsed_s: float) -> None:
@@ -229,7 +237,6 @@ class ScoreFollower:
         self._follow.place(cell - self.first, standing=0.6, spread_cells=2.0)
         self._set("lost_s", 0.0)
         self._set("searching", 0)
-        np.sum(self._follow.here[0], axis=0, out=self.position)
 
     def reset(self) -> None:
         """As before any sound."""
@@ -245,7 +252,7 @@ class ScoreFollower:
             prior = np.full(len(TRANSPOSITIONS), (1 - UNTRANSPOSED) / (len(TRANSPOSITIONS) - 1), np.float32)
             prior[TRANSPOSITIONS.index(0)] = UNTRANSPOSED
             self._search.here *= len(TRANSPOSITIONS) * prior[:, None, None]
-        np.sum(self._follow.here[0], axis=0, out=self.position)
+            self._search.look()
 
     def state_dict(self) -> State:
         """Both beliefs, what was heard since the last look, and the numbers."""
@@ -275,4 +282,4 @@ class ScoreFollower:
         for name, belief in (("follow", self._follow), ("search", self._search)):
             for kind in ("here", "lost", "tempo"):
                 getattr(belief, kind)[...] = state[f"{name}.{kind}"]
-        np.sum(self._follow.here[0], axis=0, out=self.position)
+            belief.look()
