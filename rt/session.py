@@ -12,6 +12,7 @@ from rtsep.kernels.errors import RtsepError
 from rtsep.models.choir.given_pitches import F0Track
 from rtsep.models.choir.score.score import Score
 from rtsep.rt.control.commands import BLOCK_BYTES, Control, lay_out
+from rtsep.rt.control.desk_change import DeskNews
 from rtsep.rt.control.desk_layout import DeskLayout
 from rtsep.rt.control.parameters import mixer_parameters
 from rtsep.rt.control.scenes import Scenes
@@ -22,7 +23,7 @@ from rtsep.rt.live.engines.changing import CanChange, Changer
 from rtsep.rt.live.engines.engine_memory import EngineMemory
 from rtsep.rt.live.settings import Driver, LiveSettings, jack_settings
 from rtsep.rt.live.status import Status
-from rtsep.rt.live.take_info import take_info, take_plan
+from rtsep.rt.live.take_info import CanRecord, take_info, take_plan
 from rtsep.rt.pitches.pitch_ring import make_memory
 from rtsep.rt.process.block import Block
 from rtsep.rt.process.child_process import end, spawn
@@ -30,7 +31,7 @@ from rtsep.rt.process.shared_memory import SharedMemory
 from rtsep.rt.takes.take_keeper import TakeKeeper
 
 
-class Session(CanChange):
+class Session(CanChange, CanRecord):
     """A live separation from an input device to an output device.
 
     Args:
@@ -128,7 +129,6 @@ class Session(CanChange):
         self._record_format, self._pre_roll = record_format, pre_roll
         self._pitches = pitches
         self._status_block: Block | None = None
-        self._takes: TakeKeeper | None = None
         self._commands: SharedMemory | None = None
         self._control: Control | None = None
         self._scenes: Scenes | None = None
@@ -148,7 +148,7 @@ class Session(CanChange):
         self._commands = make_memory(BLOCK_BYTES, self._pitches)
         lay_out(self._commands.memory)
         self._engines = EngineMemory.create()
-        self._changer = Changer(self._engines, self._status_block, self._settings)
+        self._changer = Changer(self._engines, self._status_block, self._settings, self._commands)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
         try:
             self._engine = spawn(
@@ -164,7 +164,8 @@ class Session(CanChange):
             )
             await_running(self._engine, self._status_block, lambda: log_tail(self._log))
             layout = DeskLayout.from_dict(self._status_block.peek()["desk"])
-            self._control = Control(self._commands, mixer_parameters(layout))
+            news = DeskNews(self._status_block, layout)
+            self._control = Control(self._commands, mixer_parameters(layout), news.parameters)
             self._scenes = Scenes(self._control)
             if self._takes is not None:
                 status = self.status()
@@ -175,27 +176,6 @@ class Session(CanChange):
             if self._takes is not None:
                 self._takes.forget()
             raise
-
-    def record_start(self) -> str:
-        """Begins a take at this moment, and with the 10 s before it; returns its folder.
-
-        Raises:
-            RtsepError: a session without `record`, a take that is running, or a folder that cannot be made.
-        """
-        return self._recording().start_take()
-
-    def record_stop(self) -> None:
-        """Ends the take at this moment; RtsepError where nothing is being recorded."""
-        self._recording().stop_take()
-
-    def mark(self, text: str) -> None:
-        """Sets a marker into the take at this moment; RtsepError where nothing is being recorded."""
-        self._recording().mark(text)
-
-    def _recording(self) -> TakeKeeper:
-        if self._takes is None or self._engine is None:
-            raise RtsepError("this session records nothing", "give it record=FOLDER, and call start()")
-        return self._takes
 
     def status(self) -> Status:
         """Snapshot of now; levels are those since the last call."""

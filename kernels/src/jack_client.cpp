@@ -61,18 +61,31 @@ JackClient::JackClient(const jack::Library& library, const std::string& name) : 
         this);
 }
 
-void JackClient::register_ports(const std::vector<std::string>& inputs, const std::vector<std::string>& outputs) {
-    const auto add = [this](const std::vector<std::string>& names, unsigned long flags, std::vector<OwnPort>& ports) {
-        for (const std::string& name : names) {
-            jack::Port* port = jack_.port_register(client_, name.c_str(), jack::kAudio, flags, 0);
-            if (!port) throw std::runtime_error("the server gives no port " + name);
-            ports.push_back({port, name});
-        }
-    };
-    add(inputs, jack::kIsInput, inputs_);
-    add(outputs, jack::kIsOutput, outputs_);
+void JackClient::open(OwnPort& own, const std::string& name, unsigned long flags) {
+    jack::Port* port = jack_.port_register(client_, name.c_str(), jack::kAudio, flags, 0);
+    if (!port) throw std::runtime_error("the server gives no port " + name);
+    own.name = name;
+    own.port.store(port, std::memory_order_release);
+}
+
+void JackClient::register_ports(const std::vector<std::string>& inputs, const std::vector<std::string>& outputs,
+                                std::size_t spare) {
+    inputs_ = std::vector<OwnPort>(inputs.size());
+    outputs_ = std::vector<OwnPort>(outputs.size() + spare);
+    for (std::size_t i = 0; i < inputs.size(); ++i) open(inputs_[i], inputs[i], jack::kIsInput);
+    for (std::size_t o = 0; o < outputs.size(); ++o) open(outputs_[o], outputs[o], jack::kIsOutput);
     in_.assign(DeviceCallback::kMaxHostBlock * inputs_.size(), 0.0f);
     out_.assign(DeviceCallback::kMaxHostBlock * outputs_.size(), 0.0f);
+}
+
+void JackClient::add_output(const std::string& name) {
+    for (OwnPort& own : outputs_) {
+        if (own.port.load(std::memory_order_acquire)) continue;
+        open(own, name, jack::kIsOutput);
+        jack_.recompute_total_latencies(client_);
+        return;
+    }
+    throw std::runtime_error("there is no spare output for " + name);
 }
 
 void JackClient::start(std::uint32_t latency) {
@@ -116,7 +129,8 @@ int JackClient::process(jack::Frames frames) {
     DeviceCallback* callback = callback_.load();
     if (!callback)
         for (const OwnPort& own : outputs_)
-            std::fill_n(static_cast<float*>(jack_.port_get_buffer(own.port, frames)), frames, 0.0f);
+            if (jack::Port* port = own.port.load(std::memory_order_acquire))
+                std::fill_n(static_cast<float*>(jack_.port_get_buffer(port, frames)), frames, 0.0f);
     for (jack::Frames first = 0; callback && first < frames; first += DeviceCallback::kMaxHostBlock)
         run(*callback, first, std::min<jack::Frames>(frames - first, DeviceCallback::kMaxHostBlock));
     const float took = std::chrono::duration<float>(Clock::now() - began).count();
@@ -137,7 +151,9 @@ void JackClient::run(DeviceCallback& callback, jack::Frames first, jack::Frames 
     const bool xrun = pending_xruns_.exchange(0, std::memory_order_relaxed) != 0;
     callback.process(in_.data(), out_.data(), frames, xrun ? kOutputUnderflow : 0);
     for (std::size_t o = 0; o < outputs; ++o) {
-        auto* y = static_cast<float*>(jack_.port_get_buffer(outputs_[o].port, first + frames)) + first;
+        jack::Port* port = outputs_[o].port.load(std::memory_order_acquire);
+        if (!port) continue;
+        auto* y = static_cast<float*>(jack_.port_get_buffer(port, first + frames)) + first;
         for (jack::Frames f = 0; f < frames; ++f) y[f] = out_[f * outputs + o];
     }
 }
@@ -162,22 +178,25 @@ void JackClient::tell_latency(int mode) const {
     const auto& to = mode == jack::kCaptureLatency ? outputs_ : inputs_;
     jack::LatencyRange all{std::numeric_limits<jack::Frames>::max(), 0};
     for (const OwnPort& own : from) {
-        if (!jack_.port_connected(own.port)) continue;
+        jack::Port* port = own.port.load(std::memory_order_acquire);
+        if (!port || !jack_.port_connected(port)) continue;
         jack::LatencyRange range{0, 0};
-        jack_.port_get_latency_range(own.port, mode, &range);
+        jack_.port_get_latency_range(port, mode, &range);
         all.min = std::min(all.min, range.min);
         all.max = std::max(all.max, range.max);
     }
     all.min = std::min(all.min, all.max) + latency_.load();
     all.max += latency_.load();
-    for (const OwnPort& own : to) jack_.port_set_latency_range(own.port, mode, &all);
+    for (const OwnPort& own : to)
+        if (jack::Port* port = own.port.load(std::memory_order_acquire)) jack_.port_set_latency_range(port, mode, &all);
 }
 
 std::uint32_t JackClient::latency_of(const std::vector<OwnPort>& ports, int mode) const {
     std::uint32_t longest = 0;
     for (const OwnPort& own : ports) {
         jack::LatencyRange range{0, 0};
-        jack_.port_get_latency_range(own.port, mode, &range);
+        jack::Port* port = own.port.load(std::memory_order_acquire);
+        if (port) jack_.port_get_latency_range(port, mode, &range);
         longest = std::max(longest, range.max);
     }
     return longest;
@@ -206,7 +225,8 @@ std::string JackClient::short_name(const std::string& name) const {
 }
 
 void JackClient::connections_of(const OwnPort& own, bool is_input, std::vector<Wire>& wires) const {
-    const char** names = jack_.port_get_all_connections(client_, own.port);
+    jack::Port* port = own.port.load(std::memory_order_acquire);
+    const char** names = port ? jack_.port_get_all_connections(client_, port) : nullptr;
     for (const char** name = names; name && *name; ++name) {
         const std::string other = short_name(*name);
         const Wire wire = is_input ? Wire{other, own.name} : Wire{own.name, other};

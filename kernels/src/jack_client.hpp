@@ -34,7 +34,11 @@ class JackClient {
     JackClient(const JackClient&) = delete;
     JackClient& operator=(const JackClient&) = delete;
 
-    void register_ports(const std::vector<std::string>& inputs, const std::vector<std::string>& outputs);
+    // `spare`: device outputs of the callback without a port, for outputs that are added later.
+    void register_ports(const std::vector<std::string>& inputs, const std::vector<std::string>& outputs,
+                        std::size_t spare);
+    // A port for the first spare output, also while the client runs. Throws std::runtime_error.
+    void add_output(const std::string& name);
     void start(std::uint32_t latency);  // in the graph, silent; the graph is told the latency in frames
     // From the next block on JACK runs `callback`, which must stay alive until another one does, or `silence` has
     // returned. Its device channels are the ports in order.
@@ -62,11 +66,12 @@ class JackClient {
 
    private:
     struct OwnPort {
-        jack::Port* port;
+        std::atomic<jack::Port*> port{nullptr};  // null of a spare output; its name is there before it
         std::string name;
     };
 
     int process(jack::Frames frames);
+    void open(OwnPort& own, const std::string& name, unsigned long flags);
     void run(DeviceCallback& callback, jack::Frames first, jack::Frames frames);
     void await_block_end() const;
     void wait_for_engine(const DeviceCallback& callback, jack::Frames frames);

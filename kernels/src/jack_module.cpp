@@ -47,7 +47,9 @@ void bind_jack(py::module_& m) {
     m.def("load_jack", [](const std::vector<std::string>& names) { rtsep::jack::library(names); }, py::arg("libraries"));
     py::class_<JackClient>(m, "JackClient")
         .def(py::init(&open_client), py::arg("name"), py::arg("libraries"), NoGil())
-        .def("register_ports", &JackClient::register_ports, py::arg("inputs"), py::arg("outputs"), NoGil())
+        .def("register_ports", &JackClient::register_ports, py::arg("inputs"), py::arg("outputs"), py::arg("spare"),
+             NoGil())
+        .def("add_output", &JackClient::add_output, py::arg("name"), NoGil())
         .def("start", &JackClient::start, py::arg("latency"), NoGil())
         .def("play", &JackClient::play, py::arg("callback"), py::arg("latency"), NoGil())
         .def("silence", &JackClient::silence, NoGil())
@@ -68,6 +70,11 @@ void bind_jack(py::module_& m) {
              }),
              py::arg("client"), py::arg("wanted"), py::arg("ports"), py::arg("path"), py::keep_alive<1, 2>())
         .def("start", &JackWires::start)
+        .def("add",
+             [](JackWires& self, const Pairs& wanted, const std::vector<std::string>& ports) {
+                 self.add(wires_of(wanted), ports);
+             },
+             py::arg("wanted"), py::arg("ports"))
         .def("stop", &JackWires::stop, NoGil())
         .def("try_lists",
              [](JackWires& self) -> std::optional<std::pair<Pairs, Pairs>> {

@@ -63,7 +63,8 @@ void JackWires::run() {
 
 void JackWires::look() {
     ++looks_;
-    const bool changed = client_.take_graph_changed(), port_gone = client_.take_port_gone();
+    const bool added = take_added();
+    const bool changed = client_.take_graph_changed() || added, port_gone = client_.take_port_gone();
     if (!changed && !port_gone && !pending_) return;
     pending_ = false;
     const std::vector<Wire> there = client_.wires();
@@ -83,6 +84,28 @@ void JackWires::look() {
         cannot_save_.store(!saved, std::memory_order_relaxed);
         unsaved_ = !saved;
     }
+}
+
+void JackWires::add(const std::vector<Wire>& wanted, const std::vector<std::string>& own_ports) {
+    const std::lock_guard<std::mutex> lock(added_mutex_);
+    added_.insert(added_.end(), wanted.begin(), wanted.end());
+    added_ports_.insert(added_ports_.end(), own_ports.begin(), own_ports.end());
+}
+
+bool JackWires::take_added() {
+    const std::lock_guard<std::mutex> lock(added_mutex_);
+    const bool any = !added_.empty() || !added_ports_.empty();
+    for (Wire& wire : added_) {
+        const auto same = [&wire](const Kept& kept) { return kept.wire == wire; };
+        if (std::none_of(kept_.begin(), kept_.end(), same)) kept_.push_back({std::move(wire)});
+    }
+    for (std::string& port : added_ports_)
+        if (std::find(remembered_ports_.begin(), remembered_ports_.end(), port) == remembered_ports_.end())
+            remembered_ports_.push_back(std::move(port));
+    added_.clear();
+    added_ports_.clear();
+    unsaved_ = unsaved_ || any;
+    return any;
 }
 
 bool JackWires::learn_made(const std::vector<Wire>& there) {

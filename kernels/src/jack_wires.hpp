@@ -24,6 +24,8 @@ class JackWires {
     JackWires& operator=(const JackWires&) = delete;
 
     void start();
+    // More of them, for own ports that have come since: any thread.
+    void add(const std::vector<Wire>& wanted, const std::vector<std::string>& own_ports);
     void stop();  // before the client closes, or all connections would seem to be removed by hand
 
     std::uint64_t version() const { return version_.load(std::memory_order_acquire); }
@@ -43,20 +45,23 @@ class JackWires {
 
     void run();
     void look();
+    bool take_added();
     bool learn_made(const std::vector<Wire>& there);
     bool judge(Kept& kept, const std::vector<Wire>& there, bool port_gone);
     void publish(const std::vector<Wire>& there);
     bool save() const;
 
     JackClient& client_;
-    const std::vector<std::string> remembered_ports_;
+    std::vector<std::string> remembered_ports_;
     const std::string path_;
     std::vector<Kept> kept_;     // the thread's alone
     bool pending_ = true;        // something to connect or to judge, though the graph does not change
     bool unsaved_ = true;
     int looks_ = 0;
-    std::mutex lists_mutex_;
+    std::mutex lists_mutex_, added_mutex_;
     Lists lists_;
+    std::vector<Wire> added_;
+    std::vector<std::string> added_ports_;
     std::atomic<std::uint64_t> version_{0};
     std::atomic<bool> stop_{false}, cannot_save_{false};
     std::thread thread_;

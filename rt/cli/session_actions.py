@@ -17,14 +17,14 @@ from rtsep.rt.control.web.listening import listen, parse_web_address
 from rtsep.rt.process.state_folder import state_folder
 from rtsep.rt.session import Session
 
-CHANGES = {"latency": "latency_ms", "voices": "voices", "model": "model"}
-EXAMPLES = {"latency": "latency 43", "voices": "voices 2", "model": "model choir-levels"}
+CHANGES = {"latency": "latency_ms", "voices": "voices", "model": "model", "stems": "stems"}
+EXAMPLES = {"latency": "43", "voices": "2", "model": "choir-levels", "stems": "vocals,drums"}
 
 
 def session_actions(session: Session) -> dict[str, Callable[[str], Any]]:
     """For `CommandModel`: `mark TEXT`, `record start` and `stop`, those of `scene_command`, `score start`
-    and `score bar N`; `latency MS`, `voices N` and `model NAME`, which answer at once: what became of it is
-    in the status.
+    and `score bar N`; `latency MS`, `voices N`, `model NAME` and `stems NAME,NAME`, which answer at once:
+    what became of it is in the status.
     """
 
     def mark(text: str) -> None:
@@ -40,11 +40,16 @@ def session_actions(session: Session) -> dict[str, Callable[[str], Any]]:
 
     def change(name: str) -> Callable[[str], str]:
         def to(words: str) -> str:
-            value: Any = words if name == "model" else int(words) if words.isdecimal() else None
+            value = _asked(name, words)
             if not words or value is None:
-                raise RtsepError(f"{name} {words!r} is nothing to change to", f"say e.g. {EXAMPLES[name]}")
-            text = session.changer.order(**({key: None for key in CHANGES.values()} | {CHANGES[name]: value}))
-            return f"{text} is being loaded" if text else f"{name} {words} is what runs"
+                raise RtsepError(
+                    f"{name} {words!r} is nothing to change to", f"say e.g. {name} {EXAMPLES[name]}"
+                )
+            changer = session.changer
+            text = changer.order(**{CHANGES[name]: value})
+            if not text:
+                return f"{name} {words} is what runs"
+            return "; ".join([f"{text} is being loaded", *changer.notes])
 
         return to
 
@@ -56,6 +61,14 @@ def session_actions(session: Session) -> dict[str, Callable[[str], Any]]:
 
     own = {"mark": mark, "record": record, "scene": scene, "score": score}
     return {**own, **{name: change(name) for name in CHANGES}}
+
+
+def _asked(name: str, words: str) -> Any:
+    if name == "model":
+        return words
+    if name == "stems":
+        return [stem.strip() for stem in words.split(",")]
+    return int(words) if words.isascii() and words.isdecimal() else None
 
 
 def require_ways_in(name: str | None, osc: str | None, web: str | None = None) -> None:

@@ -56,7 +56,11 @@ class CommandModel:
     def described(self) -> list[dict[str, Any]]:
         """Every parameter, JSON types: name, unit, range, default, ramp, what is off, and its value."""
         now = self.values()
-        return [vars(parameter) | {"value": now[parameter.name]} for parameter in self.parameters]
+        return [
+            {k: v for k, v in vars(parameter).items() if k != "place"} | {"value": now[parameter.name]}
+            for parameter in self.parameters
+            if parameter.name in now
+        ]
 
     def set(self, name: str, value: object, *, relative: bool = False) -> float:
         """Sets a parameter and returns what it is now.

@@ -3,7 +3,7 @@
 import contextlib
 import difflib
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from mmap import mmap
 
 import numpy as np
@@ -34,7 +34,9 @@ class Control:
 
     Args:
         shared: a block as `lay_out` makes it, which the engine's `CommandReader` has too.
-        parameters: in the order in which the engine takes them.
+        parameters: with their places in the block.
+        renew: asked at every use: the parameters of another desk, None while they are the same. What a
+            parameter of a desk before is called stays its name, and its place its place.
 
     Example:
         A session makes one; the memory is its way into the engine.
@@ -52,9 +54,14 @@ class Control:
         -6.0
     """
 
-    def __init__(self, shared: SharedMemory, parameters: Sequence[Parameter]) -> None:
-        self._parameters = tuple(parameters)
-        self._index = {parameter.name: i for i, parameter in enumerate(self._parameters)}
+    def __init__(
+        self,
+        shared: SharedMemory,
+        parameters: Sequence[Parameter],
+        renew: Callable[[], Sequence[Parameter] | None] | None = None,
+    ) -> None:
+        self._renew = renew
+        self._know(parameters)
         self._writing = WriteLock(shared.fd)
         self._writer = _core.ValueSnapshot.attach(shared.memory)
         self._reader = _core.ValueSnapshot.attach(shared.memory)
@@ -62,15 +69,27 @@ class Control:
         self._seen = self._defaults()
         self._repair()
 
+    def _know(self, parameters: Sequence[Parameter]) -> None:
+        self._listed = tuple(parameters)
+        self._known = {parameter.name: parameter for parameter in self._listed}
+
+    def _look(self) -> dict[str, Parameter]:
+        """Those of now; several threads may find the same news."""
+        if self._renew is not None and (news := self._renew()) is not None:
+            self._know(news)
+        return self._known
+
     def _defaults(self) -> NDArray[np.float64]:
         values = np.zeros(MAX_VALUES)
-        values[: len(self._parameters)] = [parameter.default for parameter in self._parameters]
+        for parameter in self._known.values():
+            values[parameter.place] = parameter.default
         return values
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
         """All that can be set: name, unit, range, default, ramp."""
-        return self._parameters
+        self._look()
+        return self._listed
 
     def parameter(self, name: str) -> Parameter:
         """The description of one.
@@ -78,7 +97,14 @@ class Control:
         Raises:
             RtsepError: no such parameter.
         """
-        return self._parameters[self._at(name)]
+        known = self._look()
+        if name in known:
+            return known[name]
+        near = difflib.get_close_matches(str(name), known, n=3) or list(known)[:3]
+        raise RtsepError(
+            f"there is no parameter {name!r}",
+            f"did you mean {' or '.join(near)}? `rtsep control --list` shows all parameters",
+        )
 
     def get(self, name: str) -> float:
         """What was set last, by anyone, or the default; 0 and 1 of a switch.
@@ -86,12 +112,12 @@ class Control:
         Raises:
             RtsepError: no such parameter.
         """
-        return float(self._current()[self._at(name)])
+        return float(self._current()[self.parameter(name).place])
 
     def values(self) -> dict[str, float]:
         """Of all parameters, as `get`, all of one moment."""
         current = self._current()
-        return {name: float(current[index]) for name, index in self._index.items()}
+        return {name: float(current[parameter.place]) for name, parameter in self._look().items()}
 
     def set(self, name: str, value: float) -> None:
         """Sets one parameter: `set("voice-1.gain", -6.0)`, `set("bypass", True)`.
@@ -109,8 +135,8 @@ class Control:
         """
         checked = {}
         for name, value in values.items():
-            index = self._at(name)
-            checked[index] = self._parameters[index].checked(value)
+            parameter = self.parameter(name)
+            checked[parameter.place] = parameter.checked(value)
         with self._writing.held():
             current = np.zeros(MAX_VALUES)
             if self._writer.read_back(current) == 0:
@@ -119,24 +145,27 @@ class Control:
             self._writer.write(current)
 
     def move(self, values: Mapping[str, float], stands: Mapping[str, float]) -> list[str]:
-        """As `update`, but leaves alone what somebody else has set: what is not as in `stands` any more.
+        """As `update`, but leaves alone what somebody else has set: what is not as in `stands` any more; and
+        what has gone since, with its stem.
 
         Returns:
             Names of what was left alone.
 
         Raises:
-            RtsepError: as `set`.
+            RtsepError: a value out of its range.
         """
+        now = self._look()
+        known = {name: now[name] for name in values if name in now}
+        gone = values.keys() - known.keys()
         with self._writing.held():
             current = np.zeros(MAX_VALUES)
             if self._writer.read_back(current) == 0:
                 current = self._defaults()
-            others = [name for name in values if current[self._at(name)] != stands[name]]
-            for name in values.keys() - others:
-                index = self._at(name)
-                current[index] = self._parameters[index].checked(values[name])
+            others = [name for name, parameter in known.items() if current[parameter.place] != stands[name]]
+            for name in known.keys() - others:
+                current[known[name].place] = known[name].checked(values[name])
             self._writer.write(current)
-        return others
+        return [*others, *gone]
 
     def _repair(self) -> None:
         """A writer that died in the middle left what nobody can read: written again, it is in force."""
@@ -149,15 +178,6 @@ class Control:
         with self._reading:
             self._reader.poll(self._seen)
             return self._seen.copy()
-
-    def _at(self, name: str) -> int:
-        if name in self._index:
-            return self._index[name]
-        near = difflib.get_close_matches(str(name), self._index, n=3) or list(self._index)[:3]
-        raise RtsepError(
-            f"there is no parameter {name!r}",
-            f"did you mean {' or '.join(near)}? `rtsep control --list` shows all parameters",
-        )
 
 
 def begin_with(memory: mmap, parameters: Sequence[Parameter], values: Mapping[str, object]) -> None:
@@ -176,11 +196,11 @@ def begin_with(memory: mmap, parameters: Sequence[Parameter], values: Mapping[st
     first = np.zeros(MAX_VALUES)
     if not values or writer.read_back(first) != 0:
         return
-    for index, parameter in enumerate(parameters):
-        first[index] = parameter.default
+    for parameter in parameters:
+        first[parameter.place] = parameter.default
         if parameter.name in values:
             with contextlib.suppress(RtsepError):
-                first[index] = parameter.checked(plain_value(parameter, values[parameter.name]))
+                first[parameter.place] = parameter.checked(plain_value(parameter, values[parameter.name]))
     writer.write(first)
 
 

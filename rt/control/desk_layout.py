@@ -27,6 +27,9 @@ class DeskLayout:
         muted: nothing is played until `output.mute` is taken off.
         guarded: a howl dims the output from the start on.
         bars: the first and the last bar of the score that is followed; None without one.
+        strips: all stems that this session has played, those that rest too, in the order in which their
+            values lie in the shared block; a strip never moves there. first: how many it started with.
+        spare: outputs that are open, for stems to come; nobody plays on them yet.
     """
 
     stems: tuple[str, ...]
@@ -39,6 +42,9 @@ class DeskLayout:
     muted: bool = False
     guarded: bool = False
     bars: tuple[int, int] | None = None
+    strips: tuple[str, ...] = ()
+    first: int = 0
+    spare: tuple[int, ...] = ()
 
     @property
     def channels(self) -> int:
@@ -68,6 +74,7 @@ def lay_desk(
     *,
     muted: bool = False,
     guarded: bool = False,
+    spare: int = 0,
 ) -> tuple[DeskLayout, list[str]]:
     """The layout, and what the user should know.
 
@@ -87,16 +94,18 @@ def lay_desk(
         device_outputs: outputs the device has open.
         route: as for `parse_route`; None for the above.
         muted, guarded: as in `DeskLayout`.
+        spare: how many outputs, the last ones, are for stems to come.
 
     Raises:
         RtsepError: a route that cannot be.
     """
     channels, named = len(inputs), len(stems) - 1
-    every = (*outputs, *(o for o in range(device_outputs) if o not in outputs))
+    shown = device_outputs - spare
+    every = (*outputs, *(o for o in range(shown) if o not in outputs))
     sends: list[tuple[int, ...]] = [() for _ in stems]
     pans, notes, summed = [0.0] * len(stems), [], False
     if route is not None:
-        for name, places in parse_route(route, stems, device_outputs).items():
+        for name, places in parse_route(route, stems, shown).items():
             sends[list(stems).index(name)] = places
         unheard = [name for name, places in zip(stems[:-1], sends, strict=False) if not places]
         if unheard:
@@ -132,6 +141,9 @@ def lay_desk(
         bypass=tuple(map(tuple, bypass.tolist())),
         muted=muted,
         guarded=guarded,
+        strips=tuple(stems),
+        first=len(stems),
+        spare=tuple(range(shown, device_outputs)),
     )
     return layout, notes
 

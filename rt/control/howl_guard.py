@@ -16,13 +16,14 @@ class HowlGuard:
     Args:
         samplerate: Hz.
         dim: told True when a howl is found, and False after `QUIET_S` without one.
+        howling: an engine before this one has dimmed already.
     """
 
-    def __init__(self, samplerate: int, dim: Callable[[bool], None]) -> None:
+    def __init__(self, samplerate: int, dim: Callable[[bool], None], *, howling: bool = False) -> None:
         self._detector, self._dim = HowlDetector(samplerate), dim
         self._quiet_frames = round(QUIET_S * samplerate)
-        self._left = 0
-        self._times = 0
+        self._left = self._quiet_frames if howling else 0
+        self._times = int(howling)
 
     def feed(self, hop: NDArray[np.float32], *, on: bool) -> None:
         """A hop of the input, float32 [hop, channels]. Where it is not `on`, a dim that is in force ends."""
@@ -38,11 +39,17 @@ class HowlGuard:
             self._dim(self._left > 0)
 
     @property
+    def dims(self) -> bool:
+        """Whether a dim is in force."""
+        return self._left > 0
+
+    @property
     def notes(self) -> list[str]:
         """What the user should know."""
         if not self._times:
             return []
-        where = f"feedback at {self._detector.frequency_hz:.0f} Hz"
+        at_hz = self._detector.frequency_hz  # 0 where an engine before this one has found it
+        where = f"feedback at {at_hz:.0f} Hz" if at_hz else "feedback"
         if self._left:
             return [f"{where}: the output is dimmed by 20 dB; turn it down, or set output.howl-guard to off"]
         return [f"{where} was dimmed ({self._times} in all); the output is back"]

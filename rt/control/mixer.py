@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsep.rt.control.desk_layout import DeskLayout
-from rtsep.rt.control.parameters import mixer_parameters
+from rtsep.rt.control.parameters import mixer_parameters, value_count
 
 DIM_GAIN = 10.0 ** (-20.0 / 20.0)  # what monitor controllers take off so that people can talk
 FARTHEST = 3.0e38  # a ceiling in float32 that no sample reaches
@@ -12,7 +12,7 @@ SQRT2 = np.sqrt(2.0)
 
 
 class Mixer:
-    """Takes values in the order of `mixer_parameters`, gives what `_core.DeviceCallback` takes.
+    """Takes values, each at the place of its parameter, gives what `_core.DeviceCallback` takes.
 
     A muted stem is silent. Where any stem is on solo, those that are neither on solo nor solo-safe are
     silent; a stem that is on solo and muted is silent too, as on a mixing desk. A stem of one channel on two
@@ -25,7 +25,8 @@ class Mixer:
         samplerate: Hz, for the delays.
 
     Attributes:
-        parameters: how many values it takes; defaults: their values at the start, float64 [parameters].
+        parameters: how many values it takes; defaults: their values at the start, float64 [parameters], each
+            at its parameter's place.
         gains: float32 [device outputs, (stems + 1) * channels], the mixture last; changed in place.
         delays: float32 [stems], frames; changed in place.
         ceiling: linear.
@@ -38,9 +39,9 @@ class Mixer:
     def __init__(self, layout: DeskLayout, samplerate: int) -> None:
         self._layout, self._samplerate = layout, samplerate
         described = mixer_parameters(layout)
-        index = {parameter.name: i for i, parameter in enumerate(described)}
-        self.parameters = len(described)
-        stems, channels, outputs = len(layout.stems), layout.channels, len(layout.outputs)
+        index = {parameter.name: parameter.place for parameter in described}
+        self.parameters = value_count(layout)
+        stems, channels, outputs = len(layout.stems), layout.channels, len(layout.bypass)
         self._of_stem = {
             name: np.array([index[f"{stem}.{name}"] for stem in layout.stems])
             for name in ("gain", "mute", "solo", "solo-safe", "pan", "polarity", "delay")
@@ -60,7 +61,8 @@ class Mixer:
         self.ceiling, self.howling, self.guarding = FARTHEST, False, False
         self.input_gains = np.zeros((channels, device_inputs), np.float32)
         self.heard = np.zeros(stems, np.bool_)
-        self.defaults = np.array([parameter.default for parameter in described])
+        self.defaults = np.zeros(self.parameters)
+        self.defaults[list(index.values())] = [parameter.default for parameter in described]
         # what few parameters move is worked out when one of them has moved: a fader moves far more often
         self._last = np.full(self.parameters, np.nan)
         self._places_of_pan = np.concatenate([self._of_stem["pan"], self._sends.ravel()])

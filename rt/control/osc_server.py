@@ -15,6 +15,7 @@ from pythonosc.osc_packet import OscPacket
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.control.command_model import CommandModel
+from rtsep.rt.control.parameters import Parameter
 from rtsep.rt.process.peaks import PeakKeeper
 
 ROOT = "/rtsep"
@@ -96,7 +97,8 @@ class OscServer:
         self.malformed = self.refused = self.accepted = 0
         self._subscribers: dict[Address, Subscriber] = {}
         self._look_at = 0.0  # not at every packet of a flood
-        self._names = {_osc_address(p.name): p.name for p in model.parameters}
+        self._parameters: tuple[Parameter, ...] = ()
+        self._names: dict[str, str] = {}
         self._socket = _bound(address)
         self._socket.settimeout(POLL_S)
         self.address: Address = self._socket.getsockname()
@@ -155,6 +157,9 @@ class OscServer:
                 self._send(sender, f"{ROOT}/error", [str(error)])
 
     def _obey(self, address: str, values: list[Any], sender: Address) -> None:
+        if self._model.parameters is not self._parameters:  # at the start, and when stems have come or gone
+            self._parameters = self._model.parameters
+            self._names = {_osc_address(p.name): p.name for p in self._parameters}
         if address in self._names:
             name = self._names[address]
             if values:

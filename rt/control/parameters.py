@@ -1,7 +1,7 @@
 """What can be set while the music plays: one description of every parameter, for every way to set it."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -21,6 +21,8 @@ LONGEST_DELAY_MS = 250.0  # loudspeakers 85 m apart
 CEILING_LOWEST_DB, CEILING_HIGHEST_DB = -40.0, 20.0
 CEILING_DB = 0.0  # full scale: what a converter takes, so nothing that could be heard is changed
 NO_CEILING_DB = math.inf
+
+STRIP_VALUES = 7  # of every stem, besides its sends
 
 WORDS = {"on": 1.0, "off": 0.0, "true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
 
@@ -42,6 +44,7 @@ class Parameter:
         ramp_s: how long the sound takes to follow, in seconds; 0 where it follows at once.
         off: a value outside the range that is taken too and means silence, or no ceiling; None where there is
             none.
+        place: where its value lies in the shared block: the same for as long as a session lasts.
 
     Example:
         >>> from rtsep.rt.control.desk_layout import lay_desk
@@ -58,6 +61,7 @@ class Parameter:
     default: float
     ramp_s: float
     off: float | None = None
+    place: int = -1
 
     def checked(self, value: object) -> float:
         """`value` as the number that is sent: as it is, or 0 and 1 of a switch.
@@ -102,9 +106,11 @@ def plain_value(parameter: Parameter, value: object) -> object:
 
 def mixer_parameters(layout: DeskLayout) -> tuple[Parameter, ...]:
     """Those of every stem in the order of the stems, then the inputs', the outputs', and the bypass last."""
+    masters = _masters(layout)
     parameters = []
     for stem, sends, pan in zip(layout.stems, layout.sends, layout.pans, strict=True):
-        parameters += [
+        place = _place_of_strip(layout, len(masters), layout.strips.index(stem))
+        strip = (
             Parameter(f"{stem}.gain", "dB", LOWEST_DB, HIGHEST_DB, 0.0, RAMP_S, OFF_DB),
             _switch(f"{stem}.mute"),
             _switch(f"{stem}.solo"),
@@ -112,12 +118,34 @@ def mixer_parameters(layout: DeskLayout) -> tuple[Parameter, ...]:
             Parameter(f"{stem}.pan", "left..right", -1.0, 1.0, pan, RAMP_S),
             _switch(f"{stem}.polarity"),
             Parameter(f"{stem}.delay", "ms", 0.0, LONGEST_DELAY_MS, 0.0, RAMP_S),
-            *(_switch(f"{stem}.to-{o + 1}", o in sends) for o in range(len(layout.outputs))),
-        ]
+        )
+        assert len(strip) == STRIP_VALUES
+        parameters += [replace(parameter, place=place + i) for i, parameter in enumerate(strip)]
+        for o in sorted(layout.outputs):
+            send = _switch(f"{stem}.to-{o + 1}", o in sends)
+            parameters.append(replace(send, place=place + STRIP_VALUES + o))
+    place = layout.first * _strip_size(layout)
+    return (*parameters, *(replace(parameter, place=place + i) for i, parameter in enumerate(masters)))
+
+
+def value_count(layout: DeskLayout) -> int:
+    """How many places of the shared block a desk has, those of strips that rest included."""
+    return len(layout.strips) * _strip_size(layout) + len(_masters(layout))
+
+
+def _strip_size(layout: DeskLayout) -> int:
+    return STRIP_VALUES + len(layout.bypass)
+
+
+def _place_of_strip(layout: DeskLayout, masters: int, strip: int) -> int:
+    """Strips that have come since the start lie behind everything else: nothing moves for them."""
+    return strip * _strip_size(layout) + (0 if strip < layout.first else masters)
+
+
+def _masters(layout: DeskLayout) -> tuple[Parameter, ...]:
     gain = (INPUT_LOWEST_DB, INPUT_HIGHEST_DB, 0.0, RAMP_S, OFF_DB)
     used = sorted({device_input for mixed in layout.inputs for device_input in mixed})
     return (
-        *parameters,
         Parameter("input.gain", "dB", *gain),
         *(Parameter(f"in-{i + 1}.gain", "dB", *gain) for i in used),
         Parameter("output.gain", "dB", LOWEST_DB, HIGHEST_DB, 0.0, RAMP_S, OFF_DB),

@@ -102,6 +102,7 @@ class SessionKeeper:
     def __init__(self, control: Control, scenes: Scenes, name: str) -> None:
         self._control, self._scenes, self._path = control, scenes, session_path(name)
         self._written: dict[str, Any] = {}
+        self._values: dict[str, float] = {}  # of stems that have gone too, as they were left
         self._news: list[str] = []
         self._failed = False
         self._ended = threading.Event()
@@ -127,8 +128,8 @@ class SessionKeeper:
             self._write_changes()
 
     def _now(self) -> dict[str, Any]:
-        values = {n: v for n, v in self._control.values().items() if n not in GUARDS}
-        return {"version": VERSION, "parameters": values, "scenes": self._scenes.own()}
+        self._values |= {n: v for n, v in self._control.values().items() if n not in GUARDS}
+        return {"version": VERSION, "parameters": dict(self._values), "scenes": self._scenes.own()}
 
     def _write_changes(self) -> None:
         current = self._now()

@@ -103,6 +103,9 @@ class DeviceStream:
             ) from None
         self._moved_at = time.monotonic()
 
+    def open_outputs(self, names: list[str]) -> None:
+        """Nothing to do: all outputs of the device are open already."""
+
     def stalled_s(self) -> float:
         """Seconds since the callback last advanced, as seen by calls of this method; inf once inactive."""
         position, now = self._callback.position, time.monotonic()

@@ -22,6 +22,9 @@ class JackPlan:
         folder: of that file; "" keeps none.
         one_rate: why no other sample rate than the first will do, "" where another one will.
         asked_blocksize: the only period that will do; None for any.
+        spare: outputs without a port yet, for stems to come.
+        targets: where outputs go by turns that nobody has connected otherwise.
+        restores: connections of the file are made again.
     """
 
     name: str
@@ -32,6 +35,27 @@ class JackPlan:
     folder: str = ""
     one_rate: str = ""
     asked_blocksize: int | None = None
+    spare: int = 0
+    targets: list[str] = field(default_factory=list)
+    restores: bool = True
+
+    def wires_of_new(
+        self, names: Sequence[str], known_ports: Sequence[str], known: Sequence[Wire]
+    ) -> list[Wire]:
+        """Wanted connections of outputs that come last among `outputs`: as they were when they ran last
+        (`known`), else as usual.
+
+        >>> plan = JackPlan("rtsep", [], ["voice-1", "residual", "voice-2"], targets=["a:1", "a:2"])
+        >>> plan.wires_of_new(["voice-2"], [], [])
+        [('voice-2', 'a:1')]
+        >>> plan.wires_of_new(["voice-2"], ["voice-2"], [("voice-2", "b:1"), ("voice-1", "b:1")])
+        [('voice-2', 'b:1')]
+        """
+        usual = [name for name in names if name not in known_ports and self.targets]
+        return [
+            *(wire for wire in known if wire[0] in names),
+            *((name, self.targets[self.outputs.index(name) % len(self.targets)]) for name in usual),
+        ]
 
 
 def input_names(channels: int) -> list[str]:
@@ -117,12 +141,20 @@ def default_wires(
     if sources:
         chosen = _numbered(sources, input_channels, "input")
         wires += list(zip(chosen, plan.inputs, strict=True))
-    targets = _ports_of(target, ports, outputs=False)
-    if targets and output_channels is not None:
-        targets = _numbered(targets, output_channels, "output")
+    targets = output_targets(ports, target, output_channels)
     if targets:
         wires += [(own, targets[i % len(targets)]) for i, own in enumerate(plan.outputs)]
     return wires
+
+
+def output_targets(
+    ports: Sequence[GraphPort], target: DeviceSpec, output_channels: Sequence[int] | None
+) -> list[str]:
+    """Ports that outputs go to; raises as `default_wires`."""
+    targets = _ports_of(target, ports, outputs=False)
+    return (
+        _numbered(targets, output_channels, "output") if targets and output_channels is not None else targets
+    )
 
 
 def _ports_of(spec: DeviceSpec, ports: Sequence[GraphPort], *, outputs: bool) -> list[str]:

@@ -2,6 +2,8 @@
 
 import math
 import time
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from rtsep.kernels import _core
@@ -10,7 +12,7 @@ from rtsep.rt.drivers.device_stream import LEAVE_S, StreamFormat
 from rtsep.rt.drivers.driver_calls import GaveUp, after, call_driver
 from rtsep.rt.drivers.jack_options import Wire
 from rtsep.rt.drivers.jack_server import join
-from rtsep.rt.drivers.wire_file import wire_file
+from rtsep.rt.drivers.wire_file import Remembered, remembered, wire_file
 
 
 class JackStream:
@@ -35,7 +37,7 @@ class JackStream:
         self._last_position, self._moved_at = callback.position, time.monotonic()
         self._client = join(self._plan.name)
         try:
-            self._client.register_ports(self._plan.inputs, self._plan.outputs)
+            self._client.register_ports(self._plan.inputs, self._plan.outputs, self._plan.spare)
         except RuntimeError as error:
             self.close()
             raise DeviceRefused(
@@ -68,6 +70,25 @@ class JackStream:
         self._client.play(callback, latency_samples)
         self._callback, self._latency_samples = callback, latency_samples
         self._last_position, self._moved_at = callback.position, time.monotonic()
+
+    def open_outputs(self, names: list[str]) -> None:
+        """Ports for the first spare outputs, connected as soon as may be; takes as long as the server does.
+
+        Raises:
+            DeviceRefused: the server refuses one.
+        """
+        plan = self._plan
+        try:
+            names = [name for name in names if name not in plan.outputs]
+            for name in names:
+                self._client.add_output(name)
+        except RuntimeError as error:
+            raise DeviceRefused(f"JACK refuses another port ({error})", "close another client") from None
+        self._plan = replace(plan, outputs=[*plan.outputs, *names], spare=plan.spare - len(names))
+        known = Remembered([], [])
+        if plan.restores and plan.folder:
+            known = remembered(Path(plan.folder), self._client.name)
+        self._keeper.add(self._plan.wires_of_new(names, known.ports, known.wires), names)
 
     def stalled_s(self) -> float:
         """Seconds since the callback last advanced, as seen by calls of this method; inf once the server has

@@ -36,6 +36,14 @@ class Stream(Protocol):
     def replace(self, callback: _core.DeviceCallback, latency_samples: int) -> None:
         """Runs another callback from the next block on; returns once the one before runs no more."""
 
+    def open_outputs(self, names: list[str]) -> None:
+        """The first spare outputs are used from now on, under these names where the driver has names; may
+        take longer than a hop.
+
+        Raises:
+            DeviceRefused: the driver refuses one.
+        """
+
     def news(self) -> dict[str, Any] | None:
         """What has changed since the last call, for the status; None for nothing."""
         ...

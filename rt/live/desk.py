@@ -37,8 +37,9 @@ class Desk:
         self._callback = callback
         self._bypassed_values = self._mixer.defaults if bypassed else None
         self._values = self._mixer.defaults.copy()
-        names = [parameter.name for parameter in mixer_parameters(layout)]
-        self._of_score = [names.index(name) for name in SCORE_PARAMETERS if name in names]
+        places = {parameter.name: parameter.place for parameter in mixer_parameters(layout)}
+        self._of_score = [places[name] for name in SCORE_PARAMETERS if name in places]
+        self._of_bypass = places["bypass"]
         self._apply(self._values)
 
     @property
@@ -60,6 +61,11 @@ class Desk:
         return True
 
     @property
+    def howling(self) -> bool:
+        """Whether the output is dimmed for a howl."""
+        return self._mixer.howling
+
+    @property
     def guarding(self) -> bool:
         """Whether a howl is to be looked for."""
         return self._mixer.guarding
@@ -77,7 +83,7 @@ class Desk:
     def _apply(self, values: NDArray[np.float64]) -> None:
         if self._bypassed_values is not None:
             self._bypassed_values[...] = values
-            self._bypassed_values[-1] = 1.0  # the last parameter is the bypass
+            self._bypassed_values[self._of_bypass] = 1.0
             values = self._bypassed_values
         self._mixer.set(values)
         self._hand_over()

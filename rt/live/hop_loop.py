@@ -1,11 +1,9 @@
 """Hops on stage: the loop of one busy thread between the device callback and the rest of the world."""
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from mmap import mmap
-from typing import Any
 
 from rtsep.kernels import _core
 from rtsep.models.mask_model import State
@@ -20,14 +18,12 @@ from rtsep.rt.live.engines.engine_change import EngineChange
 from rtsep.rt.live.engines.engine_memory import EngineMemory
 from rtsep.rt.live.engines.loading import load_engine
 from rtsep.rt.live.engines.remote_separator import RemoteSeparator
-from rtsep.rt.live.live_report import LiveReport
+from rtsep.rt.live.engines.succession import first_report, kept_desk, last_change
 from rtsep.rt.live.settings import LiveSettings
-from rtsep.rt.live.stream_callback import changes, latency_facts, stream_shape
+from rtsep.rt.live.stream_callback import latency_facts, stream_shape
 from rtsep.rt.live.stream_choice import StreamChoice
 from rtsep.rt.pitches.pitch_ring import PitchFeed
 from rtsep.rt.process.block import Block
-from rtsep.rt.process.rights import rights_hint
-from rtsep.rt.process.scheduling import REAL_TIME, lock_memory
 from rtsep.rt.takes.take_feed import TakeFeed
 from rtsep.rt.takes.take_memory import TakeMemory
 from rtsep.rt.warm_up import warm_up
@@ -66,12 +62,15 @@ class HopLoop:
         fmt, channels = choice.format, len(choice.inputs)
         self._choice = choice
         separator, notes = load_engine(settings, fmt.samplerate)
-        self._chain = Chain(separator, choice, commands)
+        before = block.peek()
+        self._chain = Chain(separator, choice, commands, kept_desk(before, separator.stems, fmt.outputs))
         begin_with(commands, mixer_parameters(self._chain.layout), settings.first_values)
         self._commands = commands
         hop, stems = separator.hop, len(separator.stems)
-        self._howl_guard = HowlGuard(fmt.samplerate, lambda on: self._chain.desk.dim_for_howl(on))
-        self._change = None if engines is None else EngineChange(engines, commands)
+        howling = bool(before.get("howling"))
+        self._howl_guard = HowlGuard(fmt.samplerate, self._dim_for_howl, howling=howling)
+        self._chain.desk.dim_for_howl(howling)
+        self._change = None if engines is None else EngineChange(engines, commands, last_change(before))
         self._take = None
         if record is not None:
             delay = separator.hop_latency_samples
@@ -86,24 +85,7 @@ class HopLoop:
             take_over(separator, state)
         self._chain.begin()  # what was set for the one before is in force from the first frame on
         self._listen()
-        fixed: dict[str, Any] = {
-            "samplerate": fmt.samplerate,
-            **self._chain.facts(fmt.blocksize),
-            "input_device": fmt.input.name,
-            "output_device": fmt.output.name,
-            "engine_pid": os.getpid(),
-            "stream": choice.as_dict(),
-            "scheduling": scheduling + (", memory locked" if lock_memory() else ""),
-        }
-        before, latency = block.peek(), self._chain.shape.latency_samples
-        notes = notes + self._chain.notes + changes(before, fmt.samplerate, latency)
-        if "changed_settings" in before:  # these: an engine that was started again keeps what was changed
-            fixed["changed_settings"] = before["changed_settings"]
-        if not scheduling.startswith(REAL_TIME) and (hint := rights_hint()):
-            notes.append(hint)
-        self._report = LiveReport(
-            block, separator, self._chain.callback, channels, hop / fmt.samplerate, fixed, notes
-        )
+        self._report = first_report(block, self._chain, choice, scheduling, notes)
 
     @property
     def callback(self) -> _core.DeviceCallback:
@@ -182,7 +164,7 @@ class HopLoop:
     def look_after_change(self) -> None:
         """A step of a change of engines, if one is due."""
         if self._change is not None:
-            self._change.look(self._choice, self._chain)
+            self._change.look(self._choice, self._chain, self._stream.open_outputs)
             self._report.fix(change=self._change.told)
 
     def _play(self, chain: Chain) -> None:
@@ -192,12 +174,14 @@ class HopLoop:
         """The engine that was changed to is the one that is heard; the one before rests."""
         before, self._chain = self._chain, change.take()
         chain = self._chain
+        self._choice = chain.choice_with(self._choice, change.ports)
         self._report.follow(
             chain.callback,
             f"changed to {change.text}: the latency from {before.shape.latency_samples} to "
             f"{chain.shape.latency_samples} samples",
             separator=chain.separator,
             hop_s=chain.separator.hop / self._choice.format.samplerate,
+            outputs=chain.outputs,
             origin=before.callback.successor_origin,
         )
         self._report.fix(
@@ -206,6 +190,7 @@ class HopLoop:
             engine_slot=change.slot,
             changed_settings=change.settings,
             change=change.told,
+            stream=self.choice.as_dict(),
         )
         if self._pitches is not None and isinstance(chain.separator, RemoteSeparator):
             hop_s = chain.separator.hop / self._choice.format.samplerate
@@ -261,6 +246,11 @@ class HopLoop:
         self.publish("stopped")
         return left
 
+    def _dim_for_howl(self, on: bool) -> None:
+        self._chain.desk.dim_for_howl(on)
+        if self._change is not None and self._change.next is not None:
+            self._change.next.desk.dim_for_howl(on)
+
     def _listen(self) -> None:
         """The model may rest where nobody hears what it does; a take has every stem."""
         if self._take is None:
@@ -283,7 +273,7 @@ class HopLoop:
                 self._pitches.write(chain.hop_index, chain.separator.voices)
         chain.callback.deliver(chain.hop_index, chain.stems)
         self._howl_guard.feed(chain.hop, on=chain.desk.guarding)
-        self._report.howl_notes = self._howl_guard.notes
+        self._report.howl_notes, self._report.howling = self._howl_guard.notes, self._howl_guard.dims
         self._report.add_hop(chain.stems, time.perf_counter() - started)
         chain.hop_index += 1
         if self._take is not None:

@@ -14,6 +14,7 @@ from rtsep.rt.drivers.jack_ports import (
     default_wires,
     input_names,
     may_feed_back,
+    output_targets,
     stem_port_names,
 )
 from rtsep.rt.drivers.jack_server import JackServer, look, server_name
@@ -23,6 +24,7 @@ from rtsep.rt.live.stream_choice import StreamChoice, choose_stream, find_again,
 from rtsep.rt.process.state_folder import state_folder
 
 HOST_API = "JACK"
+SPARE_STEMS = 8  # that may come later, of other models too; one costs nothing until it has a port
 
 
 def choose(settings: LiveSettings) -> StreamChoice:
@@ -70,6 +72,8 @@ def choose_jack_stream(settings: LiveSettings, options: JackOptions) -> StreamCh
         folder=prepare_folder(state_folder()),
         one_rate=one_rate(settings),
         asked_blocksize=settings.blocksize,
+        spare=SPARE_STEMS * len(inputs),
+        restores=options.restore,
     )
     outputs = settings.output_channels
     outputs = [outputs] if isinstance(outputs, int) else outputs
@@ -79,13 +83,15 @@ def choose_jack_stream(settings: LiveSettings, options: JackOptions) -> StreamCh
     known = remembered(state_folder(), server.client) if options.restore else Remembered([], [])
     plan = replace(
         plan,
+        targets=output_targets(server.ports, settings.output, outputs) if asked is None else [],
         wires=wanted_wires(asked, known, usual),
         remembered_ports=list(dict.fromkeys([*known.ports, *plan.inputs, *plan.outputs])),
     )
     fmt = _format(plan, server)
     guarded = may_feed_back(plan.wires, server.ports)
     muted = guarded and not settings.allow_feedback
-    return StreamChoice(fmt, inputs, list(range(fmt.outputs)), settings.route, muted, guarded)
+    used = list(range(len(plan.outputs)))
+    return StreamChoice(fmt, inputs, used, settings.route, muted, guarded, spare=plan.spare)
 
 
 def _inputs(settings: LiveSettings) -> tuple[list[int], list[list[int]]]:
@@ -138,7 +144,7 @@ def _require_period(asked: int, period: int) -> None:
 
 
 def _format(plan: JackPlan, server: JackServer) -> StreamFormat:
-    inputs, outputs = len(plan.inputs), len(plan.outputs)
+    inputs, outputs = len(plan.inputs), len(plan.outputs) + plan.spare
     name = f"JACK server {server_name()}"
     device = Device(-1, name, HOST_API, inputs, outputs, float(server.samplerate), None, None, False, False)
     return StreamFormat(device, device, server.samplerate, server.period, inputs, outputs, plan)

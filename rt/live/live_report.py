@@ -46,7 +46,7 @@ class LiveReport:
 
     Args:
         block: where snapshots go. Counters go on from what it holds.
-        separator, callback: what is watched.
+        separator, callback: what is watched; outputs: how many of the device are metered.
         channels: of the input.
         hop_s: a hop's time.
         fixed: what does not change while the stream runs.
@@ -55,7 +55,7 @@ class LiveReport:
     Attributes:
         skipped_hops: not separated, as their stems could not be played any more.
         last_error: problem and remedy of the last fault, "" when there was none.
-        driver_notes: what the driver says at present.
+        driver_notes: what the driver says at present; howl_notes, howling: what the guard says, and does.
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class LiveReport:
         separator: Separator | RemoteSeparator,
         callback: _core.DeviceCallback,
         channels: int,
+        outputs: int,
         hop_s: float,
         fixed: dict[str, Any],
         notes: list[str],
@@ -74,7 +75,7 @@ class LiveReport:
         self._hop_times = HopTimes(hop_s)
         self._histogram = HopHistogram(block.peek())
         # since the last read
-        self._peaks = {"input": np.zeros(channels), "output": np.zeros(callback.device_outputs)}
+        self._peaks = {"input": np.zeros(channels), "output": np.zeros(outputs)}
         self._load, self._load_at = 0.0, (time.monotonic(), time.process_time())
         before = block.peek()
         self._signal = SignalWatch()
@@ -87,6 +88,7 @@ class LiveReport:
         self.last_error = ""
         self.driver_notes: list[str] = []
         self.howl_notes: list[str] = []
+        self.howling = False
 
     def add_hop(self, stems: NDArray[np.float32], seconds: float) -> None:
         """A hop of stems, float32 [stems, hop, channels], and how long it took."""
@@ -105,13 +107,14 @@ class LiveReport:
         *,
         separator: Separator | RemoteSeparator | None = None,
         hop_s: float = 0.0,
+        outputs: int = 0,
         origin: int | None = None,
     ) -> None:
         """Counts on with another callback.
 
         Args:
             note: what the user should know.
-            separator, hop_s: where it is another one's, and a hop's time.
+            separator, hop_s, outputs: where it is another one's, a hop's time, and how many are metered then.
             origin: frame of the callback before at which this one began, unheard; None where it begins now.
         """
         counted = self._counted()
@@ -122,10 +125,13 @@ class LiveReport:
         if origin is not None:
             self._before["frames"] += origin - counted["frames"] + unheard["frames"]
         if separator is not None:
+            self._recent.go_over(self._separator.stems, separator.stems, outputs)
             self._separator = separator
             channels = len(self._peaks["input"])
             self._meters = LevelMeters(len(separator.stems), separator.hop, channels)
             self._hop_times = HopTimes(hop_s)
+            kept = self._peaks["output"]
+            self._peaks["output"] = np.concatenate([kept, np.zeros(outputs - len(kept))])
         self._notes = [*self._notes, note]
 
     def _counted(self) -> dict[str, int]:
@@ -168,6 +174,7 @@ class LiveReport:
                 **self._histogram.publish(),
                 **{name: before[name] + value for name, value in counted.items()},
                 "state": state,
+                "howling": self.howling,
                 **{f"{kind}_peak_db": rounded(to_db(kept)) for kind, kept in self._peaks.items()},
                 "f0_hz": of_each(stems, report.stems, rounded(report.f0_hz)),
                 "level_db": of_each(stems, report.stems, rounded(report.level_db)),

@@ -97,6 +97,17 @@ class RecentPeaks:
         kept = {name: list(recent) for name, recent in self._peaks.items()}
         return {"levels": {"count": self._count, **kept}, **counted}
 
+    def go_over(self, before: Sequence[str], stems: Sequence[str], outputs: int) -> None:
+        """From stems of these names to others; a stem that plays on keeps its count, and an output."""
+        for kind in ("stem", "output"):
+            self._peaks.pop(PEAK_NAMES[kind][0], None)  # a reader compares those of one number
+        of_stems, of_outputs = (self._clips.get(PEAK_NAMES[kind][1]) for kind in ("stem", "output"))
+        if of_stems is not None and of_outputs is not None:
+            known = dict(zip(before, of_stems.tolist(), strict=True))
+            of_stems = np.array([known.get(stem, 0) for stem in stems], np.int64)
+            of_outputs = np.concatenate([of_outputs, np.zeros(outputs - len(of_outputs), np.int64)])
+            self._clips |= {PEAK_NAMES["stem"][1]: of_stems, PEAK_NAMES["output"][1]: of_outputs}
+
 
 def _counts(before: Sequence[int], size: int) -> NDArray[np.int64]:
     """Counts to go on from; of another number of stems there are none."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
+from rtsep.kernels.assignments import MAX_VOICES
 from rtsep.kernels.errors import DeviceRefused
 from rtsep.models.mask_model import RESIDUAL
 from rtsep.rt.control.desk_layout import DeskLayout, lay_desk, parse_input_mix, parse_route
@@ -19,6 +20,7 @@ from rtsep.rt.live.settings import LiveSettings
 # Longer blocks leave less of the device's own latency to win, shorter ones cost CPU: 2.7 ms at 48 kHz.
 LARGEST_DEFAULT_BLOCK = 128
 SMALLEST_DEFAULT_BLOCK = 16  # 3000 callbacks a second at 48 kHz
+MOST_STEMS = MAX_VOICES + 1  # what a change of voices may need outputs for
 MUTED_NOTE = (
     "microphone and loudspeakers of one device: the output starts muted against feedback; "
     "set output.mute to off, or start with --yes-feedback"
@@ -51,6 +53,7 @@ class StreamChoice:
         guarded: a howl dims it: microphone and loudspeakers are in one housing.
         one_rate: why no other sample rate than the first will do, "" where another one will.
         asked_blocksize: the only block size that will do; None for any.
+        spare: outputs at the end that are open for stems to come.
     """
 
     format: StreamFormat
@@ -61,6 +64,7 @@ class StreamChoice:
     guarded: bool = False
     one_rate: str = ""
     asked_blocksize: int | None = None
+    spare: int = 0
 
     def desk(self, stems: Sequence[str]) -> tuple[DeskLayout, list[str]]:
         """How stems of these names are wired, and what the user should know.
@@ -76,6 +80,7 @@ class StreamChoice:
             self.route,
             muted=self.muted,
             guarded=self.guarded,
+            spare=self.spare,
         )
         return layout, [*notes, *([MUTED_NOTE] if self.muted else [])]
 
@@ -105,6 +110,7 @@ def choose_stream(settings: LiveSettings) -> StreamChoice:
     inputs = _inputs(settings, source)
     outputs = pick_channels(settings.output_channels, target, "output")
     stems = [*settings.choice.names(), RESIDUAL]
+    spare = 0
     if settings.route is not None:
         places = parse_route(settings.route, stems, target.outputs).values()
         routed = sorted({place for some in places for place in some})
@@ -112,7 +118,9 @@ def choose_stream(settings: LiveSettings) -> StreamChoice:
         used = max(outputs + routed)
     else:
         if settings.output_channels is None:  # no more than there is something to play on
-            outputs = outputs[: len(stems) * len(inputs)]
+            every = outputs
+            outputs = every[: len(stems) * len(inputs)]
+            spare = max(0, min(len(every), MOST_STEMS * len(inputs)) - len(outputs))
         used = max(outputs)
     samplerate = settings.samplerate or round(source.samplerate)
     asked = settings.blocksize
@@ -120,7 +128,7 @@ def choose_stream(settings: LiveSettings) -> StreamChoice:
         raise DeviceRefused(f"block size {asked} is outside 1..{MAX_BLOCK}", "leave it out")
     blocksize = asked or default_blocksize(Preset(samplerate, settings.latency_ms).hop)
     deepest = max(place for mixed in inputs for place in mixed)
-    fmt = StreamFormat(source, target, samplerate, blocksize, deepest + 1, used + 1)
+    fmt = StreamFormat(source, target, samplerate, blocksize, deepest + 1, used + 1 + spare)
     if fmt.is_jack:
         period = jack_period(fmt)
         if asked not in (None, period):
@@ -131,7 +139,9 @@ def choose_stream(settings: LiveSettings) -> StreamChoice:
         fmt = replace(fmt, blocksize=period)
     guarded = _may_feed_back(fmt)
     muted = guarded and not settings.allow_feedback
-    return StreamChoice(fmt, inputs, outputs, settings.route, muted, guarded, one_rate(settings), asked)
+    return StreamChoice(
+        fmt, inputs, outputs, settings.route, muted, guarded, one_rate(settings), asked, spare
+    )
 
 
 def one_rate(settings: LiveSettings) -> str:

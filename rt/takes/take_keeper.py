@@ -90,6 +90,11 @@ class TakeKeeper:
         self._thread.start()
 
     @property
+    def runs(self) -> bool:
+        """Whether it has begun."""
+        return self._thread is not None
+
+    @property
     def _frame(self) -> int:
         return self.memory.clock.frame_at(self._plan.samplerate)
 

@@ -10,6 +10,7 @@ import pytest
 
 from rtsep.rt.control.command_model import CommandModel
 from rtsep.rt.control.commands import BLOCK_BYTES, CommandReader, Control, lay_out
+from rtsep.rt.control.desk_change import DeskNews, change_desk
 from rtsep.rt.control.desk_layout import lay_desk
 from rtsep.rt.control.parameters import mixer_parameters
 from rtsep.rt.control.surfaces import Surfaces
@@ -29,9 +30,10 @@ class WebDesk:
         lay_out(self.commands.memory)
         self.layout, _ = lay_desk(STEMS, [[0]], [0, 1, 2], 3)
         self.parameters = mixer_parameters(self.layout)
-        self.control = Control(self.commands, self.parameters)
         self.reader = CommandReader(self.commands.memory, len(self.parameters))
         self.block = Block.create()
+        news = DeskNews(self.block, self.layout)
+        self.control = Control(self.commands, self.parameters, news.parameters)
         self.count = 0
         self.done: list[str] = []
         self.actions: dict[str, Callable[[str], Any]] = {"mark": self.done.append}
@@ -53,6 +55,11 @@ class WebDesk:
             }
             | news
         )  # fmt: skip
+
+    def set_stems(self, stems: tuple[str, ...]) -> None:
+        """As after a change of engines."""
+        self.layout = change_desk(self.commands, self.layout, stems, {}).layout
+        self.publish(stems=list(stems))
 
     def engine_has(self, name: str) -> float:
         """What reaches the engine."""

@@ -141,10 +141,10 @@ int main() {
     const jack::Library library = graph();
     ports.emplace("mic:out", Port{"mic:out", jack::kIsOutput});
     JackClient client(library, "rtsep");
-    client.register_ports({"in"}, {"voice", "residual"});
-    const float gains[] = {1, 0, 0, 1}, bypass[] = {0, 1};
-    DeviceCallback one({0}, 1, gains, 2, 2, 64, 192, 64, 4096, bypass, 50, 0);
-    DeviceCallback other({0}, 1, gains, 2, 2, 64, 256, 64, 4096, bypass, 50, 0);
+    client.register_ports({"in"}, {"voice", "residual"}, 1);
+    const float gains[] = {1, 0, 0, 1, 0, 0}, bypass[] = {0, 1, 0};
+    DeviceCallback one({0}, 1, gains, 3, 2, 64, 192, 64, 4096, bypass, 50, 0);
+    DeviceCallback other({0}, 1, gains, 3, 2, 64, 256, 64, 4096, bypass, 50, 0);
     client.start(192);
     std::atomic<bool> ended{false};
     std::atomic<int> cycles{0};
@@ -162,6 +162,10 @@ int main() {
         client.graph_ports();
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
         if (n % 10 == 9) client.silence();
+        if (n == 50) {  // while all threads run
+            client.add_output("later");
+            wires.add({{"later", "speaker:in"}}, {"later"});
+        }
         wires.try_lists();
     }
     const std::vector<Wire> made = client.wires();
@@ -170,6 +174,7 @@ int main() {
     ended.store(true, std::memory_order_relaxed);
     server.join();
     client.close();
+    if (ports.count("rtsep:later") == 0) fail("the port that was added is not there");
     if (made.size() != 1 || !(made[0] == Wire{"mic:out", "in"})) fail("the wanted connection is not made");
     if (one.position() == 0 || other.position() == 0) fail("a device callback was not run");
     std::puts("JACK client: no race");

@@ -27,11 +27,35 @@ class DeskMap:
     def __init__(self, model: CommandModel, path: Path) -> None:
         self._model, self._path = model, path
         self._actions = model.actions
-        self._parameters = {p.name: p for p in model.parameters}
-        found = read_map(path, model.parameters, self._actions)
+        self._listed = model.parameters
+        self._parameters = {p.name: p for p in self._listed}
+        found = read_map(path, self._listed, self._actions)
         self._others = found.others
         self._bindings = list(found.bindings)
         self.begin(False)
+
+    def follow(self) -> list[str]:
+        """Where stems have come or gone: controls of those that are there move them, those of others rest.
+
+        Returns:
+            What the user should know.
+        """
+        listed = self._model.parameters
+        if listed is self._listed:
+            return []
+        self._listed, self._parameters = listed, {p.name: p for p in listed}
+        try:
+            found = read_map(self._path, listed, self._actions)
+            read, self._others = list(found.bindings), found.others
+        except RtsepError as error:  # somebody has edited it meanwhile
+            read, told = [], [f"MIDI: {error}"]
+        else:
+            told = []
+        mine = {(b.target, b.is_action) for b in self._bindings}
+        new = [b for b in read if (b.target, b.is_action) not in mine]
+        self._bindings += [b for b in new if b.address not in {own.address for own in self._bindings}]
+        self.begin(self._told)
+        return told
 
     def notes(self) -> list[str]:
         """What the user should know at the start."""
@@ -49,6 +73,8 @@ class DeskMap:
             self._wire(binding)
 
     def _wire(self, binding: Binding) -> None:
+        if not binding.is_action and binding.target not in self._parameters:
+            return  # of a stem that has gone; it may come back
         if binding.is_action:
             action, _, words = binding.target.partition(" ")
             self._buttons.setdefault(binding.address, []).append((action, words))

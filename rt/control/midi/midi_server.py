@@ -130,6 +130,7 @@ class MidiServer:
             return
         data = port.receive(MOST)
         with self._lock:
+            self._news.extend(self._map.follow())
             self._take([move for message in data for move in self._decoder.moves(message)], now)
             if self._learner is not None:
                 self._end_learning(self._learner, now)

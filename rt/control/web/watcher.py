@@ -96,11 +96,17 @@ class Watcher:
         if "desk" in snapshot and snapshot["desk"] != self._desk:
             self._desk = snapshot["desk"]
             control = Control(self._commands, mixer_parameters(DeskLayout.from_dict(self._desk)))
-            self.model = CommandModel(control, self.actions, self.status)
+            self._model = CommandModel(control, self.actions, self.status)
             self.desks += 1
         for keeper in self.keepers:
             keeper.add(snapshot)
         self._news = True
+
+    @property
+    def model(self) -> CommandModel:
+        """Of the desk as it is at this moment."""
+        self.look()
+        return self._model
 
     def status(self) -> dict[str, Any]:
         """Of now, JSON types; peaks are those of no reader (see `rtsep.rt.process.peaks`)."""

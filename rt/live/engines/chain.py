@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from rtsep.kernels.errors import RtsepError
+from rtsep.rt.control.desk_layout import DeskLayout
 from rtsep.rt.live.desk import Desk
 from rtsep.rt.live.engines.remote_separator import RemoteSeparator
 from rtsep.rt.live.stream_callback import device_callback, latency_facts, stream_shape, waiting_grain_s
@@ -20,6 +22,7 @@ class Chain:
         separator: fresh.
         choice: the stream that is played on.
         commands: memory where parameters are set.
+        layout: of the desk, where it has changed since the start; else that of the choice.
 
     Attributes:
         shape, callback, layout, notes, desk: made for the separator's stems and hop.
@@ -27,13 +30,21 @@ class Chain:
         grain_s: how long a wait for it sleeps at a time.
 
     Raises:
-        RtsepError: a route that these stems do not have.
+        RtsepError: a route that these stems do not have, or a layout of other stems.
     """
 
-    def __init__(self, separator: Separator | RemoteSeparator, choice: StreamChoice, commands: mmap) -> None:
+    def __init__(
+        self,
+        separator: Separator | RemoteSeparator,
+        choice: StreamChoice,
+        commands: mmap,
+        layout: DeskLayout | None = None,
+    ) -> None:
         fmt, channels = choice.format, len(choice.inputs)
         self.separator = separator
-        self.layout, self.notes = choice.desk(separator.stems)
+        self.layout, self.notes = choice.desk(separator.stems) if layout is None else (layout, [])
+        if self.layout.stems != separator.stems:
+            raise RtsepError(f"the model has other stems, {', '.join(separator.stems)}", "ask for these")
         if separator.guide is not None:
             self.layout = replace(self.layout, bars=separator.guide.score.bars)
         self.shape = stream_shape(separator, fmt.blocksize)
@@ -70,6 +81,19 @@ class Chain:
     def is_late(self) -> bool:
         """Whether the stems of the next hop could not be played any more."""
         return self.callback.position > self.callback.first_frame(self.hop_index)
+
+    @property
+    def outputs(self) -> int:
+        """Of the device, without those that are spare."""
+        return max(self.layout.outputs) + 1
+
+    def choice_with(self, choice: StreamChoice, ports: list[str]) -> StreamChoice:
+        """The stream as it is once this chain's new outputs are open, by the names of their ports."""
+        fmt = choice.format
+        if fmt.jack is None or not ports:
+            return choice
+        plan = replace(fmt.jack, outputs=[*fmt.jack.outputs, *ports], spare=fmt.jack.spare - len(ports))
+        return replace(choice, format=replace(fmt, jack=plan), spare=choice.spare - len(ports))
 
     def facts(self, blocksize: int) -> dict[str, Any]:
         """For the status, of the engine that plays."""

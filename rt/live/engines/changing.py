@@ -7,10 +7,14 @@ from typing import Any
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.mask_model import RESIDUAL
+from rtsep.rt.control.desk_change import DeskChange, change_desk
+from rtsep.rt.control.desk_layout import DeskLayout
+from rtsep.rt.drivers.jack_ports import stem_port_names
 from rtsep.rt.hop.presets import Preset
 from rtsep.rt.live.engines.engine_memory import SLOTS, EngineMemory
 from rtsep.rt.live.settings import LiveSettings
 from rtsep.rt.process.block import Block
+from rtsep.rt.process.shared_memory import SharedMemory
 
 POLL_S = 0.02
 ANSWER_TIMEOUT_S = 90.0
@@ -24,11 +28,18 @@ class Changer:
         memory: shared with the engine and its keeper.
         status: what the engine publishes.
         settings: what the session was started with.
+        commands: memory where parameters are set.
+
+    Attributes:
+        notes: of the last order, what the user should know of its outputs.
     """
 
-    def __init__(self, memory: EngineMemory, status: Block, settings: LiveSettings) -> None:
-        self._memory, self._status, self._first = memory, status, settings
+    def __init__(
+        self, memory: EngineMemory, status: Block, settings: LiveSettings, commands: SharedMemory
+    ) -> None:
+        self._memory, self._status, self._first, self._commands = memory, status, settings, commands
         self._serial = 0
+        self.notes: tuple[str, ...] = ()
 
     @property
     def settings(self) -> LiveSettings:
@@ -36,8 +47,16 @@ class Changer:
         changed = self._status.peek().get("changed_settings")
         return LiveSettings.from_json(changed) if changed else self._first
 
-    def order(self, latency_ms: int | None, voices: int | None, model: str | None) -> str:
+    def order(
+        self,
+        latency_ms: int | None = None,
+        voices: int | None = None,
+        model: str | None = None,
+        stems: Sequence[str] | None = None,
+    ) -> str:
         """Asks for another engine; returns what was asked for, "" where that is what runs.
+
+        A model of another family has all its stems, unless they are asked for too.
 
         Raises:
             RtsepError: what cannot be, or a change that is under way. Nothing has changed then.
@@ -52,14 +71,17 @@ class Changer:
         if now.f0_times_s is not None:
             raise RtsepError("given pitches run from the start of a session", "start it again with others")
         asked: dict[str, Any] = {"latency_ms": latency_ms, "voices": voices, "model": model}
+        asked["stems"] = None if stems is None else list(stems)
         changes = {k: v for k, v in asked.items() if v is not None and v != getattr(now, k)}
         if not changes:
             return ""
         new = replace(now, **changes)
+        if new.choice.found.card.family != now.choice.found.card.family:
+            new = replace(new, **({"voices": None, "stems": None, "add_ons": []} | changes))
         Preset(values["samplerate"], new.latency_ms)
-        self._require_stems((*new.choice.names(), RESIDUAL), values["stems"])
+        desk = self._desk(values, (*new.choice.names(), RESIDUAL), new)
         self._serial = max(self._serial, int(self._memory.orders.peek().get("serial", 0))) + 1
-        text = ", ".join(f"{name.removesuffix('_ms')} {value}" for name, value in changes.items())
+        text = ", ".join(map(_words, changes, changes.values()))
         serving = values.get("engine_slot", -1)
         self._memory.orders.write(
             {
@@ -68,16 +90,18 @@ class Changer:
                 "settings": new.to_json(),
                 "samplerate": values["samplerate"],
                 "text": text,
+                "desk": desk.layout.as_dict(),
+                "ports": [stem_port_names([stem], desk.layout.channels)[at] for _, stem, at in desk.opened],
             }
         )
+        self.notes = desk.notes
         return text
 
-    def _require_stems(self, names: Sequence[str], now: Sequence[str]) -> None:
-        if list(names) != list(now):
-            raise RtsepError(
-                f"the stems {', '.join(names)} are not those that run, {', '.join(now)}",
-                "start the session again with them",
-            )
+    def _desk(self, values: dict[str, Any], stems: tuple[str, ...], new: LiveSettings) -> DeskChange:
+        before = DeskLayout.from_dict(values["desk"])
+        if stems == before.stems:
+            return DeskChange(before, (), ())
+        return change_desk(self._commands, before, stems, new.first_values)
 
     @property
     def told(self) -> dict[str, Any]:
@@ -103,6 +127,10 @@ class Changer:
             raise RtsepError(problem, remedy)
 
 
+def _words(name: str, value: Any) -> str:
+    return f"{name.removesuffix('_ms')} {','.join(value) if isinstance(value, list) else value}"
+
+
 class CanChange:
     """The part of `Session` that goes over to other engines."""
 
@@ -116,12 +144,18 @@ class CanChange:
         return self._changer
 
     def change(
-        self, *, latency_ms: int | None = None, voices: int | None = None, model: str | None = None
+        self,
+        *,
+        latency_ms: int | None = None,
+        voices: int | None = None,
+        model: str | None = None,
+        stems: Sequence[str] | None = None,
     ) -> None:
-        """Goes over to another preset or model by a cross-fade, and returns when it is heard.
+        """Goes over to another preset, model, number of voices or set of stems by a cross-fade, and returns
+        when it is heard. Stems that play on keep what is set of them, and their outputs.
 
         Raises:
             RtsepError: what cannot be had. The engine that plays goes on.
         """
-        if self.changer.order(latency_ms, voices, model):
+        if self.changer.order(latency_ms, voices, model, stems):
             self.changer.wait()

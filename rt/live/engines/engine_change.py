@@ -9,12 +9,13 @@ hops, without ever waiting for it. When its memory is warm and it is in time, th
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
 from mmap import mmap
 from typing import Any
 
 from rtsep.kernels.errors import RtsepError
+from rtsep.rt.control.desk_layout import DeskLayout
 from rtsep.rt.live.engines.chain import Chain
 from rtsep.rt.live.engines.engine_memory import EngineMemory
 from rtsep.rt.live.engines.remote_separator import RemoteSeparator
@@ -27,6 +28,7 @@ CALM_S = 0.3  # in time for so long, before it is heard
 IN_TIME_TIMEOUT_S = 4.0
 LATE_SHARE = 0.05  # on a machine that is late now and then, no calm comes: so much is put up with
 FADE_S = 0.03
+WIRED_S = 0.2  # for the connections of new ports, so that the fade is heard there too
 
 
 class Stage(Enum):
@@ -35,8 +37,9 @@ class Stage(Enum):
     NONE = 0
     LOADING = 1
     WARMING = 2
-    FADING = 3
-    REPLACING = 4
+    OPENING = 3
+    FADING = 4
+    REPLACING = 5
 
 
 @dataclass
@@ -47,6 +50,8 @@ class Order:
     slot: int
     settings: str
     text: str
+    desk: dict[str, Any]
+    ports: list[str]
 
 
 class EngineChange:
@@ -55,6 +60,7 @@ class EngineChange:
     Args:
         memory: where orders come and second processes are met.
         commands: memory where parameters are set.
+        told: of the last change before this hop loop.
 
     Attributes:
         told: of the last change, for the status: `serial`, `state` ("loading", "warming", "done",
@@ -63,16 +69,18 @@ class EngineChange:
         next: the chain that is warmed up, None without one.
     """
 
-    def __init__(self, memory: EngineMemory, commands: mmap) -> None:
+    def __init__(self, memory: EngineMemory, commands: mmap, told: dict[str, Any]) -> None:
         self._memory, self._commands = memory, commands
         self._seen = memory.orders.written  # older orders were another hop loop's
         self._stage = Stage.NONE
-        self._order = Order(0, 0, "", "")
+        self._order = Order(0, 0, "", "", {}, [])
         self._deadline = self._calm_since = 0.0
         self._late_hops = 0
         self._posted = False
         self._replacing: threading.Thread | None = None
-        self.told: dict[str, Any] = {}
+        self._opening: threading.Thread | None = None
+        self._opening_fault = ""
+        self.told = told
         self.serving, self.settings = 0, ""
         self.next: Chain | None = None
         self.notes: list[str] = []
@@ -87,12 +95,18 @@ class EngineChange:
         """What was asked for last."""
         return self._order.text
 
-    def look(self, choice: StreamChoice, now: Chain) -> None:
+    @property
+    def ports(self) -> list[str]:
+        """What new outputs of the last order are called."""
+        return self._order.ports
+
+    def look(self, choice: StreamChoice, now: Chain, open_outputs: Callable[[list[str]], None]) -> None:
         """A step of the change, if one is due.
 
         Args:
             choice: the stream as it is.
             now: the chain that plays.
+            open_outputs: of the stream.
         """
         if self._stage is Stage.NONE:
             if self._memory.orders.written != self._seen:
@@ -100,12 +114,14 @@ class EngineChange:
         elif self._stage is Stage.LOADING:
             self._look_at_loading(choice, now)
         elif self._stage is Stage.WARMING:
-            self._look_at_warming(choice, now)
+            self._look_at_warming(choice, now, open_outputs)
+        elif self._stage is Stage.OPENING:
+            self._look_at_opening(choice, now)
 
     def _begin(self) -> None:
         self._seen = self._memory.orders.written
         if order := self._memory.orders.peek():
-            self._order = Order(*(order[name] for name in ("serial", "slot", "settings", "text")))
+            self._order = Order(*(order[each.name] for each in fields(Order)))
             self._stage, self._deadline = Stage.LOADING, time.monotonic() + LOAD_TIMEOUT_S
             self._tell("loading")
 
@@ -123,12 +139,14 @@ class EngineChange:
                 self._refuse("the sample rate has changed meanwhile; ask again")
                 return
             try:
-                self.next = Chain(RemoteSeparator(slot, facts), choice, self._commands)
+                layout = DeskLayout.from_dict(self._order.desk)
+                self.next = Chain(RemoteSeparator(slot, facts), choice, self._commands, layout)
             except RtsepError as error:
                 self._refuse(str(error))
                 return
             self.notes = list(facts["notes"])
             self.next.desk.obey()
+            self.next.desk.dim_for_howl(now.desk.howling)
             now.callback.follow_with(self.next.callback)
             if isinstance(now.separator, RemoteSeparator):
                 now.separator.meanwhile = self.serve
@@ -140,7 +158,9 @@ class EngineChange:
         elif time.monotonic() > self._deadline:
             self._refuse(f"it was not loaded within {LOAD_TIMEOUT_S:.0f} s; ask again")
 
-    def _look_at_warming(self, choice: StreamChoice, now: Chain) -> None:
+    def _look_at_warming(
+        self, choice: StreamChoice, now: Chain, open_outputs: Callable[[list[str]], None]
+    ) -> None:
         chain, at = self.next, time.monotonic()
         assert chain is not None
         assert isinstance(chain.separator, RemoteSeparator)
@@ -154,17 +174,46 @@ class EngineChange:
         patience_over = at > self._deadline
         few = self._late_hops < LATE_SHARE * chain.hop_index
         if warm and (at - self._calm_since > CALM_S or (patience_over and few)):
-            now.callback.fade_to_successor(round(FADE_S * rate))
-            self._stage = Stage.FADING
+            if self._order.ports:
+                self._open(open_outputs)
+            else:
+                self._fade(choice, now)
         elif patience_over:
             late = f"{self._late_hops} of its hops were late within {IN_TIME_TIMEOUT_S:.0f} s"
             self.drop(now, f"{late}; choose a longer latency or fewer voices")
 
+    def _open(self, open_outputs: Callable[[list[str]], None]) -> None:
+        """What a driver is asked takes longer than a hop."""
+
+        def work() -> None:
+            try:
+                open_outputs(self._order.ports)
+            except RtsepError as error:
+                self._opening_fault = str(error)
+            time.sleep(WIRED_S)
+
+        self._opening_fault = ""
+        self._opening = threading.Thread(target=work, name="new outputs", daemon=True)
+        self._opening.start()
+        self._stage = Stage.OPENING
+
+    def _look_at_opening(self, choice: StreamChoice, now: Chain) -> None:
+        if self._opening is not None and self._opening.is_alive():
+            return
+        if self._opening_fault:
+            self.drop(now, self._opening_fault)
+        else:
+            self._fade(choice, now)
+
+    def _fade(self, choice: StreamChoice, now: Chain) -> None:
+        now.callback.fade_to_successor(round(FADE_S * choice.format.samplerate))
+        self._stage = Stage.FADING
+
     def drop(self, now: Chain, why: str) -> None:
         """Nothing has come of it; the engine that plays has not noticed. Not while it fades."""
-        if self._stage is Stage.WARMING:
+        if self._stage in (Stage.WARMING, Stage.OPENING):
             now.callback.follow_with(None)
-        if self._stage in (Stage.LOADING, Stage.WARMING):
+        if self._stage in (Stage.LOADING, Stage.WARMING, Stage.OPENING):
             self._refuse(why)
 
     def _refuse(self, why: str) -> None:

@@ -8,25 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.hand_driven import HandDrivenEngine
 
 from rtsep.bench.jack_rig import JackServer, Rig
-from rtsep.kernels import _core
 from rtsep.kernels.errors import RtsepError
-from rtsep.rt.control.commands import BLOCK_BYTES, lay_out
-from rtsep.rt.drivers.device_stream import StreamFormat
-from rtsep.rt.drivers.devices import Device
 from rtsep.rt.drivers.jack_options import JackOptions
 from rtsep.rt.hop.presets import Preset
-from rtsep.rt.live.engines.changing import Changer
 from rtsep.rt.live.engines.engine_change import FADE_S
-from rtsep.rt.live.engines.engine_memory import EngineMemory
-from rtsep.rt.live.engines.second_keeper import SecondKeeper
-from rtsep.rt.live.hop_loop import HopLoop
 from rtsep.rt.live.settings import LiveSettings
 from rtsep.rt.live.status import Status
-from rtsep.rt.live.stream_choice import StreamChoice
-from rtsep.rt.process.block import Block
-from rtsep.rt.process.shared_memory import SharedMemory
 from rtsep.rt.separator import Separator
 from rtsep.rt.session import Session
 
@@ -108,58 +98,18 @@ def test_the_latency_changes_within_a_fade(slow_server: JackServer, driver: str)
     )
 
 
-class HandDriven:
-    """A stream whose blocks the test plays."""
-
-    load = 0.0
-
-    def __init__(self, callback: _core.DeviceCallback) -> None:
-        self.callback, self.latency_samples = callback, 0
-
-    def replace(self, callback: _core.DeviceCallback, latency_samples: int) -> None:
-        self.callback, self.latency_samples = callback, latency_samples
-
-
 @pytest.mark.parametrize("latency_ms", [5, 43, 143])
 def test_behind_the_change_it_is_the_file_path(latency_ms: int) -> None:
     """Sample for sample the separator of the new preset on what came in from the moment it was given sound;
     the engine before it is the file path up to the fade. Every block waits for all hops that are due.
     """
-    engines, block, commands = EngineMemory.create(), Block.create(), SharedMemory.create(BLOCK_BYTES)
-    lay_out(commands.memory)
     settings = LiveSettings(2, None, 11, "mic", None, None, None, None, None, "auto")
-    device = Device(0, "test", "none", 1, 3, float(RATE), 0.0, 0.0, True, True)
-    choice = StreamChoice(StreamFormat(device, device, RATE, 128, 1, 3), [[0]], [0, 1, 2])
-    loop = HopLoop(settings, choice, block, commands.memory, None, "normal", None, engines)
-    stream = HandDriven(loop.callback)
-    loop._stream = stream  # type: ignore[assignment]
-    loop.publish("running")
-    Changer(engines, block, settings).order(latency_ms, None, None)
-    keeper = SecondKeeper(engines)
-    keeper._seen = 0
-    signal_in, played, first = tones(30)[:, None], [], stream.callback
-    change = loop._change
-    assert change is not None
-    behind = 0
-    for at in range(0, len(signal_in), 128):
-        out = np.zeros((128, 3), np.float32)
-        stream.callback.process(signal_in[at : at + 128], out)
-        played.append(out)
-        for _ in range(500):
-            loop.turn(0.0)
-            if not change._posted:
-                break
-            time.sleep(1e-3)
-        if at % 2048 == 0:
-            keeper.look(block.peek())
-            loop.look_after_change()
-            if change.next is None and change.serving == 0:
-                time.sleep(0.02)  # it is loaded
-        behind += change.serving == 1
-        if behind > 80:
-            break
-    keeper.end_all()
-    heard = np.concatenate(played)
+    engine = HandDrivenEngine(settings, outputs=3)
+    signal_in, first = tones(30)[:, None], engine.stream.callback
+    engine.changer.order(latency_ms)
+    engine.play_through(signal_in[:, 0], 80 * 128 / RATE)
+    engine.close()
+    heard, stream = engine.output, engine.stream
     assert first.late_hops == stream.callback.late_hops == 0
     origin, latency = first.successor_origin, Preset(RATE, latency_ms).latency_samples
     handed_over = first.position
@@ -207,7 +157,8 @@ def test_what_cannot_be_changed_leaves_the_engine_as_it_is(slow_server: JackServ
         for asked, words in (
             ({"latency_ms": 12}, "12"),
             ({"model": "nobody-has-this"}, "nobody-has-this"),
-            ({"voices": 3}, "voice-3"),
+            ({"voices": 5}, "1..4"),
+            ({"stems": ("vocals",), "model": "choir"}, "vocals"),
         ):
             with pytest.raises(RtsepError, match=words):
                 session.change(**asked)  # type: ignore[arg-type]

@@ -220,3 +220,36 @@ def test_another_fader_keeps_range_and_curve(tmp_path: Path) -> None:
         waits.add(move, 1.0)
     table.map.learn(waits, Address("cc", 1, 8))
     assert '"voice-1.gain" = { cc = 8, channel = 1, range = [-20.0, 0.0] }' in table.path.read_text()
+
+
+def test_controls_follow_stems_that_come_and_go(tmp_path: Path) -> None:
+    """What a map names and this desk has not rests, and works once the stem is there; what has gone moves
+    nothing, is told nothing, and works again when it is back. What was learnt meanwhile stays.
+    """
+    text = "".join(
+        f'"voice-{voice}.gain" = {{ cc = {voice}, pick-up = false, feedback = false }}\n'
+        for voice in (1, 2, 3)
+    )
+    table = Table(tmp_path, "[parameters]\n" + text)
+    assert table.map.follow() == []
+    table.move(*cc(3, [127]), *cc(2, [127]))
+    assert table.get("voice-2.gain") == 12.0
+    table.desk.set_stems(("voice-1", "voice-2", "voice-3", "residual"))
+    assert table.map.follow() == []
+    table.move(*cc(3, [127]))
+    assert table.get("voice-3.gain") == 12.0
+    learner = Learner("voice-3.pan", False, False, table.now)
+    for value in (1, 40, 90):
+        learner.add(next(iter(table.decoder.moves([0xB0, 50, value]))), table.now)
+    table.map.learn(learner, Address("cc", 1, 50))
+    table.desk.set_stems(("voice-1", "residual"))
+    assert table.map.follow() == []
+    assert table.move(*cc(3, [0]), *cc(2, [0]), *cc(1, [0])) == []
+    assert table.told() == []
+    assert table.get("voice-1.gain") == -math.inf
+    assert [line.split()[0] for line in table.map.lines()].count("voice-3.gain") == 1
+    table.desk.set_stems(("voice-1", "voice-2", "voice-3", "residual"))
+    table.map.follow()
+    assert (table.get("voice-2.gain"), table.get("voice-3.gain")) == (12.0, 12.0)
+    table.move(*cc(2, [0]), *cc(50, [0, 127]))
+    assert (table.get("voice-2.gain"), table.get("voice-3.pan")) == (-math.inf, 1.0)

@@ -1,0 +1,304 @@
+"""Other stems while the music plays: what stays where it is, where new ones go, no step in the sound."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.cli_helpers import run_command
+from helpers.hand_driven import RATE, HandDrivenEngine
+from pythonosc.udp_client import SimpleUDPClient
+
+from rtsep.bench.jack_rig import JackServer
+from rtsep.kernels.errors import RtsepError
+from rtsep.rt.audio.test_signals import synthetic_choir
+from rtsep.rt.cli.session_actions import session_actions
+from rtsep.rt.control.command_model import CommandModel
+from rtsep.rt.control.commands import BLOCK_BYTES, Control, lay_out
+from rtsep.rt.control.desk_change import change_desk
+from rtsep.rt.control.desk_layout import DeskLayout, lay_desk
+from rtsep.rt.control.parameters import mixer_parameters
+from rtsep.rt.control.session_file import SessionKeeper, load_session
+from rtsep.rt.control.surfaces import Surfaces
+from rtsep.rt.drivers.jack_options import JackOptions
+from rtsep.rt.live.engines.engine_change import FADE_S
+from rtsep.rt.live.settings import LiveSettings
+from rtsep.rt.process.shared_memory import SharedMemory
+from rtsep.rt.session import Session
+
+FOUR = ("voice-1", "voice-2", "voice-3", "voice-4", "residual")
+THREE = ("voice-1", "voice-2", "voice-3", "residual")
+
+
+def block() -> SharedMemory:
+    shared = SharedMemory.create(BLOCK_BYTES)
+    lay_out(shared.memory)
+    return shared
+
+
+def control(shared: SharedMemory, layout: DeskLayout) -> Control:
+    return Control(shared, mixer_parameters(layout))
+
+
+def test_who_plays_on_keeps_strip_and_output() -> None:
+    """A new voice has a strip behind all others and the first spare output; no value moves in the block, so
+    who still knows the old desk sets what it means to.
+    """
+    shared = block()
+    before, _ = lay_desk(THREE, [[0]], [0, 1, 2, 3], 6, spare=2)
+    stale = control(shared, before)
+    stale.update({"voice-2.gain": -6.0, "residual.mute": True, "output.gain": -3.0})
+    changed = change_desk(shared, before, FOUR, {"voice-4.gain": "-9", "voice-4.pan": "nonsense"})
+    assert (changed.layout.stems, changed.opened, changed.notes) == (FOUR, ((4, "voice-4", 0),), ())
+    assert changed.layout.spare == (5,)
+    assert changed.layout.bypass == before.bypass
+    now = control(shared, changed.layout)
+    values = now.values()
+    assert (values["voice-2.gain"], values["residual.mute"], values["output.gain"]) == (-6.0, 1.0, -3.0)
+    assert (values["voice-4.gain"], values["voice-4.pan"]) == (-9.0, 0.0)
+    sends = {name for name, value in values.items() if ".to-" in name and value}
+    assert sends == {"voice-1.to-1", "voice-2.to-2", "voice-3.to-3", "residual.to-4", "voice-4.to-5"}
+    stale.set("voice-3.gain", -1.0)
+    assert now.values() == values | {"voice-3.gain": -1.0}
+    old = {p.name: p.place for p in mixer_parameters(before)}
+    new = {p.name: p.place for p in mixer_parameters(changed.layout)}
+    assert {name: new[name] for name in old} == old
+    assert len(set(new.values())) == len(new)
+
+
+def test_a_stem_that_comes_back_is_as_it_was_left() -> None:
+    shared = block()
+    four, _ = lay_desk(FOUR, [[0]], [0, 1, 2, 3, 4], 5)
+    control(shared, four).update({"voice-4.gain": -7.0, "voice-4.to-4": False, "voice-4.to-1": True})
+    three = change_desk(shared, four, THREE, {}).layout
+    assert not [p.name for p in mixer_parameters(three) if "voice-4" in p.name]
+    with pytest.raises(RtsepError, match="no parameter 'voice-4"):
+        control(shared, three).set("voice-4.gain", 0.0)
+    again = change_desk(shared, three, FOUR, {})
+    assert (again.opened, again.notes) == ((), ())
+    values = control(shared, again.layout).values()
+    assert values == control(shared, four).values()
+    assert again.layout.sends[3] == (0,)
+
+
+def test_another_model_takes_the_outputs_of_the_one_before() -> None:
+    """Where there are no spare ones; and where nothing is free, what is shared is told."""
+    shared = block()
+    four, _ = lay_desk(FOUR, [[0]], [0, 1, 2, 3, 4], 5)
+    band = change_desk(shared, four, ("vocals", "drums", "bass", "other", "residual"), {})
+    assert band.layout.sends == ((0,), (1,), (2,), (3,), (4,))
+    assert band.notes == ()
+    few, _ = lay_desk(THREE, [[0]], [0, 1, 2, 3], 4)
+    full = change_desk(block(), few, FOUR, {})
+    assert full.notes == ("no output is free for voice-4: it shares 4",)
+    stereo, _ = lay_desk(THREE, [[0]], [0, 1], 2)
+    spread = change_desk(block(), stereo, FOUR, {})
+    assert spread.layout.sends[:4] == ((0, 1),) * 4
+    assert spread.layout.pans == (-1.0, 0.0, 1.0, 1.0, 0.0)
+    many = tuple(f"stem-{i}" for i in range(100))
+    with pytest.raises(RtsepError, match="more than there is room for"):
+        change_desk(shared, four, (*many, "residual"), {})
+
+
+@pytest.fixture
+def engine() -> Iterator[HandDrivenEngine]:
+    settings = LiveSettings(2, None, 11, "mic", None, None, None, None, None, "auto")
+    driven = HandDrivenEngine(settings, outputs=3, spare=2)
+    yield driven
+    driven.close()
+
+
+def test_voices_come_and_go_without_a_step(engine: HandDrivenEngine) -> None:
+    """Three voices after two, then one: the sum of all outputs is the input all the time, 512 samples late;
+    a voice that has come is heard on an output that was spare, one that has gone is silent; faders stay. Five
+    parameters more and less, none of a stem that is not there.
+    """
+    choir = synthetic_choir(RATE, 40.0, voices=3)[:, 0]
+    engine.play_for(choir, 1.0)
+    engine.control.update({"voice-1.gain": -6.0, "voice-2.polarity": True})
+    engine.play_for(choir, 0.5)
+    assert engine.changer.order(voices=3) == "voices 3"
+    engine.play_through(choir, 1.0)
+    two = engine.loop._chain.callback
+    assert engine.stream.opened == ["voice-3"]
+    assert engine.block.peek()["stems"] == ["voice-1", "voice-2", "voice-3", "residual"]
+    assert engine.control.get("voice-1.gain") == -6.0
+    assert engine.control.get("voice-3.to-4") == 1.0
+    engine.control.set("voice-3.gain", 0.0)
+    engine.control.update({"voice-1.gain": 0.0, "voice-2.polarity": False})
+    engine.play_for(choir, 0.5)
+    calm = engine.at
+    engine.changer.order(voices=1)
+    engine.play_through(choir, 1.0)
+    assert [p.name for p in engine.control.parameters if p.name.startswith("voice")][-1] == "voice-1.to-4"
+    with pytest.raises(RtsepError, match="no parameter 'voice-2"):
+        engine.control.set("voice-2.gain", -1.0)
+    assert engine.stream.callback is not two
+    assert engine.stream.callback.late_hops == 0
+    heard = engine.output
+    total = heard.sum(1)
+    np.testing.assert_allclose(total[calm : engine.at], choir[calm - 512 : engine.at - 512], atol=2e-5)
+    assert np.abs(heard[calm - 4096 : calm, 3]).max() > 0.01
+    assert not heard[-RATE // 2 :, [1, 3]].any()
+    assert not heard[: 2 * RATE // 2, 3].any()
+    steps, loudest = np.abs(np.diff(heard, axis=0)).max(0), np.abs(heard).max(0)
+    natural = np.abs(np.diff(choir)).max()
+    assert (steps <= 1.5 * natural + 2 * loudest / (FADE_S * RATE)).all()
+
+
+def test_the_same_family_or_all_of_another(engine: HandDrivenEngine) -> None:
+    with pytest.raises(RtsepError, match="9 voices is outside"):
+        engine.changer.order(voices=9)
+    with pytest.raises(RtsepError, match="vocals"):
+        engine.changer.order(model="choir", stems=["vocals"])
+    assert engine.changer.order(voices=2) == ""
+    assert not engine.engines.orders.peek()
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def ports() -> list[str]:
+    told = subprocess.run(["jack_lsp"], stdout=subprocess.PIPE, text=True, check=True).stdout.split()
+    return [name.removeprefix("rtsep:") for name in told if name.startswith("rtsep:")]
+
+
+@pytest.mark.jack
+@pytest.mark.slow
+def test_a_port_for_a_voice_that_comes(
+    jack_server: JackServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It has the voice's name and usual connections, or those that it had before; it stays when the voice
+    goes, and an engine that is started again has it too.
+    """
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    with Session(voices=2, latency_ms=43, driver="jack") as session:
+        assert ports() == ["in_1", "voice-1", "voice-2", "residual"]
+        session.control.set("voice-2.gain", -3.0)
+        session.change(voices=3)
+        assert ports() == ["in_1", "voice-1", "voice-2", "residual", "voice-3"]
+        until(lambda: any(wire.startswith("voice-3>system:playback") for wire in session.status().wires))
+        session.control.set("voice-3.gain", -6.0)
+        session.change(voices=1)
+        pid = session.status().engine_pid
+        assert session.status().stems == ("voice-1", "residual")
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: session.status().engine_pid != pid and session.status().state == "running")
+        assert ports() == ["in_1", "voice-1", "voice-2", "residual", "voice-3"]
+        assert session.status().stems == ("voice-1", "residual")
+        session.change(voices=3)
+        assert (session.control.get("voice-2.gain"), session.control.get("voice-3.gain")) == (-3.0, -6.0)
+        assert session.control.get("voice-3.to-4") == 1.0
+    with Session(voices=2, latency_ms=43, driver="jack") as session:
+        subprocess.run(["jack_connect", "rtsep:voice-2", "system:playback_1"], check=True)
+        session.change(voices=3)
+        until(lambda: any(wire.startswith("voice-3>system:playback") for wire in session.status().wires))
+        (wire,) = (w.partition(">")[2] for w in session.status().wires if w.startswith("voice-3>"))
+        subprocess.run(["jack_disconnect", "rtsep:voice-3", wire], check=True)
+        until(lambda: not any(w.startswith("voice-3>") for w in session.status().wires))
+        time.sleep(1.0)
+    with Session(voices=2, latency_ms=43, driver="jack") as session:
+        session.change(voices=3)
+        time.sleep(0.5)
+        assert not any(w.startswith("voice-3>") for w in session.status().wires)
+
+
+class Ways:
+    """Into one session, each opened before the voices change."""
+
+    def __init__(self, surfaces: Surfaces, session: Session, capfd: pytest.CaptureFixture[str]) -> None:
+        assert surfaces.osc is not None
+        assert surfaces.web is not None
+        self._session, self._capfd = session, capfd
+        self._osc = SimpleUDPClient(*surfaces.osc.address)
+        self._server = surfaces.osc
+        self._url = f"http://127.0.0.1:{surfaces.web.port}/api/parameters"
+
+    def osc(self, name: str, value: float) -> bool:
+        refused, accepted = self._server.refused, self._server.accepted
+        self._osc.send_message("/rtsep/" + name.replace(".", "/"), value)
+        until(lambda: self._server.refused + self._server.accepted > refused + accepted)
+        return self._server.refused == refused
+
+    def http(self, name: str, value: float) -> bool:
+        body = json.dumps({"value": value}).encode()
+        request = urllib.request.Request(
+            f"{self._url}/{name}", body, {"Content-Type": "application/json"}, method="PUT"
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=20):
+                return True
+        except urllib.error.HTTPError:
+            return False
+
+    def shell(self, name: str, value: float) -> bool:
+        return run_command(self._capfd, "control", name, f"{value!r}").code == 0
+
+    def python(self, name: str, value: float) -> bool:
+        try:
+            self._session.control.set(name, value)
+            return True
+        except RtsepError:
+            return False
+
+    def names(self) -> list[set[str]]:
+        """As each way lists them."""
+        with urllib.request.urlopen(self._url, timeout=20) as answer:
+            page = {row["name"] for row in json.load(answer)}
+        shell = json.loads(run_command(self._capfd, "control", "--list", "--json").out)
+        return [page, {row["name"] for row in shell}, {p.name for p in self._session.control.parameters}]
+
+
+@pytest.mark.jack
+def test_every_way_leads_to_what_has_come_and_none_to_what_has_gone(
+    jack_server: JackServer,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """OSC, HTTP, shell and Python; a scene that fades meanwhile, and the file of the session."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    with Session(voices=2, latency_ms=43, jack=JackOptions(restore=False)) as session:
+        model = CommandModel(session.control, session_actions(session), session.snapshot)
+        with (
+            Surfaces(model, "show", "0", "0", session.memories) as surfaces,
+            SessionKeeper(session.control, session.scenes, "show"),
+        ):
+            ways = Ways(surfaces, session, capfd)
+            session.scenes.store("two")
+            session.control.update({"voice-2.gain": -20.0, "residual.gain": -20.0})
+            session.scenes.recall("two", 30.0)  # goes on while a voice that it moves goes
+            for here, gone in ((3, 4), (1, 2)):
+                answer = run_command(capfd, "control", "voices", str(here)).out
+                assert answer == f"voices {here} is being loaded\n"
+                until(lambda: session.status().change.get("text") == f"voices {here}")  # noqa: B023
+                until(lambda: session.status().change["state"] == "done")
+                name, other = f"voice-{here}.gain", f"voice-{gone}.gain"
+                assert all(name in names for names in ways.names())
+                assert not [names for names in ways.names() if other in names]
+                for number, way in enumerate((ways.osc, ways.http, ways.shell, ways.python)):
+                    assert way(name, -10.0 - number)
+                    assert session.control.get(name) == -10.0 - number
+                    assert not way(other, 0.0)
+            assert not session.scenes.wait(0.0)
+            session.scenes.stop()
+            session.change(voices=3)
+            assert session.control.get("voice-3.gain") == -13.0
+            assert -20.0 < session.control.get("voice-2.gain") < 0.0
+            session.change(voices=2)
+            session.scenes.recall("two")
+            assert session.control.get("voice-2.gain") == 0.0
+    kept = load_session("show").values
+    assert (kept["voice-1.gain"], kept["voice-2.gain"], kept["voice-3.gain"]) == (0.0, 0.0, -13.0)
