@@ -19,14 +19,13 @@ from rtsep.models.choir.comb_masks import CombMasks
 from rtsep.models.choir.given_pitches import F0Track
 from rtsep.models.choir.hop_amplitude import HopAmplitude
 from rtsep.models.choir.model import ChoirModel
-from rtsep.models.choir.network_tracker import NetworkTracker, preset_of
+from rtsep.models.choir.network_tracker import KINDS, NetworkTracker, preset_of
 from rtsep.models.choir.peak_reading import PeakReading
 from rtsep.models.choir.traced_assignment import TracedAssignment
 from rtsep.models.framing import Framing
 from rtsep.models.mask_model import State
 
 F32 = NDArray[np.float32]
-KINDS = ("salience", "offset", "unison")  # what the network says of every candidate
 
 
 def date_shift(framing: Framing) -> int:

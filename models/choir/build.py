@@ -74,12 +74,13 @@ def build_choir(
         return ChoirModel(voices, framing, masks, f0)
     tracker = _tracker(model, voices, framing, make_step, score)
     if later_hops:
-        if not isinstance(tracker, NetworkTracker):
+        backward = _tracker(model, voices, framing, make_step)
+        if not (isinstance(tracker, NetworkTracker) and isinstance(backward, NetworkTracker)):
             raise ModelRefused(
                 f"model {name} tracks pitches without a network, and decides them at once",
                 "use --latency 43 or less, or --model choir",
             )
-        tracker = LaterTracker(tracker, voices, later_hops)
+        tracker = LaterTracker(tracker, backward, voices, later_hops)
     return ChoirModel(voices, framing, masks, tracker)
 
 

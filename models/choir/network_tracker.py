@@ -19,6 +19,7 @@ from rtsep.models.runtimes.network_step import NetworkStep
 
 F32 = NDArray[np.float32]
 
+KINDS = ("salience", "offset", "unison")  # what the network says of every candidate
 NETWORK_PREFIX, GUIDE_PREFIX = "network.", "written."
 # At 5 ms the network looks at every other hop, as in training: nothing sung changes in 2.7 ms.
 STRIDES = (2, 1, 1, 1)
@@ -77,7 +78,7 @@ class NetworkTracker:
     def step(self, amplitude: F32, f0_hz: F32, confident: NDArray[np.bool_]) -> None:
         """See `PitchTracker.step`."""
         if self.hear(amplitude):
-            self.assign()
+            self.assign(self.found["salience"][0], self.found["offset"][0])
             bias = None if self.guide is None else self.guide.bias
             self.reading.read(self.place, self.log_odds, self._chosen, self.found["unison"][0], bias)
         f0_hz[...] = self._f0_hz
@@ -92,12 +93,13 @@ class NetworkTracker:
         self._network.run()
         return True
 
-    def assign(self) -> None:
-        """Peaks of what the network has found go to voices, in every hypothesis of the assignment."""
-        salience = self.found["salience"][0]
-        count = _core.salience_peaks(
-            salience, self.found["offset"][0], LEAST_LOG_ODDS, SAME_VOICE, self.place, self.log_odds
-        )
+    def assign(self, salience: F32, offset: F32) -> None:
+        """The peaks of what was found go to voices, in every hypothesis of the assignment.
+
+        Shape:
+            salience, offset: C-contiguous float32 [CANDIDATES], as of `PitchNet`.
+        """
+        count = _core.salience_peaks(salience, offset, LEAST_LOG_ODDS, SAME_VOICE, self.place, self.log_odds)
         known: tuple[F32, ...] = ()
         if self.guide is not None:
             self.guide.hear(salience, self.place, self.log_odds, count)

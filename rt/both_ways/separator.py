@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rtsep.models.choir.both_ways import KINDS, BothWaysChoir, date_shift
+from rtsep.models.choir.both_ways import BothWaysChoir, date_shift
+from rtsep.models.choir.network_tracker import KINDS
 from rtsep.models.choir.pitch_grid import CANDIDATES
 from rtsep.models.mask_model import RESIDUAL
 from rtsep.models.voice_report import VoiceReport

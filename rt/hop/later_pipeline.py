@@ -12,10 +12,12 @@ from rtsep.rt.hop.pipeline import HopPipeline
 F32 = NDArray[np.float32]
 
 PLAYED_PREFIX = "played."
+# A backward frame holds three hops: two are in before the first whole one.
+UNHEARD_HOPS = 2
 
 
 class LaterPipeline:
-    """Runs a `HopPipeline` on the hop of `later_hops` before, and has its tracker hear the newest one.
+    """Runs a `HopPipeline` on the hop of `later_hops` before, and has its tracker hear the newest ones.
 
     Hops of audio wait, not spectra: they are a third of the memory, and a second transform is a small part
     of a hop's time. Models that track nothing (given pitches, masks of a test) get the same hops, later.
@@ -35,7 +37,13 @@ class LaterPipeline:
         self._tracker = tracker if isinstance(tracker, LaterTracker) else None
         channels = pipeline.audio_state[0].shape[0]
         self._newest = HopAmplitude(preset.framing, channels)
-        self._waiting = np.zeros((later_hops + 1, preset.hop, channels), np.float32)
+        self._backward = HopAmplitude(preset.framing, channels)
+        self._back_hops = 0 if self._tracker is None else self._tracker.back_hops
+        # what the tracker hears backwards reaches beyond the frame by the rest of its window
+        kept = max(later_hops, self._back_hops + UNHEARD_HOPS - 1) + 1
+        self._waiting = np.zeros((kept, preset.hop, channels), np.float32)
+        self._reversed = np.zeros((preset.hop, channels), np.float32)
+        self._back_frames = np.zeros((self._back_hops, preset.framing.bins), np.float32)
         self._hops = 0
         self.nonfinite_samples = 0
 
@@ -48,7 +56,7 @@ class LaterPipeline:
         """See `HopPipeline.step`; `out` is `later_hops` later."""
         before = self._take(hop)
         if self._tracker is not None:
-            self._tracker.hear(self._newest.read())
+            self._tracker.hear(self._newest.read(), self._hear_backward())
         if before is None:
             out[...] = 0
         else:
@@ -66,11 +74,30 @@ class LaterPipeline:
 
     def _take(self, hop: F32) -> F32 | None:
         """Keeps the newest hop; the one whose turn it is, None before the first."""
-        size = len(self._waiting)
-        self._waiting[self._hops % size] = hop
-        self.nonfinite_samples += self._newest.take(hop)
         self._hops += 1
-        return self._waiting[self._hops % size] if self._hops > self._later_hops else None
+        self._before(0)[...] = hop
+        self.nonfinite_samples += self._newest.take(hop)
+        return self._before(self._later_hops) if self._hops > self._later_hops else None
+
+    def _before(self, hops: int) -> F32:
+        """The hop so many before the newest: silence before the first."""
+        hop: F32 = self._waiting[(self._hops - 1 - hops) % len(self._waiting)]
+        return hop
+
+    def _hear_backward(self) -> F32:
+        """Frames of the sound played backwards from the newest hop on, see `LaterTracker.hear`.
+
+        In the windows of 43 ms the pitch of a frame and that of the backward frame whose last hop is the one
+        before it belong to the same time (`both_ways.date_shift` is 0).
+        """
+        if self._back_hops:
+            self._backward.reset()
+            for hops in range(self._back_hops + UNHEARD_HOPS):
+                np.copyto(self._reversed, self._before(hops)[::-1])
+                self._backward.take(self._reversed)
+                if hops >= UNHEARD_HOPS:
+                    self._back_frames[hops - UNHEARD_HOPS] = self._backward.read()
+        return self._back_frames
 
     def reset(self) -> None:
         """See `HopPipeline.reset`."""
