@@ -141,12 +141,12 @@ def option(*names: str, section: str, **kwargs: Any) -> Callable[[F], F]:
         help="Record only when told to (kill -USR1 starts, stops), and the 10 s before it.")  # fmt: skip
 @option("--osc", section="Live", metavar="[HOST:]PORT",
         help="Be steered by OSC; from this machine only unless a host is given.")  # fmt: skip
-@option("--midi", section="Live", metavar="NAME",
+@option("--midi", section="Live", metavar="NAME", multiple=True,
         help="Be steered by a MIDI controller: part of its port's name, or virtual for ports of rtsep's "
-        "own.")  # fmt: skip
-@option("--midi-map", section="Live", metavar="FILE.toml",
-        help="What its faders and buttons do; one that `rtsep control midi learn NAME` has made unless "
-        "given.")  # fmt: skip
+        "own; may be given again.")  # fmt: skip
+@option("--midi-map", section="Live", metavar="FILE.toml", multiple=True,
+        help="What its faders and buttons do, one for each --midi; one that `rtsep control midi learn NAME` "
+        "has made unless given.")  # fmt: skip
 @option("--web", section="Live", metavar="[HOST:]PORT",
         help="A mixer page for phone and tablet, and HTTP; from this machine only unless a host is "
         "given, and then with a token.")  # fmt: skip

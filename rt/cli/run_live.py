@@ -16,7 +16,7 @@ from rtsep.rt.cli.input_kind import MIC, NamedInput, file_hint
 from rtsep.rt.cli.live_screen import View, choose_view, counters_text, json_end
 from rtsep.rt.cli.messages import EXIT_USER, Messages
 from rtsep.rt.cli.run_offline import RunOptions, given_pitches
-from rtsep.rt.cli.session_actions import midi_controller, require_ways_in, session_actions, session_name
+from rtsep.rt.cli.session_actions import midi_controllers, require_ways_in, session_actions, session_name
 from rtsep.rt.cli.show.running_show import RunningShow, first_values
 from rtsep.rt.cli.show.show_file import ShowFile
 from rtsep.rt.control.command_model import CommandModel
@@ -49,7 +49,7 @@ def run_live(
         RtsepError: a device, rate or folder that cannot be had, or a fault that ended the run.
     """
     require_ways_in(options.name, options.osc, options.web)
-    midi = midi_controller(options.midi, options.midi_map)
+    midi = midi_controllers(options.midi, options.midi_map)
     pitches = _pitches(options)
     restored = options.name if not options.no_restore else None
     saved = SavedSession() if restored is None else load_session(restored)
@@ -115,7 +115,7 @@ def run_live(
 
 
 def _surfaces(
-    session: Session, options: RunOptions, show: RunningShow, midi: tuple[str, Path] | None
+    session: Session, options: RunOptions, show: RunningShow, midi: list[tuple[str, Path]]
 ) -> Surfaces:
     actions = session_actions(session) | {"reload": lambda _: show.reload()}
     model = CommandModel(session.control, actions, session.snapshot)

@@ -56,8 +56,8 @@ class RunOptions:
     input_mix: str | None
     yes_feedback: bool
     osc: str | None
-    midi: str | None
-    midi_map: str | None
+    midi: tuple[str, ...]
+    midi_map: tuple[str, ...]
     web: str | None
     name: str | None
     record: str | None
@@ -87,8 +87,8 @@ def check_conflicts(named: NamedInput, options: RunOptions) -> None:
         "--route": options.route,
         "--input-mix": options.input_mix,
         "--osc": options.osc,
-        "--midi": options.midi,
-        "--midi-map": options.midi_map,
+        "--midi": ", ".join(options.midi) or None,
+        "--midi-map": ", ".join(options.midi_map) or None,
         "--web": options.web,
         "--name": options.name,
         "--yes-feedback": "" if options.yes_feedback else None,

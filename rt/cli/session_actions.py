@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -115,17 +115,25 @@ def session_name(asked: str | None) -> str:
     return asked
 
 
-def midi_controller(port: str | None, asked: str | None) -> tuple[str, Path] | None:
-    """A controller and its map: as asked for, or the one that is remembered for the name it is called by.
+def midi_controllers(ports: Sequence[str], maps: Sequence[str]) -> list[tuple[str, Path]]:
+    """Controllers and their maps: as asked for, or remembered for the names that they are called by.
 
     Raises:
-        RtsepError: a map that cannot be a file, or one without a controller.
+        RtsepError: a map that cannot be a file, other numbers of maps and controllers, or one named twice.
     """
-    if port is None:
-        if asked is not None:
-            raise RtsepError(f"--midi-map {asked} is for --midi", "add --midi NAME, or leave it out")
-        return None
-    if asked is not None:
-        return port, output_file("--midi-map", asked)
-    name = re.sub(r"[^A-Za-z0-9]+", "-", port).strip("-").lower() or "controller"
-    return port, state_folder() / f"midi-{name}.toml"
+    if maps and not ports:
+        raise RtsepError(f"--midi-map {maps[0]} is for --midi", "add --midi NAME, or leave it out")
+    if maps and len(maps) != len(ports):
+        raise RtsepError(
+            f"{len(ports)} times --midi and {len(maps)} times --midi-map",
+            "give a map for each in order, or none",
+        )
+    if len(set(ports)) < len(ports):
+        raise RtsepError(f"--midi {', '.join(ports)} names a port twice", "name each once")
+    if maps:
+        return [(port, output_file("--midi-map", asked)) for port, asked in zip(ports, maps, strict=True)]
+    return [(port, state_folder() / f"midi-{_file_name(port)}.toml") for port in ports]
+
+
+def _file_name(port: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]+", "-", port).strip("-").lower() or "controller"

@@ -8,7 +8,7 @@ from typing import Self
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.control.command_model import CommandModel
-from rtsep.rt.control.midi.midi_server import MidiServer
+from rtsep.rt.control.midi.controllers import Controllers
 from rtsep.rt.control.osc_server import OscServer, parse_address
 from rtsep.rt.control.socket_server import SocketServer
 from rtsep.rt.control.web.listening import parse_web_address
@@ -24,7 +24,7 @@ class Surfaces:
         name: of the session, for `rtsep control`.
         osc: `[HOST:]PORT`, or None for no OSC.
         web: `[HOST:]PORT` of the mixer page, or None for no page.
-        midi: part of the name of a MIDI controller's port and its map, or None for no MIDI.
+        midi: part of the name of each MIDI controller's port, and its map; none for no MIDI.
         memories: the session's status and parameters, for the page's process.
 
     Attributes:
@@ -43,7 +43,7 @@ class Surfaces:
         osc: str | None = None,
         web: str | None = None,
         memories: Sequence[SharedMemory] = (),
-        midi: tuple[str, Path] | None = None,
+        midi: Sequence[tuple[str, Path]] = (),
     ) -> None:
         self._model, self._name, self._osc, self._midi = model, name, osc, midi
         self._web, self._memories = web, memories
@@ -51,7 +51,7 @@ class Surfaces:
         self.notes: list[str] = []
         self.osc: OscServer | None = None
         self.web: WebKeeper | None = None
-        self.midi: MidiServer | None = None
+        self.midi: Controllers | None = None
         self._socket: SocketServer | None = None
 
     def __enter__(self) -> Self:
@@ -67,8 +67,8 @@ class Surfaces:
             server = OscServer(self._model, parse_address(self._osc, "--osc"))
             self.osc = self._stack.enter_context(server)
             self.notes.append(f"OSC on {server.address[0]}:{server.address[1]}")
-        if self._midi is not None:
-            self.midi = self._stack.enter_context(MidiServer(self._model, *self._midi))
+        if self._midi:
+            self.midi = self._stack.enter_context(Controllers(self._model, self._midi))
             self.notes += self.midi.notes
         self._model.offer("midi", _no_midi if self.midi is None else self.midi.do)
         try:

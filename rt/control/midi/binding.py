@@ -7,6 +7,7 @@ from rtsep.rt.control.midi.messages import BUTTONS, Address
 
 Mode = Literal["toggle", "momentary"]
 Curve = Literal["desk", "linear"]
+Encoding = Literal["twos-complement", "signed-bit", "offset-64"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Binding:
         pick_up: the value follows only once the control has passed it, so that no level jumps. None: except
             for pitch bend, which is the language of faders with motors.
         feedback: the controller is told when the value changes elsewhere.
+        encoder: how an endless knob says how far it was turned; None for what stands somewhere.
     """
 
     target: str
@@ -34,6 +36,7 @@ class Binding:
     mode: Mode | None = None
     pick_up: bool | None = None
     feedback: bool = True
+    encoder: Encoding | None = None
 
     def picks_up(self, told: bool) -> bool:
         """Whether the value waits for the control to pass it; `told`: the controller can be told anything."""
@@ -52,6 +55,8 @@ class Binding:
         if self.span is not None:
             entries.append(f"range = [{self.span[0]}, {self.span[1]}]")
         entries += [f'{key} = "{word}"' for key, word in (("curve", self.curve), ("mode", self.mode)) if word]
+        if self.encoder is not None:
+            entries.append(f'encoder = "{self.encoder}"')
         if self.pick_up is not None:
             entries.append(f"pick-up = {str(self.pick_up).lower()}")
         if not self.feedback:

@@ -1,6 +1,9 @@
 """One control of a controller at work: what its moves set, and what it is told when a value changes."""
 
+from collections.abc import Sequence
+
 from rtsep.rt.control.midi.binding import Binding
+from rtsep.rt.control.midi.encoders import STEPS, ticks
 from rtsep.rt.control.midi.fader_law import FaderLaw
 from rtsep.rt.control.midi.messages import BITS, BUTTONS, Move, encode, raw_of
 from rtsep.rt.control.parameters import Parameter
@@ -25,7 +28,7 @@ class BoundControl:
         span = binding.span or (None, None)
         self._law = FaderLaw(parameter, span[0], span[1], binding.curve == "linear")
         self.mode = binding.button_mode(parameter.unit == "on/off")
-        self._told = told and binding.feedback
+        self._told = told and binding.feedback and binding.encoder is None  # it stands nowhere
         self._picks_up = binding.picks_up(told)
         self._bits = BITS[binding.address.kind]
         low, high = (parameter.minimum, parameter.maximum) if binding.span is None else binding.span
@@ -61,9 +64,26 @@ class BoundControl:
         self._held = self._held if value is None else value
         return value
 
+    def turn(self, raws: Sequence[int], now: float, at_s: float) -> float | None:
+        """What turns of an endless knob set: from where the value is, as far as it was turned.
+
+        Args:
+            raws: of its messages, in order.
+            now, at_s: as for `take`.
+        """
+        assert self.binding.encoder is not None
+        self._moved_at = at_s
+        # where the value is would lose ticks between "off" and the lowest level, which are one value
+        at = self._at if self._at is not None and now == self._held else self._law.way(now)
+        turned = sum(ticks(raw, self.binding.encoder) for raw in raws)
+        self._at = min(1.0, max(0.0, at + turned / STEPS))
+        self._held = self._law.value(self._at)
+        return self._held
+
     def stand(self, move: Move) -> None:
         """It is known where it stands, and nothing follows it for that."""
-        self._at = move.way
+        if self.binding.encoder is None:
+            self._at = move.way
 
     def _pressed(self, move: Move, now: float) -> float | None:
         was, self._down = self._down, move.pressed

@@ -90,18 +90,26 @@ class DeskMap:
         """
         first: dict[Address, Move] = {}
         last: dict[Address, Move] = {}
+        turns: dict[Address, list[int]] = {}
         presses = []
         for move in moves:
-            if move.address in self._controls and self._stands(move.address):
+            if any(c.binding.encoder for c in self._controls.get(move.address, ())):
+                turns.setdefault(move.address, []).append(move.raw)
+            elif move.address in self._controls and self._stands(move.address):
                 last[move.address] = move
                 first.setdefault(move.address, move)
             elif move.address in self._controls or move.address in self._buttons:
                 presses.append(move)
-        if not last and not presses:
+        if not (last or presses or turns):
             return []
         now = self._model.values()
         values: dict[str, object] = {}
         refused = []
+        for address, raws in turns.items():
+            for control in self._controls[address]:
+                name = control.parameter.name
+                if control.binding.encoder and (value := control.turn(raws, now[name], at_s)) is not None:
+                    values[name] = now[name] = value
         for move in [*last.values(), *presses]:
             for control in self._controls.get(move.address, ()):
                 name = control.parameter.name
@@ -158,18 +166,29 @@ class DeskMap:
             What has happened, in words.
 
         Raises:
-            RtsepError: the file cannot be written; it is in force all the same.
+            RtsepError: an endless knob that was turned to one side alone: nothing has changed. Or the file
+                cannot be written: it is in force all the same.
         """
+        if learner.turns(address) and learner.encoding(address) is None:
+            raise RtsepError(
+                f"{address} is an endless knob that was turned to one side",
+                f"say midi learn {learner.target} again and turn it to both",
+            )
         before = [binding for binding in self._bindings if binding.address == address]
         mine = [b for b in self._bindings if (b.target, b.is_action) == (learner.target, learner.is_action)]
         self._bindings = [b for b in self._bindings if b not in before and b not in mine]
+        encoder = learner.encoding(address)
         kept = replace(mine[0], address=address) if mine and _alike(mine[0].address, address) else None
-        self._bindings.append(kept or Binding(learner.target, learner.is_action, address))
+        kept = kept or Binding(learner.target, learner.is_action, address)
+        if encoder is not None:
+            kept = replace(kept, encoder=encoder, mode=None, pick_up=None)
+        self._bindings.append(replace(kept, encoder=encoder))
         self.begin(self._told)
         for control in self._controls.get(address, ()):
             control.stand(learner.last[address])
         left = sorted({b.target for b in before} - {learner.target})
         words = f"MIDI: {learner.target} follows {address}"
+        words += f", an endless knob ({encoder})" if encoder else ""
         words += f"; {' and '.join(left)} no longer" if left else ""
         for target, is_action in {(b.target, b.is_action) for b in before} | {
             (learner.target, learner.is_action)

@@ -7,19 +7,23 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.audio.disk_errors import reason, remedy
 from rtsep.rt.audio.part_file import place
-from rtsep.rt.control.midi.binding import Binding
+from rtsep.rt.control.midi.binding import Binding, Encoding
 from rtsep.rt.control.midi.messages import HIGHEST, Address
 from rtsep.rt.control.parameters import Parameter
 
 PARAMETERS, ACTIONS = "parameters", "actions"
 CHANNELS = 16
-OF_BINDING = ("channel", "range", "curve", "mode", "pick-up", "feedback")
-WORDS = {"curve": ("desk", "linear"), "mode": ("toggle", "momentary")}
+OF_BINDING = ("channel", "range", "curve", "mode", "pick-up", "feedback", "encoder")
+WORDS: dict[str, tuple[str, ...]] = {
+    "curve": ("desk", "linear"),
+    "mode": ("toggle", "momentary"),
+    "encoder": get_args(Encoding),
+}
 LARGEST_FILE = 1 << 20  # bytes; a map of every control of a large desk has a tenth of it
 
 
@@ -141,9 +145,14 @@ def _binding(target: str, is_action: bool, entry: object, parameter: Parameter |
     mode = entry.get("mode")
     if is_action and (mode or "range" in entry):
         raise ValueError("an action has neither range nor mode")
+    if "encoder" in entry:
+        if kind != "cc" or parameter is None or parameter.unit == "on/off":
+            raise ValueError("encoder: an endless knob is a cc of a parameter that is more than on and off")
+        if mode or "pick-up" in entry:
+            raise ValueError("an encoder has neither mode nor pick-up: it goes on from where the value is")
     return Binding(
         target, is_action, address, _span(entry, parameter), entry.get("curve"), mode, entry.get("pick-up"),
-        entry.get("feedback", True),
+        entry.get("feedback", True), entry.get("encoder"),
     )  # fmt: skip
 
 

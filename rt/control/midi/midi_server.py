@@ -21,6 +21,25 @@ MOST = 8192  # messages at a look; the rest is there at the next
 NEWS = 20
 
 
+class LearnClaim:
+    """Of several controllers that wait for one target: the first that moves has it."""
+
+    def __init__(self) -> None:
+        self._free = threading.Lock()
+        self._owner: MidiServer | None = None
+
+    def is_of(self, server: "MidiServer") -> bool:
+        """Whether it is this one's, or nobody's yet and so this one's from now on."""
+        if self._free.acquire(blocking=False):
+            self._owner = server
+        return self._owner is server
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether somebody has moved."""
+        return self._owner is not None
+
+
 class MidiServer:
     """Listens to one controller until it is closed, and looks for it while it is not there.
 
@@ -30,7 +49,7 @@ class MidiServer:
         path: of the map; made by the first `midi learn` where there is none.
 
     Attributes:
-        notes: what the user should know at the start.
+        notes: what the user should know at the start; part: as `port`.
 
     Raises:
         RtsepError: mido or rtmidi are not installed, or a map that cannot be read.
@@ -39,11 +58,12 @@ class MidiServer:
     def __init__(self, model: CommandModel, port: str, path: Path) -> None:
         if not port.strip():
             raise RtsepError(f"--midi {port!r} names no port", "see rtsep devices, or say virtual")
-        self._model, self._part = model, port
+        self._model, self.part = model, port
         self._systems = MidiSystems()
         self._map = DeskMap(model, path)
         self._decoder = Decoder()
         self._learner: Learner | None = None
+        self._claim = LearnClaim()
         self._port: OpenPort | None = None
         self._why = ""  # of the last loss
         self._look_at = self._tell_at = 0.0
@@ -76,9 +96,9 @@ class MidiServer:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def do(self, words: str) -> str:
+    def do(self, words: str, claim: LearnClaim | None = None) -> str:
         """`learn PARAMETER`, `forget PARAMETER`, `list` or `ports`; in place of a parameter an action and its
-        words.
+        words. Those who learn with one `claim` learn for the first of them that moves.
 
         Raises:
             RtsepError: no such words, or nothing of that name.
@@ -92,20 +112,20 @@ class MidiServer:
             with self._lock:
                 return "\n".join(self._systems.names()) or "no MIDI ports"
         if verb == "learn" and target:
-            return self._learn(target)
+            return self._learn(target, claim or LearnClaim())
         if verb == "forget" and target:
             with self._lock:
                 count = self._map.forget(target)
             return f"{target} follows {count} control{'s' if count > 1 else ''} less"
         raise RtsepError(f"midi {words!r} is no command", "say midi learn NAME, forget NAME, list or ports")
 
-    def _learn(self, target: str) -> str:
+    def _learn(self, target: str, claim: LearnClaim) -> str:
         is_action, is_switch = self._map.look_up(target)
         with self._lock:
-            self._learner = Learner(target, is_action, is_switch, time.monotonic())
+            self._learner, self._claim = Learner(target, is_action, is_switch, time.monotonic()), claim
         what = "press a button" if is_switch else "move a fader"
         port = self._port
-        where = f"of {port.name}" if port is not None else f"as soon as {self._part!r} is connected"
+        where = f"of {port.name}" if port is not None else f"as soon as {self.part!r} is connected"
         return f"{what} {where} within {PATIENCE_S:.0f} s: {target} will follow it"
 
     def _run(self) -> None:
@@ -140,6 +160,8 @@ class MidiServer:
                     port.send(message)
 
     def _take(self, moves: list[Move], now: float) -> None:
+        if self._learner is not None and moves and not self._claim.is_of(self):
+            self._learner = None
         if self._learner is not None:
             for move in moves:
                 self._learner.add(move, now)
@@ -157,13 +179,15 @@ class MidiServer:
         if address is None and not learner.is_late(now):
             return
         self._learner = None
+        if address is None and self._claim.is_taken:
+            return
         if address is None:
             self._news.append(f"MIDI: nothing has moved for {learner.target}; say learn again")
             return
         self._tried(lambda: self._map.learn(learner, address))
 
     def _connect(self) -> None:
-        port = self._systems.open(self._part)
+        port = self._systems.open(self.part)
         if port is None:
             return
         self._decoder = Decoder()

@@ -148,7 +148,7 @@ def show(
             lines.append(f'"{p.name}" = {binding.as_toml()}')
         path.write_text("[parameters]\n" + "\n".join(lines) + "\n")
         model = CommandModel(session.control, session_actions(session), session.snapshot)
-        surfaces = Surfaces(model, "show", "0", "0", session.memories, (CONTROLLER, path))
+        surfaces = Surfaces(model, "show", "0", "0", session.memories, [(CONTROLLER, path)])
         stack.enter_context(surfaces)
         ways = Ways(session, surfaces, capfd)
         stack.callback(ways.close)

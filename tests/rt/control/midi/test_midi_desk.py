@@ -253,3 +253,85 @@ def test_controls_follow_stems_that_come_and_go(tmp_path: Path) -> None:
     assert (table.get("voice-2.gain"), table.get("voice-3.gain")) == (12.0, 12.0)
     table.move(*cc(2, [0]), *cc(50, [0, 127]))
     assert (table.get("voice-2.gain"), table.get("voice-3.pan")) == (-math.inf, 1.0)
+
+
+TICKS = {
+    "twos-complement": {1: 1, 5: 5, 127: -1, 120: -8},
+    "signed-bit": {1: 1, 5: 5, 65: -1, 72: -8},
+    "offset-64": {65: 1, 69: 5, 63: -1, 56: -8, 64: 0},
+}
+
+
+@pytest.mark.parametrize("encoding", list(TICKS))
+def test_an_endless_knob_goes_on_from_where_the_value_is(tmp_path: Path, encoding: str) -> None:
+    table = Table(tmp_path, f'[parameters]\n"voice-1.pan" = {{ cc = 7, encoder = "{encoding}" }}\n')
+    table.desk.control.set("voice-1.pan", 0.0)
+    for raw, turned in TICKS[encoding].items():
+        before = table.get("voice-1.pan")
+        table.move(*cc(7, [raw]))
+        assert table.get("voice-1.pan") - before == pytest.approx(2 * turned / 127)
+    table.desk.control.set("voice-1.pan", 0.5)  # somebody else
+    one, _, left, *_ = TICKS[encoding]
+    table.move(*cc(7, [one, one, left]))  # within one look: their sum
+    assert table.get("voice-1.pan") == pytest.approx(0.5 + 2 / 127)
+    table.move(*cc(7, [one] * 200))
+    assert table.get("voice-1.pan") == 1.0
+    table.move(*cc(7, [left]))
+    assert table.get("voice-1.pan") < 1.0
+    assert table.told() == []  # it stands nowhere, so nothing is sent to it
+
+
+def test_an_endless_knob_turns_a_fader_up_from_off(tmp_path: Path) -> None:
+    """The last steps before off are one value: it is the turns that are counted."""
+    table = Table(tmp_path, '[parameters]\n"voice-1.gain" = { cc = 7, encoder = "signed-bit" }\n')
+    table.desk.control.set("voice-1.gain", -math.inf)
+    for _ in range(ZERO_DB):
+        table.move(*cc(7, [1]))
+    assert table.get("voice-1.gain") == pytest.approx(0.0, abs=0.3)
+    for _ in range(ZERO_DB):
+        table.move(*cc(7, [65]))
+    assert table.get("voice-1.gain") == -math.inf
+
+
+def learnt(table: Table, raws: Iterable[int], until_s: float = 5.0) -> str:
+    learner = Learner("voice-1.gain", False, False, table.now)
+    for message in cc(16, raws):
+        for move in table.decoder.moves(message):
+            learner.add(move, table.now)
+    address = learner.found(table.now + until_s)
+    assert address is not None
+    table.map.learn(learner, address)
+    return table.path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("raws", "encoding"),
+    [
+        ((1, 1, 2, 127, 126, 127), "twos-complement"),
+        ((127, 127, 127), "twos-complement"),
+        ((1, 1, 1, 65, 65), "signed-bit"),
+        ((65, 65, 63, 62), "offset-64"),
+        ((63, 63, 63), "offset-64"),
+        (range(1, 12), None),  # a fader from its lower end
+        ((70, 68, 66, 65, 64, 62, 60), None),  # one through its middle
+        ((1, 1, 40, 80, 120), None),
+    ],
+)
+def test_turning_tells_an_endless_knob_from_a_fader(
+    tmp_path: Path, raws: Iterable[int], encoding: str | None
+) -> None:
+    text = learnt(Table(tmp_path), raws)
+    assert (f'encoder = "{encoding}"' in text) if encoding else ("encoder" not in text)
+
+
+@pytest.mark.parametrize("raws", [(1, 1, 2, 1), (65, 65, 66)])
+def test_turned_to_one_side_it_may_be_two_kinds_and_is_waited_for(tmp_path: Path, raws: list[int]) -> None:
+    table = Table(tmp_path)
+    learner = Learner("voice-1.gain", False, False, table.now)
+    for message in cc(16, raws):
+        for move in table.decoder.moves(message):
+            learner.add(move, table.now)
+    assert learner.found(table.now + 2 * LISTEN_S) is None
+    with pytest.raises(RtsepError, match=r"turned to one side; say midi learn voice-1\.gain again"):
+        learnt(table, raws)
+    assert table.map.lines() == []

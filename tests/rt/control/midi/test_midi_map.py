@@ -57,6 +57,24 @@ def test_a_fault_is_named_with_file_and_key(text: str, fault: str) -> None:
     assert "\n" not in line
 
 
+@pytest.mark.parametrize(
+    ("table", "target", "entry", "fault"),
+    [
+        ("parameters", "voice-1.gain", 'cc = 7, encoder = "up"', "encoder: 'up' is none of twos-complement"),
+        ("parameters", "voice-1.mute", 'cc = 7, encoder = "offset-64"', "an endless knob is a cc"),
+        ("parameters", "voice-1.gain", 'bend = true, encoder = "offset-64"', "an endless knob is a cc"),
+        ("parameters", "voice-1.gain", 'cc = 7, encoder = "offset-64", pick-up = true', "neither mode nor"),
+        ("actions", "mark a", 'cc = 7, encoder = "offset-64"', "an endless knob is a cc"),
+    ],
+)
+def test_an_endless_knob_is_a_control_change_of_a_value(
+    table: str, target: str, entry: str, fault: str
+) -> None:
+    with pytest.raises(MapRefused) as refused:
+        parse(f'[{table}]\n"{target}" = {{ {entry} }}')
+    assert fault in refused.value.faults[0]
+
+
 def test_all_faults_are_told_at_once() -> None:
     text = '[parameters]\n"voice-1.gain" = { cc = 200 }\n"voice-2.gain" = { cc = 1, x = 2 }\n'
     with pytest.raises(MapRefused) as refused:

@@ -18,8 +18,9 @@ from helpers.web_desk import WebDesk, own_runtime_folder, until
 from rtsep.bench.jack_rig import JackServer
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.cli.list_devices import midi_lines
-from rtsep.rt.cli.session_actions import midi_controller
+from rtsep.rt.cli.session_actions import midi_controllers
 from rtsep.rt.control.midi import midi_server, ports
+from rtsep.rt.control.midi.controllers import Controllers
 from rtsep.rt.control.midi.midi_server import MidiServer
 from rtsep.rt.control.socket_server import running_sessions
 from rtsep.rt.control.surfaces import Surfaces
@@ -28,11 +29,11 @@ from rtsep.rt.control.surfaces import Surfaces
 class Controller:
     """Somebody's nanoKONTROL, with a port each way."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "nanoKONTROL") -> None:
         import rtmidi
 
-        self._ins = rtmidi.MidiIn(rtmidi.API_UNIX_JACK, "nanoKONTROL")
-        self._outs = rtmidi.MidiOut(rtmidi.API_UNIX_JACK, "nanoKONTROL")
+        self._ins = rtmidi.MidiIn(rtmidi.API_UNIX_JACK, name)
+        self._outs = rtmidi.MidiOut(rtmidi.API_UNIX_JACK, name)
         self._ins.open_virtual_port("in")
         self._outs.open_virtual_port("out")
 
@@ -52,8 +53,8 @@ class Controller:
 
 
 @contextlib.contextmanager
-def controller() -> Iterator[Controller]:
-    plugged = Controller()
+def controller(name: str = "nanoKONTROL") -> Iterator[Controller]:
+    plugged = Controller(name)
     try:
         yield plugged
     finally:
@@ -66,7 +67,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ports, "RENEW_S", 0.5)
 
 
-def news_until(server: MidiServer, words: str) -> list[str]:
+def news_until(server: MidiServer | Controllers, words: str) -> list[str]:
     told: list[str] = []
     until(lambda: told.extend(server.take_news()) or any(words in news for news in told))  # type: ignore[func-returns-value]
     return told
@@ -155,6 +156,39 @@ def test_a_fault_of_the_thread_is_told_and_survived(
         until(lambda: nano.send(0xC0, 1) or server._port is not None)  # type: ignore[func-returns-value]
         nano.send(0x90, 1, 1)
         until(lambda: desk.model.get("bypass") == 1.0)
+
+
+@pytest.mark.jack
+def test_two_controllers_steer_one_desk_and_the_first_that_moves_learns(
+    jack_server: JackServer, tmp_path: Path
+) -> None:
+    desk = WebDesk()
+    wanted = [("nano", tmp_path / "nano.toml"), ("twister", tmp_path / "twister.toml")]
+    wanted[0][1].write_text('[parameters]\n"voice-2.gain" = { cc = 3, pick-up = false }\n')
+    with (
+        controller() as nano,
+        controller("Twister") as twister,
+        Surfaces(desk.model, "two", midi=wanted) as surfaces,
+    ):
+        server = surfaces.midi
+        assert server is not None
+        assert "move a fader" in server.do("learn voice-1.gain")
+        for value in (1, 1, 2, 127, 127):  # an endless knob, to both sides
+            twister.send(0xB0, 16, value)
+        news_until(server, "voice-1.gain follows control change 16 on channel 1, an endless knob")
+        assert 'encoder = "twos-complement"' in wanted[1][1].read_text()
+        assert "voice-1" not in wanted[0][1].read_text()
+        twister.send(0xB0, 16, 124)
+        until(lambda: desk.model.get("voice-1.gain") < 0.0)
+        nano.send(0xB0, 3, 127)
+        until(lambda: desk.model.get("voice-2.gain") == 12.0)  # it waits for no target any more
+        assert [line for line in server.do("list").splitlines() if line.endswith(":")] == [
+            "nano:",
+            "twister:",
+        ]
+        assert server.do("forget voice-1.gain") == "twister: voice-1.gain follows 1 control less"
+        with pytest.raises(RtsepError, match="follows no control"):
+            server.do("forget voice-1.gain")
 
 
 @pytest.mark.jack
@@ -249,12 +283,20 @@ def test_what_is_not_installed_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_
 
 def test_a_map_of_its_own_for_every_controller(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    assert midi_controller("X-Touch: 2", None) == ("X-Touch: 2", tmp_path / "rtsep" / "midi-x-touch-2.toml")
-    assert midi_controller("../..", None) == ("../..", tmp_path / "rtsep" / "midi-controller.toml")
-    assert midi_controller("nano", str(tmp_path / "a.toml")) == ("nano", tmp_path / "a.toml")
+    assert midi_controllers(["X-Touch: 2"], []) == [
+        ("X-Touch: 2", tmp_path / "rtsep" / "midi-x-touch-2.toml")
+    ]
+    assert midi_controllers(["../.."], []) == [("../..", tmp_path / "rtsep" / "midi-controller.toml")]
+    assert midi_controllers(["nano"], [str(tmp_path / "a.toml")]) == [("nano", tmp_path / "a.toml")]
     with pytest.raises(RtsepError, match="--midi-map"):
-        midi_controller("nano", str(tmp_path / "none" / "a.toml"))
+        midi_controllers(["nano"], [str(tmp_path / "none" / "a.toml")])
     with pytest.raises(RtsepError, match="--midi-map a is for --midi; add --midi NAME"):
-        midi_controller(None, "a")
-    assert midi_controller(None, None) is None
+        midi_controllers([], ["a"])
+    assert midi_controllers([], []) == []
+    two = midi_controllers(["nano", "X-Touch"], [])
+    assert [path.name for _, path in two] == ["midi-nano.toml", "midi-x-touch.toml"]
+    with pytest.raises(RtsepError, match="2 times --midi and 1 times --midi-map"):
+        midi_controllers(["nano", "X-Touch"], ["a"])
+    with pytest.raises(RtsepError, match="names a port twice"):
+        midi_controllers(["nano", "nano"], [])
     assert json.dumps(os.listdir(tmp_path)) == "[]"
