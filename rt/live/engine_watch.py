@@ -18,6 +18,7 @@ from rtsep.rt.live.engines.second_keeper import SecondKeeper
 from rtsep.rt.process.block import Block
 from rtsep.rt.process.child_process import end, spawn
 from rtsep.rt.process.parent_watch import ParentWatch
+from rtsep.rt.process.scheduling import hurry
 from rtsep.rt.process.shared_memory import SharedMemory
 
 ENGINE, BYPASS = "rtsep.rt.live.engine_process", "rtsep.rt.live.bypass_process"
@@ -57,6 +58,8 @@ class EngineWatch:
         module = ENGINE
         while True:
             process = spawn(None, module, self._shared, self._settings)
+            if self._restarts:  # there is silence until it plays
+                hurry(process.pid)
             try:
                 fault = self._await_end(process)
             finally:

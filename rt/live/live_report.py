@@ -10,7 +10,7 @@ from rtsep.kernels import _core
 from rtsep.models.choir.score.score_guide import ScoreGuide
 from rtsep.rt.audio.levels import to_db
 from rtsep.rt.live.engines.remote_separator import RemoteSeparator
-from rtsep.rt.live.meters import HopHistogram, HopTimes, LevelMeters, RecentPeaks, SignalWatch
+from rtsep.rt.live.meters import HopHistogram, HopTimes, LevelMeters, NumberWatch, RecentPeaks, SignalWatch
 from rtsep.rt.live.status import of_each, rounded
 from rtsep.rt.process.block import Block
 from rtsep.rt.separator import Separator
@@ -78,7 +78,7 @@ class LiveReport:
         self._peaks = {"input": np.zeros(channels), "output": np.zeros(outputs)}
         self._load, self._load_at = 0.0, (time.monotonic(), time.process_time())
         before = block.peek()
-        self._signal = SignalWatch()
+        self._signal, self._numbers = SignalWatch(), NumberWatch()
         self._recent = RecentPeaks(before)
         self._restarts: dict[str, Any] = {
             key: before[key] for key in ("engine_restarts", "last_fault") if key in before
@@ -150,7 +150,7 @@ class LiveReport:
     def publish(
         self, state: str, device_load: float, last_error: str | None = None, device_losses: int = 0
     ) -> None:
-        """A snapshot for everyone who watches."""
+        """A snapshot for everyone who watches; ArithmeticError where the model gives no numbers any more."""
         before = self._before
         stems, report = self._separator.stems, self._separator.voices
         now, cpu = time.monotonic(), time.process_time()
@@ -185,6 +185,8 @@ class LiveReport:
                 "last_error": self.last_error if last_error is None else last_error,
             }
         )
+        if state == "running":
+            self._numbers.look(self._meters.latest, now)
 
     def _take_peaks(self) -> dict[str, NDArray[np.float64]]:
         """Of inputs and outputs since the snapshot before."""

@@ -25,6 +25,8 @@ PEAK_NAMES = {
     "input": ("input_peak_db", "input_clips"),
     "output": ("output_peak_db", "output_clips"),
 }
+# One hop without numbers is silence of a hop; a network whose state holds them never gives a number again.
+NO_NUMBERS_S = 0.25
 NO_SIGNAL_S = 2.0  # a gate or a muted strip may give exact zeros between two songs, for a moment
 
 
@@ -193,3 +195,23 @@ class SignalWatch:
         if self._silent_since is None:
             self._silent_since = now_s
         return now_s - self._silent_since >= NO_SIGNAL_S
+
+
+class NumberWatch:
+    """Raises where a model gives no numbers any more."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+
+    def look(self, peaks: NDArray[np.float64], now_s: float) -> None:
+        """Peaks of the stems since the last call.
+
+        Raises:
+            ArithmeticError: none of them has been a number for `NO_NUMBERS_S`: another engine is due.
+        """
+        if not np.isnan(peaks).any():
+            self._since = None
+        elif self._since is None:
+            self._since = now_s
+        elif now_s - self._since >= NO_NUMBERS_S:
+            raise ArithmeticError("the model gives no numbers any more")

@@ -1,0 +1,1 @@
+"""Faults done to a live session on a real JACK server, measured where the audience sits."""

@@ -1,0 +1,103 @@
+"""Faults of the audio server and of devices: stopped, restarted, changed, gone, mistaken."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rtsep.bench.live.faults.room import Room
+from rtsep.bench.live.faults.stage import Stage
+from rtsep.bench.live.faults.told import Told, watched
+
+LIST = """
+import json
+from rtsep.rt.drivers.devices import list_devices
+print(json.dumps([(device.index, device.name) for device in list_devices()]))
+"""
+
+
+def jackd_stopped(folder: Path) -> Told:
+    with Stage(folder) as stage, watched(stage, "jackd stopped 2 s", "SIGSTOP, SIGCONT 2 s later") as told:
+        os.kill(stage.server.pid, signal.SIGSTOP)
+        try:
+            time.sleep(2.0)
+        finally:
+            os.kill(stage.server.pid, signal.SIGCONT)
+        told.recover_s = time.monotonic()
+    return told
+
+
+def jackd_restarted(folder: Path) -> Told:
+    injected = "jackd is ended, started again 1 s later"
+    with Stage(folder) as stage, watched(stage, "jackd restarted", injected) as told:
+        stage.server.stop()
+        time.sleep(1.0)
+        stage.server.start()
+        told.recover_s = time.monotonic()
+    told.expect(told.lost.get("frames of holes", 0) > 0, "the take has no hole")
+    return told
+
+
+def other_rate(folder: Path) -> Told:
+    injected = "jackd comes back with 44100 Hz where 48000 Hz was asked for, then with 48000 Hz"
+    with (
+        Stage(folder, samplerate=48000) as stage,
+        watched(stage, "other rate", injected) as told,
+    ):
+        stage.server.stop()
+        stage.server.samplerate = 44100
+        stage.server.start()
+        stage.until(lambda status: "44100" in status.last_error and "48000" in status.last_error)
+        stage.server.stop()
+        stage.server.samplerate = 48000
+        stage.server.start()
+        told.recover_s = time.monotonic()
+    return told
+
+
+def other_period(folder: Path) -> Told:
+    injected = "the server's period goes from 256 to 384 frames"
+    with Stage(folder) as stage, watched(stage, "other period", injected) as told:
+        told.recover_s = time.monotonic()
+        subprocess.run(["jack_bufsize", "384"], check=True, stdout=subprocess.DEVNULL)
+        _, status = stage.until(lambda status: status.blocksize == 384)
+        told.expect(any("384 frames" in note for note in status.notes), "nothing is told")
+    return told
+
+
+def device_gone(folder: Path) -> Told:
+    injected = "PortAudio: the server behind the device is ended, started again 2 s later"
+    devices: dict[str, Any] = {"voices": 1, "input": "room", "output": "room", "allow_feedback": True}
+    with Stage(folder, **devices) as stage, watched(stage, "device gone", injected) as told:
+        stage.server.stop()
+        stage.until(lambda status: status.state == "device-lost")
+        time.sleep(2.0)
+        stage.server.start()
+        told.recover_s = time.monotonic()
+    told.expect(told.lost.get("frames of holes", 0) > 0, "the take has no hole")
+    return told
+
+
+def two_devices(folder: Path) -> Told:
+    """PortAudio, two clients that it takes for devices of one name; only the second has music."""
+    injected = "PortAudio: two inputs of one name; jackd is ended, started again 1 s later"
+    with Stage(folder, with_session=False) as stage, Room(np.zeros(48000, np.float32), "twin-1"):
+        (folder / "faults" / "twins").touch()
+        with Room(stage.signal, "twin-2"):
+            listed = subprocess.run([sys.executable, "-c", LIST], stdout=subprocess.PIPE, check=True)
+            twins = [index for index, name in json.loads(listed.stdout) if name == "USB Audio"]
+            stage.start(voices=1, input=twins[1], output="room")
+            with watched(stage, "two devices of one name", injected) as told:
+                stage.server.stop()
+                time.sleep(1.0)
+                stage.server.start()
+                told.recover_s = time.monotonic()
+            told.expect(len(twins) == 2, f"{len(twins)} devices of that name are listed")
+            told.expect(stage.session.status().input_device == "USB Audio", "another device is played from")
+    return told
