@@ -237,7 +237,12 @@ def build_file_model(
         ModelRefused: as of `build_model`.
     """
     return build_both_ways(
-        choice.name, voices=choice.voice_count, framing=framing, f0=f0, make_step=make_step
+        choice.name,
+        voices=choice.voice_count,
+        framing=framing,
+        f0=f0,
+        make_step=make_step,
+        score=choice.score,
     )
 
 

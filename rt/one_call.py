@@ -5,7 +5,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from rtsep.kernels.errors import InputRefused
 from rtsep.models.choir.given_pitches import F0Track
+from rtsep.models.choir.score.score import Score
 from rtsep.rt.both_ways.choice import AUTO, load_for_file
+from rtsep.rt.hop.rendering import MASKS
 
 
 def separate(
@@ -20,13 +22,15 @@ def separate(
     backend: str = "auto",
     f0: F0Track | None = None,
     offline: str = AUTO,
+    render: str = MASKS,
+    score: Score | None = None,
 ) -> dict[str, NDArray[np.float32]]:
     """Separates a whole recording; the stems are aligned with it, whatever the preset's latency.
 
     Args:
         audio: floating-point samples [frames] or [frames, channels], full scale = 1.
         samplerate: 8000..192000 Hz.
-        model, voices, stems, add_ons, backend, f0: as of `Separator.load`.
+        model, voices, stems, add_ons, backend, f0, render, score: as of `Separator.load`.
         latency_ms: preset 5, 11, 21 or 43; the longest separates best. A choir has 143, 243 and
             543 too, which are 43 where the sound is heard from both ends.
         offline: "auto" decides from both ends of the recording where the model can (a choir on the
@@ -34,7 +38,7 @@ def separate(
 
     Shape:
         returns float32 arrays of the shape of `audio`, by the name of the stem, the residual last. They sum
-        to `audio`, to rounding.
+        to `audio`, to rounding, unless voices are rendered.
 
     Raises:
         InputRefused: samples that are not floating-point numbers, or another number of dimensions.
@@ -70,6 +74,8 @@ def separate(
         channels=frames.shape[1],
         backend=backend,
         f0=f0,
+        render=render,
+        score=score,
     ).separator
     late = separator.latency_samples
     found = np.concatenate([separator.process(frames), separator.flush()], axis=1)[:, late:]

@@ -2,7 +2,8 @@
 
 A forward and a backward pass of the tracker's network meet every note from another end and err in different
 places. The mean of their log odds goes through the stage's own assignment, which is traced back (see
-`TracedAssignment`). The masks of each direction then follow the same pitches.
+`TracedAssignment`). Where a score is sung, the whole piece is aligned with it first (see `Alignment`). The
+masks of each direction then follow the same pitches.
 
 Frames are counted by their place: the synthesis window of frame j covers hops j - 1 and j, in both
 directions. The pitch of a forward frame belongs to a time before that window's end, that of a backward frame
@@ -21,6 +22,8 @@ from rtsep.models.choir.hop_amplitude import HopAmplitude
 from rtsep.models.choir.model import ChoirModel
 from rtsep.models.choir.network_tracker import KINDS, NetworkTracker, preset_of
 from rtsep.models.choir.peak_reading import PeakReading
+from rtsep.models.choir.score.alignment import Alignment
+from rtsep.models.choir.score.score import Score
 from rtsep.models.choir.traced_assignment import TracedAssignment
 from rtsep.models.framing import Framing
 from rtsep.models.mask_model import State
@@ -87,14 +90,20 @@ class JointDecision:
         voices: how many.
         framing: the spectrum's layout.
         capacity: frames between the first that is not decided yet and the last that was taken.
+        score: what they sing, of as many parts; None where that is not known.
+
+    Attributes:
+        hop_s: between two frames that are looked at.
+        score: as given.
     """
 
-    def __init__(self, voices: int, framing: Framing, capacity: int) -> None:
+    def __init__(self, voices: int, framing: Framing, capacity: int, score: Score | None = None) -> None:
         _, self._stride = preset_of(framing)
-        hop_s = self._stride * framing.hop / framing.samplerate
-        self._assignment = TracedAssignment(voices, hop_s, capacity // self._stride + 2)
-        self._reading = PeakReading(voices, hop_s)
-        self._unison: deque[F32] = deque()
+        self.hop_s, self.score = self._stride * framing.hop / framing.samplerate, score
+        steps = capacity // self._stride + 2
+        self._assignment = TracedAssignment(voices, self.hop_s, steps, free_order=score is not None)
+        self._reading = PeakReading(voices, self.hop_s)
+        self._waiting: deque[tuple[F32, F32 | None]] = deque()  # unison and bias of every step
         self._decided = 0
 
     def looks_at(self, frame: int) -> bool:
@@ -105,11 +114,17 @@ class JointDecision:
         """How many frames were looked at before this one."""
         return (frame + 1) // self._stride - 1
 
-    def take(self, forward: F32, backward: F32) -> None:
-        """What both directions say of the next frame that is looked at, as of `Listener.hear`."""
-        salience, offset, unison = 0.5 * (forward + backward)
-        self._assignment.step(salience, offset)
-        self._unison.append(unison)
+    def take(self, said: F32, aligned: Alignment | None = None) -> None:
+        """The next frame that is looked at: the mean of what both directions say, as of `Listener.hear`, and
+        the score's place."""
+        salience, offset, unison = said
+        if aligned is None:
+            self._assignment.step(salience, offset)
+            self._waiting.append((unison, None))
+            return
+        step = self._assignment.trace.steps
+        self._assignment.step(salience, offset, lambda place, count: aligned.tell(step, place, count))
+        self._waiting.append((unison, aligned.bias.copy()))
 
     def decide(self, until: int) -> F32:
         """All frames from the first that is not decided yet to `until`, exclusively.
@@ -124,7 +139,7 @@ class JointDecision:
             if self.looks_at(frame):
                 step = self.step_of(frame)
                 place, log_odds = self._assignment.trace.peaks(step)
-                self._reading.read(place, log_odds, chosen[step - first], self._unison.popleft())
+                self._reading.read(place, log_odds, chosen[step - first], *self._waiting.popleft())
             row[...] = np.concatenate([self._reading.f0_hz, self._reading.confident])
         self._decided = until
         return rows
@@ -138,6 +153,7 @@ class BothWaysChoir:
         framing: the spectrum's layout.
         masks: of the forward and of the backward direction.
         pitches: trackers of both directions, or the pitches to follow.
+        score: what is sung, of as many parts, which give the voices their names.
     """
 
     def __init__(
@@ -146,13 +162,16 @@ class BothWaysChoir:
         framing: Framing,
         masks: tuple[CombMasks, CombMasks],
         pitches: tuple[NetworkTracker, NetworkTracker] | F0Track,
+        score: Score | None = None,
     ) -> None:
         self.framing = framing
         self._voices = voices
-        self._pitches = pitches
+        self._pitches, self._score = pitches, score
+        parts = None if score is None else score.parts
         self._told = DecidedPitches(voices), DecidedPitches(voices)
         self.forward, self.backward = (
-            ChoirModel(voices, framing, comb, told) for comb, told in zip(masks, self._told, strict=True)
+            ChoirModel(voices, framing, comb, told, parts)
+            for comb, told in zip(masks, self._told, strict=True)
         )
         self._shift = date_shift(framing)
 
@@ -170,7 +189,7 @@ class BothWaysChoir:
 
     def decision(self, capacity: int) -> JointDecision:
         """See `JointDecision`."""
-        return JointDecision(self._voices, self.framing, capacity)
+        return JointDecision(self._voices, self.framing, capacity, self._score)
 
     def tell_forward(self, frame: int, pitches: F32 | None) -> None:
         """What the masks of forward frame `frame` follow: its row of `decide`, or the given pitches."""

@@ -97,7 +97,13 @@ def hears_both_ways(model: Model, framing: Framing) -> bool:
 
 
 def build_both_ways(
-    name: str, *, voices: int, framing: Framing, f0: F0Track | None, make_step: MakeStep
+    name: str,
+    *,
+    voices: int,
+    framing: Framing,
+    f0: F0Track | None,
+    make_step: MakeStep,
+    score: Score | None = None,
 ) -> BothWaysChoir:
     """A choir model for a file, heard from both ends; arguments and errors as of `build_model`.
 
@@ -105,7 +111,8 @@ def build_both_ways(
         ModelRefused: its tracker cannot (see `hears_both_ways`), and no pitches are given.
     """
     forward, backward = (
-        build_choir(name, voices=voices, framing=framing, f0=f0, make_step=make_step) for _ in range(2)
+        build_choir(name, voices=voices, framing=framing, f0=f0, make_step=make_step, score=score)
+        for _ in range(2)
     )
     masks = forward.comb, backward.comb
     if f0 is not None:
@@ -116,7 +123,7 @@ def build_both_ways(
             f"model {name} has no network for pitches, which both directions could ask",
             "leave --offline out, or choose another model: see rtsep models",
         )
-    return BothWaysChoir(voices, framing, masks, (trackers[0], trackers[1]))
+    return BothWaysChoir(voices, framing, masks, (trackers[0], trackers[1]), score)
 
 
 def _tracker(

@@ -48,15 +48,23 @@ class ChoirModel:
         framing: the spectrum's layout.
         comb: from pitches to masks.
         pitches: what tracks them, or the pitches to follow.
+        parts: names of the voices; those of the score that the tracker follows, or voice-1, ...
     """
 
     def __init__(
-        self, voices: int, framing: Framing, comb: CombMasks, pitches: PitchTracker | F0Track
+        self,
+        voices: int,
+        framing: Framing,
+        comb: CombMasks,
+        pitches: PitchTracker | F0Track,
+        parts: tuple[str, ...] | None = None,
     ) -> None:
         self.guide: ScoreGuide | None = None
         if isinstance(pitches, NetworkTracker | LaterTracker):
             self.guide = pitches.guide
-        self._stems = voice_names(voices) if self.guide is None else self.guide.score.parts
+        if self.guide is not None:
+            parts = self.guide.score.parts
+        self._stems = parts or voice_names(voices)
         self._framing = framing
         self._comb = comb
         self._f0 = pitches if isinstance(pitches, F0Track) else None

@@ -4,6 +4,8 @@ The beam decoder of the stage (kernels/src/assignment.cpp), with its own scores,
 hypothesis: the best hypothesis of today is followed back to what it thinks of the past.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +15,8 @@ from rtsep.models.mask_model import State, require_like
 
 F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]
+# From the places of peaks and their count to the bias and the costs of pairs, as of `PitchAssignment`.
+Written = Callable[[F32, int], tuple[F32, F32]]
 
 
 class Trace:
@@ -111,13 +115,14 @@ class TracedAssignment:
         voices: 1..4.
         hop_s: between two steps.
         capacity: steps that are kept.
+        free_order: whether voices may cross and meet, as of `PitchAssignment`.
 
     Attributes:
         trace: of the steps.
     """
 
-    def __init__(self, voices: int, hop_s: float, capacity: int) -> None:
-        self._assignment = _core.PitchAssignment(voices, hop_s)
+    def __init__(self, voices: int, hop_s: float, capacity: int, free_order: bool = False) -> None:
+        self._assignment = _core.PitchAssignment(voices, hop_s, free_order)
         beam, peaks = _core.PitchAssignment.SIZE, _core.PitchAssignment.PEAKS
         self.trace = Trace(voices, capacity)
         self._sung, self._register_centre, self._observed_s = (
@@ -128,8 +133,8 @@ class TracedAssignment:
         self._chosen = np.zeros(voices, np.int32)
         self._place, self._log_odds = (np.zeros(peaks, np.float32) for _ in range(2))
 
-    def step(self, salience: F32, offset: F32) -> None:
-        """Takes the next salience.
+    def step(self, salience: F32, offset: F32, written: Written | None = None) -> None:
+        """Takes the next salience; `written` tells bias and costs of pairs for its peaks.
 
         Shape:
             salience, offset: C-contiguous float32 [CANDIDATES], as of `PitchNet`.
@@ -145,5 +150,6 @@ class TracedAssignment:
             self._observed_s,
             self._score,
             self._chosen,
+            *(() if written is None else written(place, count)),
         )
         self.trace.take(self._assignment, place, log_odds)

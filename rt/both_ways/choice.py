@@ -68,11 +68,10 @@ def load_for_file(
         raise RtsepError(f"--offline {wish!r} is not one of {', '.join(WISHES)}", "choose one of them")
     why_live = ""
     if wish != OFF:
-        choice = ModelChoice(model, voices, stems, add_ons)
+        choice = ModelChoice(model, voices, stems, add_ons, score)
         preset = Preset(samplerate, BEST_LATENCY_MS if latency_ms is None else latency_ms)
         gpu = f"--backend {backend} runs hop by hop" if backend in GPU_BACKENDS else ""
-        written = "" if score is None else "a score is followed forward alone"
-        reason = streams or gpu or written or why_not_both_ways(choice, preset.framing, f0)
+        reason = streams or gpu or why_not_both_ways(choice, preset.framing, f0)
         if not reason:
             built = build_file_model(choice, framing=preset.framing, f0=f0, make_step=step_maker(backend))
             return FileEngine(BothWays(built, preset, channels, render), [])

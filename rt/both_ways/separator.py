@@ -1,6 +1,7 @@
 """A file from both ends in bounded memory: four passes, and what waits between them waits on a disk.
 
-The tracker's network hears the file backward, then forward, and pitches are decided from both; the masks of
+The tracker's network hears the file backward, then forward, the score is aligned with what both say, if there
+is one, and pitches are decided from all of it; the masks of
 the backward direction make stems, then those of the forward direction, and the mean of both is the output.
 Nothing begins anew on the way: there are no seams.
 """
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from rtsep.models.choir.both_ways import BothWaysChoir, date_shift
 from rtsep.models.choir.network_tracker import KINDS
 from rtsep.models.choir.pitch_grid import CANDIDATES
+from rtsep.models.choir.score.alignment import Alignment
 from rtsep.models.mask_model import RESIDUAL
 from rtsep.models.voice_report import VoiceReport
 from rtsep.rt.both_ways.spool import Spool
@@ -69,7 +71,7 @@ class BothWays:
         self._decision = choir.decision(2 * self._look)
         self._sinks: Sequence[PitchSink] = ()
         self._sound: Spool | None = None
-        self._frames = self._work = 0
+        self._frames = self._work = self._pauses = 0
         self._passes = 1 + bool(self._backward) + 2 * bool(self._listeners)
         self._out = np.zeros((len(self.stems), preset.hop, channels), np.float32)
 
@@ -144,33 +146,57 @@ class BothWays:
         if self._work % 16 == 0:
             self.on_work(min(self._frames, self._work * self.preset.hop // self._passes))
 
+    def _pause(self) -> None:
+        """A small part of the work is done, which no progress counts."""
+        self._pauses += 1
+        if self._pauses % 64 == 0:
+            self.on_work(min(self._frames, self._work * self.preset.hop // self._passes))
+
     def _decide(self, frames: int) -> Spool:
         """Pitches of `frames` frames, a row of F0 and of confidence each."""
         assert self._listeners is not None
         forward, backward = self._listeners
-        said_backward = Spool(len(KINDS) * CANDIDATES, self.folder)
+        heard = Spool(len(KINDS) * CANDIDATES, self.folder)  # of every step, the mean of both directions
         for number, hop in self._hops_backward(range(frames - self._shift - 2, -self._shift - 2, -1)):
             said = backward.hear(hop)
             frame = number + 1 + self._shift
             if self._decision.looks_at(frame):
-                said_backward.write(self._decision.step_of(frame), said.reshape(1, -1))
+                heard.write(self._decision.step_of(frame), said.reshape(1, -1))
             self._tick()
-        pitches = Spool(2 * (len(self.stems) - 1), self.folder)
-        decided = 0
         for frame, hop in self._hops(range(frames)):
             said = forward.hear(hop)
             if self._decision.looks_at(frame):
-                row = said_backward.read(self._decision.step_of(frame), 1)
-                self._decision.take(said, row.reshape(said.shape))
+                step = self._decision.step_of(frame)
+                heard.write(step, 0.5 * (said.reshape(1, -1) + heard.read(step, 1)))
+            self._tick()
+        return self._decide_from(heard, frames)
+
+    def _decide_from(self, heard: Spool, frames: int) -> Spool:
+        decision, aligned = self._decision, None
+        if decision.score is not None:
+            aligned = Alignment(
+                decision.score,
+                decision.hop_s,
+                heard,
+                decision.step_of(frames - 1) + 1,
+                lambda numbers: Spool(numbers, self.folder),
+                self._pause,
+            )
+        pitches = Spool(2 * (len(self.stems) - 1), self.folder)
+        decided = 0
+        for frame in range(frames):
+            if decision.looks_at(frame):
+                said = heard.read(decision.step_of(frame), 1)
+                decision.take(said.reshape(len(KINDS), CANDIDATES), aligned)
             if frame == frames - 1 or frame + 1 == decided + 2 * self._look:
                 until = frames if frame == frames - 1 else decided + self._look
-                rows = self._decision.decide(until)
+                rows = decision.decide(until)
                 times_s = self._time_s(np.arange(decided, until))
                 # a comb that is told a pitch before there is sound learns levels from nothing, and keeps them
                 rows[(times_s < 0) | (times_s > self._frames / self.samplerate)] = 0
                 pitches.write(decided, rows)
                 decided = until
-            self._tick()
+            self._pause()
         return pitches
 
     def _separate_backward(self, last: int, pitches: Spool | None) -> Spool:

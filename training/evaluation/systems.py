@@ -23,6 +23,7 @@ import numpy as np
 from rtsep.kernels.errors import ModelRefused, RtsepError
 from rtsep.models.card import CHOIR, TRACKER
 from rtsep.models.choir.given_pitches import F0Track
+from rtsep.models.choir.score.score import Score
 from rtsep.models.mask_model import RESIDUAL
 from rtsep.models.registry import DEFAULT_MODEL, find_model, shipped_models
 from rtsep.rt import one_call
@@ -38,7 +39,8 @@ from rtsep.training.measures.protocol import SAMPLERATE, Audio, excerpts, peak_g
 
 F0_SOURCES = ("tracked", "given")
 OFFLINE = "-offline"
-SCORE_SYSTEM = "choir-score:"  # and the file of a score, whose parts are the voices of every mixture
+# And the file of a score, whose parts are the voices of every mixture: followed live, or from both ends.
+SCORE_SYSTEM, SCORE_OFFLINE = "choir-score:", "choir-score-offline:"
 
 
 @dataclass(frozen=True)
@@ -105,10 +107,17 @@ def _model(model: str, f0: str, stems: Audio, latency_ms: int, given: Contours) 
     return Estimate(voices, tracked if f0 == "tracked" else None)
 
 
-def _offline(model: str, stems: Audio, latency_ms: int, given: Contours) -> Estimate:
-    mixture = stems.sum(axis=0)
+def _offline(
+    model: str, stems: Audio, latency_ms: int, given: Contours, score: Score | None = None
+) -> Estimate:
     found = one_call.separate(
-        mixture, SAMPLERATE, model=model, voices=len(stems), latency_ms=latency_ms, offline="on"
+        stems.sum(axis=0),
+        SAMPLERATE,
+        model=model,
+        voices=len(stems),
+        latency_ms=latency_ms,
+        offline="on",
+        score=score,
     )
     return Estimate(np.stack([stem for name, stem in found.items() if name != RESIDUAL]))
 
@@ -117,13 +126,22 @@ def _later(model: str, later_ms: int, stems: Audio, latency_ms: int, given: Cont
     return _model(model, "tracked", stems, later_ms, given)
 
 
-def _score(file: Path, stems: Audio, latency_ms: int, given: Contours) -> Estimate:
+def _written(file: Path, stems: Audio) -> Score:
     score = load_score(file)
     if len(score.parts) != len(stems):
         raise RtsepError(
             f"{file} has {len(score.parts)} parts, the mixture {len(stems)} voices",
             "give the mixture's score",
         )
+    return score
+
+
+def _score_offline(file: Path, stems: Audio, latency_ms: int, given: Contours) -> Estimate:
+    return _offline(DEFAULT_MODEL, stems, latency_ms, given, _written(file, stems))
+
+
+def _score(file: Path, stems: Audio, latency_ms: int, given: Contours) -> Estimate:
+    score = _written(file, stems)
     separator = Separator.load(samplerate=SAMPLERATE, latency_ms=latency_ms, score=score)
     return Estimate(*stream(separator, stems.sum(axis=0)))
 
@@ -152,7 +170,8 @@ def known_systems() -> tuple[str, ...]:
 
 
 def find_system(name: str) -> System:
-    """A baseline, unet:FOLDER of a training run, choir-score:FILE of a written score that is followed, or a
+    """A baseline, unet:FOLDER of a training run, choir-score:FILE of a written score that is followed
+    (choir-score-offline:FILE: from both ends), or a
     model's name or path followed by -given, -tracked, -offline, -143, -243 or -543.
 
     Raises:
@@ -163,6 +182,9 @@ def find_system(name: str) -> System:
     if name.startswith("unet:"):
         folder = Path(name.removeprefix("unet:"))
         return replace(BASELINES["unet"], separate=partial(_unet, folder))
+    if name.startswith(SCORE_OFFLINE):
+        file = Path(name.removeprefix(SCORE_OFFLINE))
+        return System(f"choir, both ends, score {file.stem}", partial(_score_offline, file), streaming=True)
     if name.startswith(SCORE_SYSTEM):
         file = Path(name.removeprefix(SCORE_SYSTEM))
         return System(f"choir, score {file.stem}", partial(_score, file), "tracked", True, decides_later=True)

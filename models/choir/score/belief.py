@@ -38,6 +38,7 @@ class Belief:
             lost; written by who calls `step`.
         rows: float32 [layers, tempos]: the sums of `here` after `step`.
         position: float32 [cells]: of the first layer, after `step` and `look`.
+        tempo_before: `tempo` as the last `step` took it.
     """
 
     def __init__(self, layers: int, cells: int) -> None:
@@ -49,12 +50,14 @@ class Belief:
         self.unknown = np.ones(layers, np.float32)
         self.rows = np.zeros((layers, len(TEMPOS)), np.float32)
         self.position = np.zeros(cells, np.float32)
+        self.tempo_before = self.tempo.copy()
         self._passing = Passing()
 
     def step(self, elapsed_s: float) -> None:
         """Time passes, and what was heard is weighed."""
         passing = self._passing
         passing.take(elapsed_s)
+        self.tempo_before[...] = self.tempo
         possible = _core.belief_forward(
             self.here,
             self.lost,
@@ -73,6 +76,11 @@ class Belief:
         if moving > LEAST:  # the tempo follows within seconds
             share = np.float32(1.0 - math.exp(-elapsed_s * moving / TEMPO_MEMORY_S))
             self.tempo[1:] += share * (self.rows[:, 1:].sum(axis=0) / np.float32(moving) - self.tempo[1:])
+
+    @property
+    def passing(self) -> tuple[F32, F32]:
+        """How far each tempo went in the last `step`, in cells, and its rates, as of `belief_forward`."""
+        return self._passing.cells, self._passing.rates
 
     def give_up(self) -> None:
         """Lost, alike everywhere."""

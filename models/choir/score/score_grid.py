@@ -34,19 +34,23 @@ def place_to_semitone(place: F32) -> F32:
 class ScoreGrid:
     """A score in cells of `CELL_S`, `LEAD_S` of silence on either side.
 
+    Args:
+        score: up to four parts.
+        near_s: how near in time a note must be to count as written now.
+
     Attributes:
         cells: how many.
         chords: float32 [chords, SEMITONES], 1 for each note that sounds; each chord of the score once, the
             first is silence.
         chord_of: int [cells], which.
         near: float32 [cells, parts, SEMITONES], 0..1: is this pitch, as far as the score says, sung by this
-            part within `NEAR_S` of the cell.
-        rests: float32 [cells, parts], 1 where the part rests somewhere within `NEAR_S`.
-        shared: float32 [cells, parts, parts], 1 where two parts have the same note within `NEAR_S` (above the
+            part within `near_s` of the cell.
+        rests: float32 [cells, parts], 1 where the part rests somewhere within `near_s`.
+        shared: float32 [cells, parts, parts], 1 where two parts have the same note within `near_s` (above the
             diagonal), and where the later part is above or at the earlier (below it, [later, earlier]).
     """
 
-    def __init__(self, score: Score) -> None:
+    def __init__(self, score: Score, near_s: float = NEAR_S) -> None:
         parts = len(score.parts)
         self.cells = int(np.ceil((score.duration_s + 2.0 * LEAD_S) / CELL_S)) + 1
         written = np.full((self.cells, parts), -1, np.int64)  # the highest of a part's notes
@@ -63,10 +67,9 @@ class ScoreGrid:
         for chord, pitches in enumerate(each):
             self.chords[chord, pitches[pitches >= 0]] = 1.0
         self.chord_of = of[1:].astype(np.intp)
-        self._place_near(written, parts)
+        self._place_near(written, parts, round(near_s / CELL_S))
 
-    def _place_near(self, written: NDArray[np.int64], parts: int) -> None:
-        reach = round(NEAR_S / CELL_S)
+    def _place_near(self, written: NDArray[np.int64], parts: int, reach: int) -> None:
         self.near = np.zeros((self.cells, parts, SEMITONES), np.float32)
         self.rests = np.zeros((self.cells, parts), np.float32)
         self.shared = np.zeros((self.cells, parts, parts), np.float32)

@@ -38,12 +38,15 @@ class ScoreGuide:
     Args:
         score: to follow.
         hop_s: between two calls of `hear`.
+
+    Attributes:
+        follower: where in the score the choir is.
     """
 
     def __init__(self, score: Score, hop_s: float) -> None:
         self.score, self._hop_s = score, hop_s
         grid = ScoreGrid(score)
-        self._follower = ScoreFollower(grid, hop_s, score.transpose)
+        self.follower = ScoreFollower(grid, hop_s, score.transpose)
         self._prior = ScorePrior(grid, len(score.parts))
 
     @property
@@ -59,45 +62,48 @@ class ScoreGuide:
     @property
     def position(self) -> ScorePosition:
         """Now."""
-        time_s = ScoreGrid.time_of(self._follower.cell)
+        time_s = ScoreGrid.time_of(self.follower.cell)
         bar, beat = self.score.bar_and_beat(time_s)
-        return ScorePosition(time_s, bar, beat, self._follower.confidence, self._follower.transposition)
+        return ScorePosition(time_s, bar, beat, self.follower.confidence, self.follower.transposition)
 
-    def hear(self, salience: F32, place: F32, log_odds: F32, count: int) -> None:
-        """One hop: log odds of all candidates, and the peaks as `_core.salience_peaks` finds them."""
-        follower, prior = self._follower, self._prior
-        if follower.hear(salience):
+    def hear(self, salience: F32, place: F32, log_odds: F32, count: int) -> bool:
+        """One hop: log odds of all candidates, and the peaks as `_core.salience_peaks` finds them; True when
+        the position has been looked at anew."""
+        follower, prior = self.follower, self._prior
+        looked = follower.hear(salience)
+        if looked:
             self._know()
             deviation = prior.deviation(place, log_odds, count, follower.offset)
             if deviation is not None:
                 follower.tune(deviation, self._hop_s)
         prior.hear(place, count, follower.offset)
+        return looked
 
     def _know(self) -> None:
-        if self._follower.searching:
+        if self.follower.searching:
             self._prior.forget()
         else:
-            self._prior.know(self._follower.position, self._follower.first)
+            self._prior.know(self.follower.position, self.follower.first)
 
     def skip(self) -> None:
         """A hop passes unheard."""
-        self._follower.skip()
+        self.follower.skip()
 
     def go_to(self, time_s: float) -> None:
         """The choir is at a time of the written score."""
-        self._follower.go_to(time_s)
+        self.follower.go_to(time_s)
         self._know()
 
     def reset(self) -> None:
         """As before any sound."""
-        self._follower.reset()
+        self.follower.reset()
         self._know()
 
     def state_dict(self) -> State:
         """The follower's."""
-        return self._follower.state_dict()
+        return self.follower.state_dict()
 
     def load_state_dict(self, state: State) -> None:
         """Continues from `state_dict()`; ValueError for that of another score, nothing has changed then."""
-        self._follower.load_state_dict(state)
+        self.follower.load_state_dict(state)
         self._know()

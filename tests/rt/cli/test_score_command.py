@@ -10,6 +10,7 @@ import soundfile
 from helpers.cli_helpers import run_command
 from numpy.typing import NDArray
 
+import rtsep
 from rtsep import Separator
 from rtsep.kernels.errors import ModelRefused, RtsepError
 from rtsep.models.choir.score.score import Score
@@ -48,6 +49,22 @@ def test_stems_are_named_after_the_parts_and_cross_with_them() -> None:
     np.testing.assert_array_equal(other.process(later), first)
 
 
+def test_a_file_is_aligned_with_its_score_from_both_ends() -> None:
+    """Parts cross at 2 s: each stem holds its own part before and after."""
+    sound = np.concatenate([sung(2.0, 440.0, 261.6), sung(2.0, 392.0, 293.7)])
+    stems = rtsep.separate(sound, 16000, score=SCORE, offline="on")
+    assert list(stems) == ["high", "low", "residual"]
+    t = np.arange(16000) / 16000
+    for part, first_hz, then_hz in (("high", 440.0, 293.7), ("low", 261.6, 392.0)):
+        for start_s, own_hz, other_hz in ((0.5, first_hz, 701.6 - first_hz), (2.5, then_hz, 685.7 - then_hz)):
+            stem = stems[part][round(start_s * 16000) :][:16000]
+            own, other = (abs(np.exp(-2j * np.pi * hz * t) @ stem) for hz in (own_hz, other_hz))
+            assert own > 10 * other
+    auto, live = (rtsep.separate(sound, 16000, score=SCORE, offline=wish) for wish in ("auto", "off"))
+    np.testing.assert_array_equal(auto["high"], stems["high"])
+    assert np.abs(live["high"] - stems["high"]).max() > 1e-4
+
+
 def test_a_score_of_other_parts_than_voices_is_refused() -> None:
     with pytest.raises(ModelRefused, match="the score has 2 parts, --voices is 3"):
         Separator.load(voices=3, score=SCORE)
@@ -70,7 +87,9 @@ def test_a_file_and_its_score_from_the_command_line(
     soundfile.write(tmp_path / "choir.wav", sung(1.0, 440.0, 261.6), 16000)
     options = ["--input", f"{tmp_path}/choir.wav", "--output", f"{tmp_path}/out"]
     score = ["--score", f"{tmp_path}/piece.mid"]
-    assert run_command(capfd, *options, *score).code == 0
+    said = run_command(capfd, *options, *score)
+    assert said.code == 0
+    assert "decided from both ends of the file" in said.out
     assert sorted(path.stem for path in (tmp_path / "out").iterdir()) == ["alt", "residual", "sopran"]
     for more, words in (([*score, "--voices", "3"], "2 parts"), (["--transpose", "2"], "is for --score")):
         refused = run_command(capfd, *options, *more)

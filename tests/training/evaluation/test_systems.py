@@ -163,6 +163,9 @@ def test_a_written_score_is_a_system(monkeypatch: pytest.MonkeyPatch) -> None:
     found = find_system("choir-score:piece.mid")
     assert (found.title, found.f0, found.streaming) == ("choir, score piece", "tracked", True)
     assert (summarise(score(stems, separate(found, stems, 43, f0).voices)).mean_db or 0) > 8
+    whole = find_system("choir-score-offline:piece.mid")
+    assert (whole.title, whole.f0, whole.streaming) == ("choir, both ends, score piece", None, True)
+    assert (summarise(score(stems, separate(whole, stems, 43, f0).voices)).mean_db or 0) > 8
     with pytest.raises(RtsepError, match="2 parts, the mixture 1 voices"):
         separate(found, stems[:1], 43, f0)
 
