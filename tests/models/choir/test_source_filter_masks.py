@@ -78,9 +78,9 @@ def test_streaming_is_training(
         found = network.sequence(*(x.unsqueeze(0) for x in reading.inputs), *network.initial_state(1))
     level, trust, noise = (x[0] for x in found[:3])
     renderer = TorchRenderer(framing)
-    lobes = renderer.lobes(reading.inputs.f0_hz, reading.before_hz)
-    at = (lobes.frame, lobes.voice, lobes.partial)
-    masks = renderer.masks(torch.from_numpy(power), lobes, level[at], trust[at], noise).numpy()
+    partials = renderer.place(reading.inputs.f0_hz, reading.before_hz)
+    at = (partials.frame, partials.voice, partials.partial)
+    masks = renderer.masks(torch.from_numpy(power), partials, level[at], trust[at], noise).numpy()
     np.testing.assert_allclose(streamed, masks, atol=1e-3)
     assert np.sqrt(np.mean((streamed - masks) ** 2)) < 1e-4
 
