@@ -6,6 +6,7 @@ from typing import Self, TextIO
 
 from rtsep.rt.cli.messages import Messages, has_room
 from rtsep.rt.offline import RunSummary
+from rtsep.rt.stop import Stopped
 
 # Logs of long jobs stay short.
 PLAIN_PERIOD_S = 10.0
@@ -84,11 +85,24 @@ class Progress:
             self._draw(self._bar.stop)
 
 
+def stopped_note(summary: RunSummary, stopped: Stopped) -> str:
+    """What a run that the user ended leaves."""
+    if summary.both_ways and not summary.frames:
+        return (
+            f"stopped by {stopped} before the last pass, which gives the stems: none was written "
+            "(--offline off gives them as it goes)"
+        )
+    return f"stopped by {stopped}; the output holds the first {summary.duration_s:.2f} s"
+
+
 def summary_lines(summary: RunSummary, output: str | None, why_live: str = "") -> list[str]:
     """The end of a run in words: stems with levels, length, exact latency, real-time factor.
 
-    `why_live` says why a file was not heard from both ends; empty where there is nothing to explain.
+    `why_live` says why a file was not heard from both ends; empty where there is nothing to explain. No
+    lines where nothing came out.
     """
+    if summary.both_ways and not summary.frames:
+        return []
     width = max(len(stem.name) for stem in summary.stems)
     lines = [
         f"{stem.name:<{width}}  peak {stem.peak_dbfs:7.1f} dBFS  RMS {stem.rms_dbfs:7.1f} dBFS"

@@ -21,7 +21,7 @@ from rtsep.rt.both_ways.choice import AUTO, ON, FileEngine, load_for_file
 from rtsep.rt.both_ways.separator import BothWays
 from rtsep.rt.cli.input_kind import PIPE, Kind, NamedInput
 from rtsep.rt.cli.messages import EXIT_BROKEN_PIPE, Messages
-from rtsep.rt.cli.progress import Progress, summary_lines
+from rtsep.rt.cli.progress import Progress, stopped_note, summary_lines
 from rtsep.rt.hop.separates import Separates
 from rtsep.rt.live.settings import Driver
 from rtsep.rt.offline import RunSummary, Sink, separate
@@ -284,7 +284,7 @@ def _tell(
             "is separated, the rest is in the residual; raise its gain"
         )
     if isinstance(early, Stopped):
-        notes.append(f"stopped by {early}; the output holds the first {summary.duration_s:.2f} s")
+        notes.append(stopped_note(summary, early))
     if options.as_json:
         stopped = str(early) if early else None
         messages.line(json.dumps({**summary.as_dict(), "notes": notes, "stopped": stopped}))

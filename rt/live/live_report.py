@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from rtsep.kernels import _core
 from rtsep.models.choir.score.score_guide import ScoreGuide
 from rtsep.rt.audio.levels import to_db
+from rtsep.rt.live.engines.remote_guide import RemoteGuide
 from rtsep.rt.live.engines.remote_separator import RemoteSeparator
 from rtsep.rt.live.meters import HopHistogram, HopTimes, LevelMeters, NumberWatch, RecentPeaks, SignalWatch
 from rtsep.rt.live.status import of_each, rounded
@@ -28,7 +29,7 @@ COUNTERS = (
 )
 
 
-def _position(guide: ScoreGuide | None) -> dict[str, Any]:
+def _position(guide: ScoreGuide | RemoteGuide | None) -> dict[str, Any]:
     """Where in the score the choir is, for the status."""
     if guide is None:
         return {}

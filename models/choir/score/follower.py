@@ -230,13 +230,18 @@ class ScoreFollower:
         tuning = self._get("tuning") + deviation * min(1.0, elapsed_s / TUNING_S)
         self._set("tuning", min(max(tuning, -MOST_TUNING), MOST_TUNING))
 
-    def go_to(self, time_s: float) -> None:
-        """The choir begins there, by command, or has just begun."""
+    def go_to(self, time_s: float, standing: float = 0.6) -> None:
+        """The choir begins there, by command, or has just begun; `standing`: how likely it still waits."""
         cell, cells = self._grid.cell_of(time_s), self._follow.here.shape[2]
         self._set("first", min(max(0, cell - cells // 2), self._grid.cells - cells))
-        self._follow.place(cell - self.first, standing=0.6, spread_cells=2.0)
+        self._follow.place(cell - self.first, standing, spread_cells=2.0)
         self._set("lost_s", 0.0)
         self._set("searching", 0)
+
+    def transpose(self, semitones: float) -> None:
+        """The choir sings so much above the score; how it is tuned is learnt anew."""
+        self._set("transposition", semitones)
+        self._set("tuning", 0.0)
 
     def reset(self) -> None:
         """As before any sound."""

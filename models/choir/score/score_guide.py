@@ -13,6 +13,8 @@ from rtsep.models.mask_model import State
 
 F32 = NDArray[np.float32]
 
+GOING_STANDING = 0.1  # a choir that is followed may just be holding a note
+
 
 @dataclass(frozen=True)
 class ScorePosition:
@@ -92,6 +94,12 @@ class ScoreGuide:
     def go_to(self, time_s: float) -> None:
         """The choir is at a time of the written score."""
         self.follower.go_to(time_s)
+        self._know()
+
+    def follow_on(self, time_s: float, transposition: float) -> None:
+        """Another follower was there, sure of itself, a moment ago."""
+        self.follower.transpose(transposition)
+        self.follower.go_to(time_s, standing=GOING_STANDING)
         self._know()
 
     def reset(self) -> None:

@@ -19,6 +19,7 @@ from rtsep.rt.control.desk_layout import DeskLayout
 from rtsep.rt.live.engines.chain import Chain
 from rtsep.rt.live.engines.engine_memory import EngineMemory
 from rtsep.rt.live.engines.remote_separator import RemoteSeparator
+from rtsep.rt.live.settings import LiveSettings
 from rtsep.rt.live.stream_choice import StreamChoice
 
 LOAD_TIMEOUT_S = 60.0  # a trained model from a cold disk, on a processor that is busy with the show
@@ -140,10 +141,14 @@ class EngineChange:
                 return
             try:
                 layout = DeskLayout.from_dict(self._order.desk)
-                self.next = Chain(RemoteSeparator(slot, facts), choice, self._commands, layout)
+                score = LiveSettings.from_json(self._order.settings).score
+                separator = RemoteSeparator(slot, facts, score)
+                self.next = Chain(separator, choice, self._commands, layout)
             except RtsepError as error:
                 self._refuse(str(error))
                 return
+            if separator.guide is not None and now.separator.guide is not None:
+                separator.guide.follow_on(now.separator.guide.position)
             self.notes = list(facts["notes"])
             self.next.desk.obey()
             self.next.desk.dim_for_howl(now.desk.howling)

@@ -9,16 +9,19 @@ from numpy.typing import NDArray
 
 from rtsep.kernels import _core
 from rtsep.models.voice_report import VoiceReport
+from rtsep.rt.live.engines.remote_guide import PLACE_VALUES, SENT_VALUES
 from rtsep.rt.process.block import BLOCK_BYTES, Block
 from rtsep.rt.process.shared_memory import SharedMemory
 
 SLOTS = 2
 MAX_STEMS = 64
-# what the hop loop tells with a hop: the last hop to skip, then which stems are heard
-TOLD_VALUES = 1 + MAX_STEMS
-# what the second process tells of the voices: the arrays of `VoiceReport`, one after the other
+# what the hop loop tells with a hop: the last hop to skip, which stems are heard, where the follower is sent
+SENT_AT = 1 + MAX_STEMS
+TOLD_VALUES = SENT_AT + SENT_VALUES
+# what the second process tells: the arrays of `VoiceReport`, one after the other, and its place in a score
 REPORTED = ("f0_hz", "followed_hz", "level_db", "merged")
-REPORT_VALUES = len(REPORTED) * MAX_STEMS
+PLACE_AT = len(REPORTED) * MAX_STEMS
+REPORT_VALUES = PLACE_AT + PLACE_VALUES
 PAGE = 65536  # a multiple of every page size
 SNAPSHOT_BYTES = PAGE
 # Hops of a second process at 192 kHz and 43 ms, eight channels of 20 stems; untouched pages cost nothing.
@@ -80,5 +83,5 @@ def write_report(report: VoiceReport, values: NDArray[np.float64]) -> None:
 
 def read_report(stems: tuple[str, ...], values: NDArray[np.float64]) -> VoiceReport:
     """Back from `write_report`; `stems` are those that have a pitch."""
-    rows = values.reshape(-1, MAX_STEMS)[:, : len(stems)].astype(np.float32)
+    rows = values[:PLACE_AT].reshape(-1, MAX_STEMS)[:, : len(stems)].astype(np.float32)
     return VoiceReport(stems, rows[0], rows[1], rows[2], rows[3] != 0)

@@ -9,9 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsep.kernels import _core
-from rtsep.models.choir.score.score_guide import ScoreGuide
+from rtsep.models.choir.score.score import Score
 from rtsep.models.voice_report import VoiceReport
-from rtsep.rt.live.engines.engine_memory import REPORT_VALUES, TOLD_VALUES, EngineSlot, read_report
+from rtsep.rt.live.engines.engine_memory import (
+    PLACE_AT,
+    REPORT_VALUES,
+    SENT_AT,
+    TOLD_VALUES,
+    EngineSlot,
+    read_report,
+)
+from rtsep.rt.live.engines.remote_guide import RemoteGuide
 
 GRAIN_S = 1e-4
 ALIVE_S = 0.02  # while it is waited for, it is looked whether it lives
@@ -28,8 +36,10 @@ class RemoteSeparator:
     Args:
         slot: where the second process is ready.
         facts: what it says of itself.
+        score: that it follows.
 
     Attributes:
+        guide: its follower of the score; None without one.
         stems, samplerate, hop, channels, latency_samples, hop_latency_samples: as of `Separator`.
         pitch_delay_s: of its preset, see `Framing`.
         pid: of the second process.
@@ -37,10 +47,9 @@ class RemoteSeparator:
     """
 
     gpu_lost = ""
-    guide: ScoreGuide | None = None  # the second process follows a score by itself, and is told nothing
     meanwhile: Callable[[], None] | None = None
 
-    def __init__(self, slot: EngineSlot, facts: Mapping[str, Any]) -> None:
+    def __init__(self, slot: EngineSlot, facts: Mapping[str, Any], score: Score | None = None) -> None:
         self.stems: tuple[str, ...] = tuple(facts["stems"])
         self.samplerate, self.hop, self.channels = (
             int(facts[name]) for name in ("samplerate", "hop", "channels")
@@ -53,15 +62,24 @@ class RemoteSeparator:
         self._exchange = _core.HopExchange.attach(slot.exchange)
         self._told, self._report = slot.attach()
         self._values = np.zeros(TOLD_VALUES)
-        self._values[1:] = 1.0
+        self._values[1:SENT_AT] = 1.0
         self._voices = np.zeros(REPORT_VALUES)
         self._next = 0  # hop to hand over
+        self.guide = None if score is None else RemoteGuide(score, self._send, self._place)
 
     @property
     def voices(self) -> VoiceReport:
         """What the last hop told of stems with a pitch."""
         self._report.poll(self._voices)
         return read_report(self._pitched, self._voices)
+
+    def _send(self, sent: NDArray[np.float64]) -> None:
+        self._values[SENT_AT:] = sent
+        self._told.write(self._values)
+
+    def _place(self) -> NDArray[np.float64]:
+        self._report.poll(self._voices)
+        return self._voices[PLACE_AT:]
 
     @property
     def alive(self) -> bool:

@@ -17,13 +17,16 @@ from rtsep.kernels.errors import RtsepError
 from rtsep.rt.live.engines.engine_memory import (
     EXCHANGE_BYTES,
     MAX_STEMS,
+    PLACE_AT,
     REPORT_VALUES,
+    SENT_AT,
     TOLD_VALUES,
     EngineMemory,
     EngineSlot,
     write_report,
 )
 from rtsep.rt.live.engines.loading import load_engine
+from rtsep.rt.live.engines.remote_guide import go_where_sent, write_place
 from rtsep.rt.live.settings import LiveSettings
 from rtsep.rt.process.parent_watch import ParentWatch
 from rtsep.rt.process.scheduling import lock_memory, raise_priority
@@ -47,6 +50,7 @@ def serve(separator: Separator, slot: EngineSlot, watch: ParentWatch, facts: dic
     hop = np.zeros((hop_samples, channels), np.float32)
     out = np.zeros((stems, hop_samples, channels), np.float32)
     said, voices = np.zeros(TOLD_VALUES), np.zeros(REPORT_VALUES)
+    guide, sent = separator.guide, 0.0
     lock_memory()
     slot.facts.write(facts | {"state": "ready"})
     grain_s = min(LONGEST_SLEEP_S, hop_samples / separator.samplerate / SLEEPS_PER_HOP)
@@ -55,12 +59,16 @@ def serve(separator: Separator, slot: EngineSlot, watch: ParentWatch, facts: dic
         while exchange.wait_input(hop_index, LOOK_S, grain_s):
             if told.poll(said):
                 separator.listen_to(said[1 : 1 + stems] != 0)
+                if guide is not None:
+                    sent = go_where_sent(guide, said[SENT_AT:], sent)
             exchange.read_hop(hop_index, hop)
             if said[0] == hop_index + 1:
                 separator.skip_hop(hop, out)
             else:
                 separator.process_hop(hop, out)
             write_report(separator.voices, voices)
+            if guide is not None:
+                write_place(guide, voices[PLACE_AT:])
             report.write(voices)
             exchange.deliver(hop_index, out)
             hop_index += 1

@@ -288,6 +288,34 @@ def test_ctrl_c_leaves_valid_files(tmp_path: Path) -> None:
     assert f"the output holds the first {count / 16000:.2f} s" in done.stderr
 
 
+@pytest.mark.parametrize("killed_by", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_before_the_last_pass_leaves_what_was_there(tmp_path: Path, killed_by: int) -> None:
+    """No stem is ready: none is written, stems of the run before are as they were, and that is said."""
+    soundfile.write(tmp_path / "in.wav", synthetic_choir(16000, 2.0, channels=1, voices=2), 16000)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "voice-1.wav").write_bytes(b"of the run before")
+    script = (
+        "import os, sys\n"
+        "from rtsep.rt.both_ways.separator import BothWays\n"
+        "from rtsep.rt.cli.main import run\n"
+        "real = BothWays._decide_from\n"
+        "def stopping(self, *args):\n"
+        f"    os.kill(os.getpid(), {int(killed_by)})\n"
+        "    return real(self, *args)\n"
+        "BothWays._decide_from = stopping\n"
+        "sys.exit(run(sys.argv[1:]))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, "--input", "in.wav", "--voices", "2", "--output", "out"],
+        cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 128 + killed_by, done.stderr
+    assert "before the last pass, which gives the stems: none was written" in done.stderr
+    assert "dBFS" not in done.stdout
+    (left,) = (tmp_path / "out").iterdir()
+    assert left.read_bytes() == b"of the run before"
+
+
 def test_a_full_disk_is_told_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     separator = engine()
     separator.folder = tmp_path
