@@ -23,6 +23,7 @@ from rtsep.rt.live.engines.changing import CanChange, Changer
 from rtsep.rt.live.engines.engine_memory import EngineMemory
 from rtsep.rt.live.settings import Driver, LiveSettings, jack_settings
 from rtsep.rt.live.status import Status
+from rtsep.rt.live.stream_choice import MOST_STEMS
 from rtsep.rt.live.take_info import CanRecord, take_info, take_plan
 from rtsep.rt.pitches.pitch_ring import make_memory
 from rtsep.rt.process.block import Block
@@ -142,13 +143,20 @@ class Session(CanChange, CanRecord):
             raise RtsepError("this session has been started already", "make a new Session")
         if self._folder is not None:
             channels = self._settings.channels  # of input and every stem, as the engine will find them
-            width = (len(self._settings.choice.names()) + 2) * channels
+            stems = max(len(self._settings.choice.names()) + 1, MOST_STEMS)  # room for a change of voices
+            width = (stems + 1) * channels
             self._takes = TakeKeeper(self._folder, width, channels, self._record_format, self._pre_roll)
         self._status_block = Block.create()
         self._commands = make_memory(BLOCK_BYTES, self._pitches)
         lay_out(self._commands.memory)
         self._engines = EngineMemory.create()
-        self._changer = Changer(self._engines, self._status_block, self._settings, self._commands)
+        self._changer = Changer(
+            self._engines,
+            self._status_block,
+            self._settings,
+            self._commands,
+            None if self._takes is None else self._takes.expect,
+        )
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
         try:
             self._engine = spawn(

@@ -70,11 +70,19 @@ class HopLoop:
         howling = bool(before.get("howling"))
         self._howl_guard = HowlGuard(fmt.samplerate, self._dim_for_howl, howling=howling)
         self._chain.desk.dim_for_howl(howling)
-        self._change = None if engines is None else EngineChange(engines, commands, last_change(before))
+        self._change = (
+            None
+            if engines is None
+            else EngineChange(engines, commands, last_change(before), takes=record is not None)
+        )
         self._take = None
         if record is not None:
             delay = separator.hop_latency_samples
-            self._take = TakeFeed(record, stems, hop, channels, delay, fmt.samplerate, self._chain.callback)
+            engine = int(before.get("take_engine", 0))
+            self._take = TakeFeed(
+                record, stems, hop, channels, delay, fmt.samplerate, self._chain.callback, engine
+            )
+        self._record = record
         delay_s = separator.preset.pitch_delay_s
         self._pitches = PitchFeed.of(commands, BLOCK_BYTES, hop / fmt.samplerate, delay_s)
         warm_up(separator)
@@ -173,7 +181,10 @@ class HopLoop:
     def _go_over(self, change: EngineChange) -> None:
         """The engine that was changed to is the one that is heard; the one before rests."""
         before, self._chain = self._chain, change.take()
-        chain = self._chain
+        chain, origin = self._chain, before.callback.successor_origin
+        if self._take is not None and self._record is not None and change.held is not None:
+            self._take = change.held.feed_from(self._take, self._record, origin, change.serving)
+            change.held = None
         self._choice = chain.choice_with(self._choice, change.ports)
         self._report.follow(
             chain.callback,
@@ -182,20 +193,21 @@ class HopLoop:
             separator=chain.separator,
             hop_s=chain.separator.hop / self._choice.format.samplerate,
             outputs=chain.outputs,
-            origin=before.callback.successor_origin,
+            origin=origin,
         )
         self._report.fix(
             **chain.facts(self._choice.format.blocksize),
             engine_serial=change.serving,
             engine_slot=change.slot,
             changed_settings=change.settings,
+            take_engine=change.serving,
             change=change.told,
             stream=self.choice.as_dict(),
         )
         if self._pitches is not None and isinstance(chain.separator, RemoteSeparator):
-            hop_s = chain.separator.hop / self._choice.format.samplerate
-            delay_s = chain.separator.pitch_delay_s
-            self._pitches = PitchFeed.of(self._commands, BLOCK_BYTES, hop_s, delay_s)
+            rate = self._choice.format.samplerate
+            hop_s, delay_s = chain.separator.hop / rate, chain.separator.pitch_delay_s
+            self._pitches.go_over(hop_s, delay_s, origin / rate)
         self._listen()
 
     def _follow_driver(self) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsep.kernels import _core
-from rtsep.models.voice_report import VoiceReport
+from rtsep.models.voice_report import SILENCE_DB, VoiceReport
 from rtsep.rt.pitches.pitch_hop import PitchHop
 from rtsep.rt.process.shared_memory import SharedMemory
 
@@ -62,10 +62,19 @@ class PitchFeed:
         """None where there is no ring behind the first bytes."""
         return cls(memory, first_bytes, hop_s, delay_s) if len(memory) > first_bytes else None
 
+    def go_over(self, hop_s: float, delay_s: float, origin_s: float) -> None:
+        """The next hops are another engine's, whose hops count from `origin_s` of the one before it."""
+        self._hop_s, self._delay_s = hop_s, delay_s
+        if self._next >= 0:
+            self._base_s += origin_s
+            self._next = 0
+
     def write(self, hop_index: int, voices: VoiceReport) -> None:
-        """The pitches of a hop that has been separated; hops count from 0 where sound began (anew)."""
-        if voices.f0_hz.size != self._values.shape[1]:  # of another model than the ring was made for
-            return
+        """The pitches of a hop that has been separated; hops count from 0 where sound began (anew).
+
+        Of another number of voices than the ring was made for, those that both have, in order; those that
+        have gone are silent.
+        """
         end_s = (hop_index + 1) * self._hop_s
         if self._next < 0 or hop_index < self._next:  # the first, or sound began anew: the clock says when
             now_s = time.monotonic()
@@ -74,7 +83,11 @@ class PitchFeed:
             self._base_s = now_s - end_s - self._origin_s[0]
         self._next = hop_index + 1
         self._time[0] = self._base_s + end_s - self._delay_s
-        self._values[0], self._values[1], self._values[2] = voices.f0_hz, voices.followed_hz, voices.level_db
+        count = min(voices.f0_hz.size, self._values.shape[1])
+        self._values[:2], self._values[2] = 0.0, SILENCE_DB
+        told = voices.f0_hz, voices.followed_hz, voices.level_db
+        for row, values in zip(self._values, told, strict=True):
+            row[:count] = values[:count]
         self._ring.write(self._row)
 
 

@@ -15,24 +15,9 @@ from numpy.typing import NDArray
 MAGIC = 0x31646F6870737274
 # magic; frame of the rows in front of a seam and of those behind it; rows in front of it; why there is a
 # seam; input frames that were lost, and where; whether the hop was skipped; counters of the device:
-# xruns, late hops, fallback samples
-HEADER = struct.Struct("<QqqqIIIIQQQ")
+# xruns, late hops, fallback samples; frames of the record; of which engine it is
+HEADER = struct.Struct("<QqqqIIIIQQQII")
 HEADER_FLOATS = HEADER.size // 4
-HEADER_DTYPE = np.dtype(
-    [
-        ("magic", "<u8"),
-        ("before_frame", "<i8"),
-        ("frame", "<i8"),
-        ("lost_at", "<i8"),
-        ("before_rows", "<u4"),
-        ("cause", "<u4"),
-        ("lost_frames", "<u4"),
-        ("skipped", "<u4"),
-        ("xruns", "<u8"),
-        ("late_hops", "<u8"),
-        ("fallback_samples", "<u8"),
-    ]
-)
 NO_FRAME = -1  # of rows that belong nowhere: before the first sample, or after the last
 
 
@@ -47,7 +32,9 @@ class Cause(IntEnum):
 
 @dataclass(frozen=True)
 class Layout:
-    """Records of `hop` frames, `width` samples each."""
+    """Records of `hop` frames, `width` samples each: as wide as the ring, of which the samples of an engine
+    take the first.
+    """
 
     hop: int
     width: int
@@ -81,33 +68,59 @@ class HopFacts:
 @dataclass(frozen=True)
 class Segment:
     """Frames that follow each other: absolute frame of the first, float32 [frames, width]; facts of the hop
-    that they came with.
+    that they came with; which of the session's engines they are of, 0 for the first.
     """
 
     frame: int
     rows: NDArray[np.float32]
     facts: HopFacts
+    engine: int = 0
+
+
+def whole_rows(block: NDArray[np.float32], layout: Layout) -> int:
+    """Rows of the whole records that a block begins with; an engine may have had other hops than the one
+    before it.
+
+    Raises:
+        ValueError: as of `segments`.
+    """
+    at = 0
+    while at + layout.header_rows <= len(block):
+        end = at + layout.header_rows + _header(block, at, layout)[11]
+        if end > len(block):
+            break
+        at = end
+    return at
 
 
 def segments(block: NDArray[np.float32], layout: Layout) -> Iterator[Segment]:
-    """The segments of whole records, float32 [records * rows, width], in order; rows are views.
+    """The segments of whole records, float32 [rows, width], in order; rows are views.
 
     Raises:
         ValueError: the block does not begin with a record.
     """
-    records = block.reshape(-1, layout.rows, layout.width)
-    flat = np.ascontiguousarray(records.reshape(len(records), -1)[:, :HEADER_FLOATS])
-    for record, header in zip(records, flat.view(HEADER_DTYPE)[:, 0].tolist(), strict=True):
-        magic, before_frame, frame, lost_at, before_rows, cause, lost, skipped, xruns, late, fallback = header
-        if magic != MAGIC:
-            raise ValueError("the recorder's ring holds no record where one should begin")
+    at = 0
+    while at < len(block):
+        header = _header(block, at, layout)
+        _, before_frame, frame, lost_at, before_rows, cause, lost, skipped = header[:8]
+        xruns, late, fallback, hop, engine = header[8:]
+        at += layout.header_rows
         facts = HopFacts(Cause(cause), lost, bool(skipped), xruns, late, fallback, lost_at)
-        rows = record[layout.header_rows :]
+        rows = block[at : at + hop]
+        at += hop
         if before_rows and before_frame != NO_FRAME:
             calm = HopFacts(Cause.NONE, 0, False, xruns, late, fallback)
-            yield Segment(before_frame, rows[:before_rows], calm)
+            yield Segment(before_frame, rows[:before_rows], calm, engine)
         behind = rows[before_rows:]
-        yield Segment(frame, behind if frame != NO_FRAME else behind[:0], facts)
+        yield Segment(frame, behind if frame != NO_FRAME else behind[:0], facts, engine)
+
+
+def _header(block: NDArray[np.float32], at: int, layout: Layout) -> tuple[int, ...]:
+    flat = np.ascontiguousarray(block[at : at + layout.header_rows]).reshape(-1)
+    header = HEADER.unpack_from(flat.view(np.uint8).data)
+    if header[0] != MAGIC:
+        raise ValueError("the recorder's ring holds no record where one should begin")
+    return header
 
 
 def merged(found: Iterable[Segment]) -> Iterator[Segment]:
@@ -126,9 +139,11 @@ def merged(found: Iterable[Segment]) -> Iterator[Segment]:
 
 def _goes_on(before: Segment, segment: Segment) -> bool:
     calm = replace(before.facts, cause=Cause.NONE, lost_frames=0, lost_at=0, skipped=False)
-    return segment.facts == calm and before.frame + len(before.rows) == segment.frame
+    same = segment.facts == calm and segment.engine == before.engine
+    return same and before.frame + len(before.rows) == segment.frame
 
 
 def _joined(parts: list[Segment]) -> Segment:
     rows = [part.rows for part in parts]
-    return Segment(parts[0].frame, np.concatenate(rows) if len(rows) > 1 else rows[0], parts[0].facts)
+    joined = np.concatenate(rows) if len(rows) > 1 else rows[0]
+    return Segment(parts[0].frame, joined, parts[0].facts, parts[0].engine)

@@ -11,8 +11,23 @@ READ_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
+class EngineFiles:
+    """What one of a session's engines gives a take.
+
+    Attributes:
+        names: of the files without suffix, in the order of a frame's samples.
+        latency_samples: in its parts.
+        text: settings that were changed to.
+    """
+
+    names: list[str]
+    latency_samples: dict[str, int | None] = field(default_factory=dict)
+    text: str = ""
+
+
+@dataclass(frozen=True)
 class RecordPlan:
-    """What does not change in a session.
+    """What a session begins with.
 
     Attributes:
         names: of the files without suffix, in the order of a frame's samples.
@@ -41,7 +56,7 @@ class Order:
     """An order to the recorder.
 
     Attributes:
-        do: "start", "stop" or "mark".
+        do: "start", "stop", "mark" or "engine".
         frame: of the show: where the take begins before its pre-roll, where it ends, or what is marked.
         folder: "start": of the take, made before.
         started: "start": wall clock at `frame`, seconds since 1970.
@@ -49,6 +64,7 @@ class Order:
         going_on: "start": another recorder has died at it.
         settings, latency_samples: "start": for `take.json`.
         marker_id, text: "mark".
+        engine, files: "engine": a number that hops may bear from now on, and what they are of.
     """
 
     do: str
@@ -61,6 +77,8 @@ class Order:
     latency_samples: dict[str, int | None] = field(default_factory=dict)
     marker_id: int = 0
     text: str = ""
+    engine: int = 0
+    files: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """One line."""

@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from collections import deque
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -18,8 +19,8 @@ import numpy as np
 from rtsep.rt.process.block import Block
 from rtsep.rt.process.shared_memory import SharedMemory
 from rtsep.rt.takes.disk_space import LOW_S, DiskSpace
-from rtsep.rt.takes.hop_record import Layout, Segment, merged, segments
-from rtsep.rt.takes.record_plan import PRE_ROLL_S, Order, Orders, RecordPlan
+from rtsep.rt.takes.hop_record import Layout, Segment, merged, segments, whole_rows
+from rtsep.rt.takes.record_plan import PRE_ROLL_S, EngineFiles, Order, Orders, RecordPlan
 from rtsep.rt.takes.take_folder import Hold
 from rtsep.rt.takes.take_log import RUNNING, TakeLog
 from rtsep.rt.takes.take_memory import TakeMemory
@@ -27,6 +28,7 @@ from rtsep.rt.takes.take_writer import ENGINE_AWAY, RECORDER_LATE, TakeWriter
 
 TAKE_INPUT = "input"  # the file beside those of the stems
 CHUNK_S = 0.25  # the longest stretch written at once
+LONGEST_HOP = 1 << 14  # 43 ms at 192 kHz have hops of 4096
 POLL_S = 0.05
 # After the session is gone the engine ends within its housekeeping interval; a ring silent for so long is
 # complete. So is a take that was told to stop while the engine is away.
@@ -41,13 +43,17 @@ class Recorder:
         self._plan, self._memory, self._block, self._orders = plan, memory, block, orders
         ring = memory.ring
         self._layout = Layout(plan.hop, ring.channels)
-        records = max(1, round(CHUNK_S * plan.samplerate / plan.hop))
-        self._chunk = np.zeros((records * self._layout.rows, ring.channels), np.float32)
+        rows = max(round(CHUNK_S * plan.samplerate), LONGEST_HOP) + self._layout.header_rows
+        self._chunk = np.zeros((rows, ring.channels), np.float32)
+        self._waiting = 0  # rows of a record that is not whole yet
+        self._engines = {0: EngineFiles(plan.names)}
+        self._engine = 0  # of the last hop
         self._before: deque[Segment] = deque()  # the pre-roll
         self._writer: TakeWriter | None = None
         self._hold: Hold | None = None
         self._folder = ""
         self._stop_at: int | None = None
+        self._queue: deque[Order] = deque()
         self._last: dict[str, object] = {"record_state": "armed"}
         self._ended = False
 
@@ -63,12 +69,11 @@ class Recorder:
         while True:
             self._obey()
             over = self._memory.clock.read()[2] is not None  # before reading: nothing comes after it
-            count = self._memory.ring.read(self._chunk)
+            count = self._memory.ring.read(self._chunk[self._waiting :])
             now = time.monotonic()
             if count:
                 filled_at = now
-                for segment in merged(segments(self._chunk[:count], self._layout)):
-                    self._take(segment)
+                self._take_rows(self._waiting + count)
             elif over or (self._abandoned() and now - filled_at > GRACE_S):
                 break
             if self._stop_at is not None and self._writer is not None:
@@ -78,32 +83,49 @@ class Recorder:
             if self._writer is not None:
                 self._writer.tick()
             self._publish()
-            if count < len(self._chunk):
+            if self._waiting + count < len(self._chunk) // 2:
                 time.sleep(POLL_S)
         if self._writer is not None:
             end = self._memory.clock.read()[2]
             self._finish(end or 0, "the session ended" if over else "the session was killed")
         self._publish()
 
+    def _take_rows(self, count: int) -> None:
+        whole = whole_rows(self._chunk[:count], self._layout)
+        for segment in merged(segments(self._chunk[:whole], self._layout)):
+            self._engine = segment.engine
+            self._take(segment)
+        self._waiting = count - whole
+        self._chunk[: self._waiting] = self._chunk[whole:count].copy()
+
     def _abandoned(self) -> bool:
         return self._ended or self._orders.ended
 
     def _obey(self) -> None:
-        for order in self._orders.read():
+        self._queue.extend(self._orders.read())
+        while self._queue:
+            if self._queue[0].do == "start" and self._stop_at is not None:
+                return  # until the take before it has its last frames
+            order = self._queue.popleft()
             if order.do == "start" and self._writer is None:
                 self._start(order)
             elif order.do == "stop" and self._writer is not None:
                 self._stop_at = order.frame
+            elif order.do == "engine":
+                self._engines[order.engine] = EngineFiles(**order.files)
             elif order.do == "mark" and self._writer is not None:
                 self._writer.mark(order.marker_id, order.frame, order.text)
 
     def _start(self, order: Order) -> None:
         plan, folder = self._plan, Path(order.folder)
         self._hold, self._folder, self._stop_at = Hold(folder), order.folder, None
-        disk = DiskSpace(folder, self._layout.width * SAMPLE_BYTES[plan.form] * plan.samplerate)
+        width = len(plan.names) * plan.channels
+        disk = DiskSpace(folder, width * SAMPLE_BYTES[plan.form] * plan.samplerate)
+        engine = self._before[0].engine if self._before else self._engine
+        files = self._engines.get(engine, self._engines[0])
         log = self._log_of(folder) if order.going_on else None
         if log is not None:
-            self._writer = TakeWriter(folder, log, disk, going_on=True)
+            self._writer = TakeWriter(folder, log, disk, going_on=True, engines=self._engines)
         else:
             first = max(order.frame - order.pre_roll_frames, 0)
             if order.pre_roll_frames:
@@ -113,16 +135,16 @@ class Recorder:
             log = TakeLog(
                 state=RUNNING,
                 started=datetime.fromtimestamp(started).astimezone().isoformat(timespec="milliseconds"),
-                names=plan.names,
+                names=files.names,
                 suffix=plan.form,
                 samplerate=plan.samplerate,
                 channels=plan.channels,
                 first_frame=first,
                 pre_roll_frames=order.frame - first,
                 settings=order.settings,
-                latency_samples=order.latency_samples,
+                latency_samples=files.latency_samples or order.latency_samples,
             )
-            self._writer = TakeWriter(folder, log, disk)
+            self._writer = TakeWriter(folder, log, disk, engines=self._engines, engine=engine)
         kept, self._before = self._before, deque()
         for segment in kept:
             self._take(segment)
@@ -135,14 +157,16 @@ class Recorder:
             return None
 
     def _take(self, segment: Segment) -> None:
-        if self._writer is not None:
-            end = segment.frame + len(segment.rows)
-            if self._stop_at is not None and end > self._stop_at:
-                rows = segment.rows[: max(0, self._stop_at - segment.frame)]
-                segment = Segment(segment.frame, rows, segment.facts)
-            self._writer.place(segment)
+        if self._writer is None:
+            self._keep(segment)
             return
-        self._before.append(Segment(segment.frame, segment.rows.copy(), segment.facts))
+        kept = len(segment.rows) if self._stop_at is None else max(0, self._stop_at - segment.frame)
+        self._writer.place(replace(segment, rows=segment.rows[:kept]))
+        if kept < len(segment.rows):  # behind the take's end: the next one may begin with it
+            self._keep(replace(segment, frame=segment.frame + kept, rows=segment.rows[kept:]))
+
+    def _keep(self, segment: Segment) -> None:
+        self._before.append(replace(segment, rows=segment.rows.copy()))
         oldest = segment.frame - round(PRE_ROLL_S * self._plan.samplerate)
         while self._before[0].frame + len(self._before[0].rows) <= oldest:
             self._before.popleft()

@@ -22,7 +22,8 @@ def repair_last_part(folder: Path, log: TakeLog) -> None:
     """
     if log.parts:
         part = log.parts[-1]
-        paths = {name: folder / part["folder"] / f"{name}.{log.suffix}" for name in log.names}
+        names = log.names_of(part)
+        paths = {name: folder / part["folder"] / f"{name}.{log.suffix}" for name in names}
         if log.suffix == "wav":
             frames = min(frames_in(path, log.channels) for path in paths.values())
             for path in paths.values():

@@ -26,6 +26,7 @@ class TakeFeed:
         delay_samples: how much older the stems are than the input of the same hop.
         samplerate: Hz.
         callback: of the device, whose position is the show's clock.
+        engine: which of the session's engines it is, 0 for the first.
 
     Attributes:
         lost_frames: frames that did not fit.
@@ -40,15 +41,18 @@ class TakeFeed:
         delay_samples: int,
         samplerate: float,
         callback: _core.DeviceCallback,
+        engine: int = 0,
     ) -> None:
         self._ring, self._clock, self._callback = memory.ring, memory.clock, callback
-        layout = Layout(hop, (stems + 1) * channels)
+        layout = Layout(hop, memory.ring.channels)
+        self._engine, self._width = engine, (stems + 1) * channels
         self._hop, self._channels, self._samplerate = hop, channels, samplerate
         self._record = np.zeros((layout.rows, layout.width), np.float32)
         self._header = self._record[: layout.header_rows].reshape(-1).view(np.uint8).data
         self._frame = self._record[layout.header_rows :]
         self._aligned = np.zeros((delay_samples + hop, channels), np.float32)
         self._places = np.full(delay_samples + hop, NO_FRAME, np.int64)
+        self._delay = delay_samples
         self._offsets = np.arange(hop)
         self._base = 0  # where this engine begins, known with its first hop
         self._next: int | None = None  # absolute frame of the next hop's input
@@ -72,6 +76,21 @@ class TakeFeed:
         """Goes on with another callback, whose next hop finds its place by the clock."""
         self._callback, self._next = callback, None
         self._seam = Cause.DEVICE_LOST
+
+    def go_over_from(self, before: "TakeFeed", origin: int, oldest: int) -> int:
+        """Goes on behind another engine's feed, whose callback's frame `origin` is frame 0 of this one's.
+
+        Args:
+            oldest: hop that there is.
+
+        Returns:
+            The first hop to write, so that no frame is missing: those that the other one has not written.
+        """
+        self._base = before._base + origin
+        written = self._base if before._next is None else before._next - before._delay
+        first = max(oldest, (written - self._base) // self._hop)
+        self._next, self._seam = self._base + first * self._hop, Cause.NONE
+        return first
 
     @staticmethod
     def no_state() -> State:
@@ -126,8 +145,8 @@ class TakeFeed:
             self._ring_was_full = True
             return
         self._frame[:, :channels] = self._aligned[:frames]
-        of_stems: NDArray[np.float32] = self._frame[:, channels:].reshape(frames, -1, channels)  # a view
-        of_stems[...] = stems.transpose(1, 0, 2)
+        of_stems = stems.transpose(1, 0, 2).reshape(frames, self._width - channels)
+        self._frame[:, channels : self._width] = of_stems
         first, last = int(self._places[0]), int(self._places[frames - 1])
         before_frame, before_rows, frame = first, 0, first
         if last - first != frames - 1:  # a seam: what comes after it has been somewhere else
@@ -150,6 +169,8 @@ class TakeFeed:
             callback.xruns,
             callback.late_hops,
             callback.fallback_samples,
+            frames,
+            self._engine,
         )
         self._ring.write(self._record)
 

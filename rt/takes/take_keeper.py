@@ -8,14 +8,14 @@ import subprocess
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.process.block import Block
 from rtsep.rt.process.child_process import end, spawn
-from rtsep.rt.takes.record_plan import PRE_ROLL_S, Order, RecordPlan
+from rtsep.rt.takes.record_plan import PRE_ROLL_S, EngineFiles, Order, RecordPlan
 from rtsep.rt.takes.recovery import close_take, recover_all
 from rtsep.rt.takes.stem_files import FLAC_CHANNELS, FORMATS
 from rtsep.rt.takes.take_folder import Hold, make_next, prepare_root
@@ -69,6 +69,7 @@ class TakeKeeper:
         self._take: Order | None = None  # the running one
         self._hold: Hold | None = None
         self._markers: list[Order] = []
+        self._engines: list[Order] = []  # that the session has been changed to
         self._ids = itertools.count(1)
         self._deaths: deque[float] = deque(maxlen=MAX_DEATHS)
         self._failure = ""
@@ -153,6 +154,20 @@ class TakeKeeper:
             self._markers.append(Order("mark", self._frame, marker_id=next(self._ids), text=text))
             self._send(self._markers[-1])
 
+    def expect(self, engine: int, files: EngineFiles) -> None:
+        """Another engine's hops may come from now on; the running take goes on with them in another part.
+
+        Raises:
+            RtsepError: more stems than the recorder has room for.
+        """
+        most = self.memory.ring.channels // self.channels - 1
+        if len(files.names) - 1 > most:
+            problem = f"takes of this session have room for {most} stems, not {len(files.names) - 1}"
+            raise RtsepError(problem, "start it again")
+        with self._lock:
+            self._engines.append(Order("engine", 0, engine=engine, files=asdict(files)))
+            self._send(self._engines[-1])
+
     def _need_recorder(self) -> None:
         if self._failure or self._process is None:
             raise RtsepError(self._failure or "the recorder does not run", "start the session again")
@@ -206,6 +221,8 @@ class TakeKeeper:
             self._close_failed()
             return
         self._spawn()
+        for engine in self._engines:
+            self._send(engine)
         if self._take is not None:
             self._send(replace(self._take, going_on=True))
             for marker in self._markers:

@@ -7,11 +7,14 @@ end to end are as long as the take.
 import contextlib
 import json
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
+from rtsep.rt.takes.hop_record import Cause, HopFacts, Segment
+
 FILE_NAME = "take.json"
+ENGINE_STALLED = "engine stalled"
 FORMAT, VERSION = "rtsep-take", 1
 RUNNING = "running"
 # A device that drops out every block for hours must not make a file that takes seconds to write.
@@ -33,9 +36,11 @@ class TakeLog:
     pre_roll_frames: of them, from before the recording was started.
     clipped_samples: that 24 bit could not hold.
     holes: {"first_frame", "frames", "reason"}: silence in place of what could not be had.
-    events: {"kind", "first_frame", "frames", "count"}; events_left_out: those after the first 10 000.
+    events: {"kind", "first_frame", "frames", "count"}, of a change of engines also "time", "from" and "to",
+        the stems before and what was changed to; events_left_out: those after the first 10 000.
     markers: {"id", "frame", "text"}.
-    parts: {"folder", "first_frame", "frames", "bytes" of each file up to there}.
+    parts: {"folder", "first_frame", "frames", "bytes" of each file up to there}; of an engine that was
+        changed to while it ran also "engine", its "names" and its "latency_samples".
     """
 
     state: str
@@ -131,6 +136,10 @@ class TakeLog:
             return
         self.events.append({"kind": kind, "first_frame": first_frame, "frames": frames, "count": count})
 
+    def names_of(self, part: dict[str, Any]) -> list[str]:
+        """Of the files of one of `parts`."""
+        return list(part.get("names", self.names))
+
     @property
     def hole_frames(self) -> int:
         """Of all holes."""
@@ -145,3 +154,33 @@ class TakeLog:
         ]
         more = len(self.holes) - len(shown)
         return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+def note(log: TakeLog, segment: Segment, before: Segment | None) -> Segment:
+    """What the device and the engine say with a segment, as events and holes; `before` is what was noted
+    last. Returns `segment`, without its samples.
+    """
+    facts = segment.facts
+    at = max(0, segment.frame - log.first_frame)
+    if facts.cause in (Cause.DEVICE_LOST, Cause.ENGINE_RESTARTED):
+        kind = "device" if facts.cause is Cause.DEVICE_LOST else "engine"
+        log.add_event(f"{kind}-lost", log.frames)
+        log.add_event(f"{kind}-back", at)
+    if before is None or before.engine != segment.engine:  # what it counted before it was heard is nobody's
+        known = facts
+    elif facts.xruns < before.facts.xruns or facts.fallback_samples < before.facts.fallback_samples:
+        known = HopFacts(Cause.NONE, 0, False, 0, 0, 0)  # a new engine counts from zero
+    else:
+        known = before.facts
+    hop = len(segment.rows)
+    for kind, frames, count in (
+        ("xrun", 0, facts.xruns - known.xruns),
+        ("late-hop", hop, facts.late_hops - known.late_hops),
+        ("fallback", hop, facts.fallback_samples - known.fallback_samples),
+        ("skipped-hop", hop, int(facts.skipped)),
+    ):
+        if count > 0:
+            log.add_event(kind, at, frames, count)
+    if facts.lost_frames:
+        log.add_hole(max(0, facts.lost_at - log.first_frame), facts.lost_frames, ENGINE_STALLED)
+    return replace(segment, rows=segment.rows[:0])

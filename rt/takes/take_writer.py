@@ -4,6 +4,8 @@ import contextlib
 import itertools
 import math
 import time
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,12 @@ from numpy.typing import NDArray
 
 from rtsep.rt.audio.disk_errors import reason, remedy
 from rtsep.rt.takes.disk_space import RESUME_S, DiskSpace
-from rtsep.rt.takes.hop_record import Cause, HopFacts, Segment
+from rtsep.rt.takes.hop_record import Cause, Segment
 from rtsep.rt.takes.part import Part
+from rtsep.rt.takes.record_plan import EngineFiles
 from rtsep.rt.takes.recovery import repair_last_part
 from rtsep.rt.takes.take_folder import PART_NAME
-from rtsep.rt.takes.take_log import TakeLog
+from rtsep.rt.takes.take_log import TakeLog, note
 
 SYNC_S = 1.0  # what a power failure may cost
 RETRY_S = 5.0  # between attempts to go on after the disk has failed
@@ -27,12 +30,7 @@ REASONS = {
     Cause.DEVICE_LOST: "device lost",
     Cause.ENGINE_RESTARTED: "engine restarted",
 }
-ENGINE_STALLED, RECORDER_DIED, DISK_FULL, DISK_FAILED = (
-    "engine stalled",
-    "recorder died",
-    "disk full",
-    "disk failed",
-)
+RECORDER_DIED, DISK_FULL, DISK_FAILED = "recorder died", "disk full", "disk failed"
 
 
 class TakeWriter:
@@ -43,20 +41,34 @@ class TakeWriter:
         log: new, or that of a take to go on with, whose last part was left as its recorder died.
         disk: its space.
         going_on: the second.
+        engines: what each of the session's engines gives; others are added while it runs.
+        engine: the one that the take begins with.
 
     Attributes:
         log: brought up to date every second, on the disk too.
         error: problem and remedy while the disk fails, "" when it does not.
     """
 
-    def __init__(self, folder: Path, log: TakeLog, disk: DiskSpace, going_on: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        log: TakeLog,
+        disk: DiskSpace,
+        going_on: bool = False,
+        engines: Mapping[int, EngineFiles] | None = None,
+        engine: int = 0,
+    ) -> None:
         self._folder, self.log, self._disk = folder, log, disk
+        self._engines = engines or {engine: EngineFiles(log.names, log.latency_samples)}
+        self._first_engine = self._engine = engine
+        if going_on:
+            self._engine = next((part.get("engine", engine) for part in reversed(log.parts)), engine)
         self._part: Part | None = None
         self._why = ""  # of the gap to come, where it is known better than the engine knows it
         self._retry_at = self._next_sync = 0.0
         self._paused = False
         self._is_new = not going_on
-        self._counters: HopFacts | None = None
+        self._told: Segment | None = None  # what the device and the engine have said last
         self.error = ""
         if going_on:
             self._why = RECORDER_DIED
@@ -68,10 +80,13 @@ class TakeWriter:
 
     def place(self, segment: Segment) -> None:
         """Writes a segment where it belongs; what is in front of it and did not come is a hole."""
-        self._note(segment)
+        self._told = note(self.log, segment, self._told)
         at = segment.frame - self.log.first_frame
         rows = segment.rows[max(0, self.log.frames - at) :]
         at = max(at, self.log.frames)
+        if len(rows) and segment.engine != self._engine:
+            self._go_over(segment.engine)
+        rows = rows[:, : len(self._names) * self.log.channels]
         for _ in range(2):  # where a part breaks, the next one goes on with the same frames
             if not len(rows) or not self._ready():
                 return
@@ -83,6 +98,38 @@ class TakeWriter:
                 self._break(error)
                 rows = rows[max(0, self.log.frames - at) :]
                 at = max(at, self.log.frames)
+
+    @property
+    def _names(self) -> list[str]:
+        files = self._engines.get(self._engine)
+        return self.log.names if files is None or self._engine == self._first_engine else files.names
+
+    def _go_over(self, engine: int) -> None:
+        """The next part is another engine's: the files of the one before are complete."""
+        before, log = self._names, self.log
+        part, self._part = self._part, None
+        self._engine = engine
+        if part is not None and part.frames:
+            try:
+                log.parts[-1]["bytes"] = part.sync()
+                part.close()
+            except OSError as error:
+                part.abandon()
+                log.end_last_part(part.frames)
+                self._fail(error)
+        elif part is not None:
+            part.abandon()
+            part.discard()
+            self._is_new = log.parts.pop()["folder"] == "."
+        moment = datetime.fromisoformat(log.started) + timedelta(seconds=log.frames / log.samplerate)
+        log.add_event("engine-changed", log.frames)
+        log.events[-1] |= {
+            "time": moment.isoformat(timespec="milliseconds"),
+            "from": before[1:],
+            "to": self._engines[engine].text if engine in self._engines else "",
+        }
+        if not self._paused:
+            self._attempt_part()
 
     def _fill(self, at: int, why: str) -> None:
         """Silence up to frame `at`, listed before it is written."""
@@ -132,12 +179,19 @@ class TakeWriter:
         later = (PART_NAME.format(n) for n in itertools.count(2))
         name = "." if self._is_new else next(n for n in later if not (self._folder / n).exists())
         try:
-            self._part = Part(self._folder / name, log.names, log.suffix, log.samplerate, log.channels)
+            self._part = Part(self._folder / name, self._names, log.suffix, log.samplerate, log.channels)
         except OSError as error:
             self._fail(error)
             return
         self._is_new = False
-        log.parts.append({"folder": name, "first_frame": log.frames, "frames": 0, "bytes": {}})
+        entry: dict[str, Any] = {"folder": name, "first_frame": log.frames, "frames": 0, "bytes": {}}
+        if self._engine != self._first_engine and (files := self._engines.get(self._engine)) is not None:
+            entry |= {
+                "engine": self._engine,
+                "names": files.names,
+                "latency_samples": files.latency_samples,
+            }
+        log.parts.append(entry)
         self._sync()
 
     def _break(self, error: OSError) -> None:
@@ -160,32 +214,6 @@ class TakeWriter:
 
     def _fail(self, error: OSError) -> None:
         self._pause(DISK_FAILED, f"{reason(error)}; {remedy(error)}")
-
-    def _note(self, segment: Segment) -> None:
-        """What the device and the engine say with it."""
-        facts, log = segment.facts, self.log
-        at = max(0, segment.frame - log.first_frame)
-        if facts.cause in (Cause.DEVICE_LOST, Cause.ENGINE_RESTARTED):
-            kind = "device" if facts.cause is Cause.DEVICE_LOST else "engine"
-            log.add_event(f"{kind}-lost", log.frames)
-            log.add_event(f"{kind}-back", at)
-        before = self._counters
-        if before is None:
-            before = facts
-        elif facts.xruns < before.xruns or facts.fallback_samples < before.fallback_samples:
-            before = HopFacts(Cause.NONE, 0, False, 0, 0, 0)  # a new engine counts from zero
-        hop = len(segment.rows)
-        for kind, frames, count in (
-            ("xrun", 0, facts.xruns - before.xruns),
-            ("late-hop", hop, facts.late_hops - before.late_hops),
-            ("fallback", hop, facts.fallback_samples - before.fallback_samples),
-            ("skipped-hop", hop, int(facts.skipped)),
-        ):
-            if count > 0:
-                log.add_event(kind, at, frames, count)
-        if facts.lost_frames:
-            log.add_hole(max(0, facts.lost_at - log.first_frame), facts.lost_frames, ENGINE_STALLED)
-        self._counters = facts
 
     def mark(self, marker_id: int, frame: int, text: str) -> None:
         """A marker at a frame of the show; one that is there already stays as it is."""
@@ -246,7 +274,7 @@ class TakeWriter:
     def _sizes(self, part: dict[str, Any]) -> dict[str, int]:
         with contextlib.suppress(OSError):
             folder = self._folder / part["folder"]
-            return {n: (folder / f"{n}.{self.log.suffix}").stat().st_size for n in self.log.names}
+            return {n: (folder / f"{n}.{self.log.suffix}").stat().st_size for n in self.log.names_of(part)}
         return dict(part["bytes"])
 
     def missing_now(self, show_frame: int) -> int:

@@ -1,7 +1,7 @@
 """The session's part of a change of engines: what may be asked for, and what has come of it."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,8 +13,11 @@ from rtsep.rt.drivers.jack_ports import stem_port_names
 from rtsep.rt.hop.presets import Preset
 from rtsep.rt.live.engines.engine_memory import SLOTS, EngineMemory
 from rtsep.rt.live.settings import LiveSettings
+from rtsep.rt.live.stream_choice import buffering_samples
 from rtsep.rt.process.block import Block
 from rtsep.rt.process.shared_memory import SharedMemory
+from rtsep.rt.takes.record_plan import EngineFiles
+from rtsep.rt.takes.recorder_process import TAKE_INPUT
 
 POLL_S = 0.02
 ANSWER_TIMEOUT_S = 90.0
@@ -29,14 +32,21 @@ class Changer:
         status: what the engine publishes.
         settings: what the session was started with.
         commands: memory where parameters are set.
+        expect: told of each order what its engine gives a take; None without takes.
 
     Attributes:
         notes: of the last order, what the user should know of its outputs.
     """
 
     def __init__(
-        self, memory: EngineMemory, status: Block, settings: LiveSettings, commands: SharedMemory
+        self,
+        memory: EngineMemory,
+        status: Block,
+        settings: LiveSettings,
+        commands: SharedMemory,
+        expect: Callable[[int, EngineFiles], None] | None = None,
     ) -> None:
+        self._expect = expect
         self._memory, self._status, self._first, self._commands = memory, status, settings, commands
         self._serial = 0
         self.notes: tuple[str, ...] = ()
@@ -66,8 +76,6 @@ class Changer:
             raise RtsepError("there is no change while the sound is not running", "wait until it is back")
         if self.told.get("state") in RUNNING:
             raise RtsepError(f"{self.told['text']} is being loaded", "wait for it")
-        if now.has_take:
-            raise RtsepError("a session with takes has hops of one length", "start it again without --record")
         if now.f0_times_s is not None:
             raise RtsepError("given pitches run from the start of a session", "start it again with others")
         asked: dict[str, Any] = {"latency_ms": latency_ms, "voices": voices, "model": model}
@@ -78,10 +86,12 @@ class Changer:
         new = replace(now, **changes)
         if new.choice.found.card.family != now.choice.found.card.family:
             new = replace(new, **({"voices": None, "stems": None, "add_ons": []} | changes))
-        Preset(values["samplerate"], new.latency_ms)
+        preset = Preset(values["samplerate"], new.latency_ms)
         desk = self._desk(values, (*new.choice.names(), RESIDUAL), new)
         self._serial = max(self._serial, int(self._memory.orders.peek().get("serial", 0))) + 1
         text = ", ".join(map(_words, changes, changes.values()))
+        if self._expect is not None:
+            self._expect(self._serial, _files(values, preset, text, desk.layout.stems))
         serving = values.get("engine_slot", -1)
         self._memory.orders.write(
             {
@@ -125,6 +135,16 @@ class Changer:
         if told.get("state") == "refused":
             problem, _, remedy = str(told["text"]).rpartition("; ")
             raise RtsepError(problem, remedy)
+
+
+def _files(values: dict[str, Any], preset: Preset, text: str, stems: Sequence[str]) -> EngineFiles:
+    latency = {
+        "algorithmic": preset.latency_samples,
+        "buffering": buffering_samples(values["blocksize"], preset.hop),
+        "device_input": values.get("device_input_samples"),
+        "device_output": values.get("device_output_samples"),
+    }
+    return EngineFiles([TAKE_INPUT, *stems], latency, text)
 
 
 def _words(name: str, value: Any) -> str:

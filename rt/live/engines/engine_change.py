@@ -18,6 +18,7 @@ from rtsep.kernels.errors import RtsepError
 from rtsep.rt.control.desk_layout import DeskLayout
 from rtsep.rt.live.engines.chain import Chain
 from rtsep.rt.live.engines.engine_memory import EngineMemory
+from rtsep.rt.live.engines.held_hops import HeldHops
 from rtsep.rt.live.engines.remote_separator import RemoteSeparator
 from rtsep.rt.live.settings import LiveSettings
 from rtsep.rt.live.stream_choice import StreamChoice
@@ -62,15 +63,18 @@ class EngineChange:
         memory: where orders come and second processes are met.
         commands: memory where parameters are set.
         told: of the last change before this hop loop.
+        takes: whether a take may be recorded.
 
     Attributes:
         told: of the last change, for the status: `serial`, `state` ("loading", "warming", "done",
             "refused"), and `text`, what was asked for or why it was refused.
         serving: serial of the engine that plays, 0 for the hop loop's own.
-        next: the chain that is warmed up, None without one.
+        next: the chain that is warmed up, None without one; held: its last hops, for a take.
     """
 
-    def __init__(self, memory: EngineMemory, commands: mmap, told: dict[str, Any]) -> None:
+    def __init__(
+        self, memory: EngineMemory, commands: mmap, told: dict[str, Any], *, takes: bool = False
+    ) -> None:
         self._memory, self._commands = memory, commands
         self._seen = memory.orders.written  # older orders were another hop loop's
         self._stage = Stage.NONE
@@ -84,6 +88,8 @@ class EngineChange:
         self.told = told
         self.serving, self.settings = 0, ""
         self.next: Chain | None = None
+        self._takes = takes
+        self.held: HeldHops | None = None
         self.notes: list[str] = []
 
     @property
@@ -149,6 +155,8 @@ class EngineChange:
                 return
             if separator.guide is not None and now.separator.guide is not None:
                 separator.guide.follow_on(now.separator.guide.position)
+            if self._takes:
+                self.held = HeldHops(now, self.next, choice.format.samplerate)
             self.notes = list(facts["notes"])
             self.next.desk.obey()
             self.next.desk.dim_for_howl(now.desk.howling)
@@ -238,14 +246,19 @@ class EngineChange:
         if self._posted:
             if not separator.collect(chain.stems):
                 return
-            chain.callback.deliver(chain.hop_index, chain.stems)
-            chain.hop_index += 1
-            self._posted = False
+            self._deliver(chain)
         if chain.callback.wait_input(chain.hop_index, 0.0):
             chain.desk.obey()
             lost = chain.callback.read_hop(chain.hop_index, chain.hop)
             separator.post(chain.hop, skip=lost > 0 or chain.is_late)
             self._posted = True
+
+    def _deliver(self, chain: Chain) -> None:
+        chain.callback.deliver(chain.hop_index, chain.stems)
+        if self.held is not None:
+            self.held.add(chain.hop, chain.stems)
+        chain.hop_index += 1
+        self._posted = False
 
     def is_over(self, now: Chain, replace: Callable[[Chain], None]) -> bool:
         """True once, when the next chain is the one that is heard and the stream runs it.
@@ -269,9 +282,7 @@ class EngineChange:
         assert isinstance(chain.separator, RemoteSeparator)
         if self._posted:
             chain.separator.await_hop(chain.stems)
-            chain.callback.deliver(chain.hop_index, chain.stems)
-            chain.hop_index += 1
-            self._posted = False
+            self._deliver(chain)
         self.next, self._stage = None, Stage.NONE
         self.serving, self.settings = self._order.serial, self._order.settings
         self._tell("done")

@@ -14,7 +14,7 @@ from rtsep.rt.process.rights import rights_hint
 from rtsep.rt.process.scheduling import REAL_TIME, lock_memory
 
 # Of the status, from one hop loop to the next: an engine that is started again keeps what was changed.
-CARRIED = ("changed_settings",)
+CARRIED = ("changed_settings", "take_engine")
 
 
 def kept_desk(before: Mapping[str, Any], stems: tuple[str, ...], outputs: int) -> DeskLayout | None:

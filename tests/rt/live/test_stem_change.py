@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from helpers.cli_helpers import run_command
 from helpers.hand_driven import RATE, HandDrivenEngine
 from pythonosc.udp_client import SimpleUDPClient
@@ -30,10 +31,18 @@ from rtsep.rt.control.surfaces import Surfaces
 from rtsep.rt.drivers.jack_options import JackOptions
 from rtsep.rt.live.engines.engine_change import FADE_S
 from rtsep.rt.live.settings import LiveSettings
+from rtsep.rt.pitches.pitch_ring import PitchReader
 from rtsep.rt.process.shared_memory import SharedMemory
 from rtsep.rt.session import Session
+from rtsep.rt.takes.disk_space import DiskSpace
+from rtsep.rt.takes.hop_record import Layout, merged, segments, whole_rows
+from rtsep.rt.takes.record_plan import EngineFiles
+from rtsep.rt.takes.take_log import TakeLog
+from rtsep.rt.takes.take_memory import TakeMemory
+from rtsep.rt.takes.take_writer import TakeWriter
 
 FOUR = ("voice-1", "voice-2", "voice-3", "voice-4", "residual")
+TWO = ("voice-1", "voice-2", "residual")
 THREE = ("voice-1", "voice-2", "voice-3", "residual")
 
 
@@ -151,6 +160,61 @@ def test_voices_come_and_go_without_a_step(engine: HandDrivenEngine) -> None:
     steps, loudest = np.abs(np.diff(heard, axis=0)).max(0), np.abs(heard).max(0)
     natural = np.abs(np.diff(choir)).max()
     assert (steps <= 1.5 * natural + 2 * loudest / (FADE_S * RATE)).all()
+
+
+def test_a_take_goes_on_in_another_part(tmp_path: Path) -> None:
+    """From 43 ms and two voices to 11 ms and three, and back: no frame is missing or there twice, and in each
+    part the stems sum to the input of the same frame. Pitches go on by the same clock, voices by their order.
+    """
+    settings = LiveSettings(2, None, 43, "mic", None, None, None, None, None, "auto", has_take=True)
+    memory, expected = TakeMemory.create(6, 1 << 20), dict[int, EngineFiles]()
+    engine = HandDrivenEngine(settings, outputs=3, spare=2, record=memory, voices=2)
+    engine.changer._expect = expected.__setitem__
+    choir = synthetic_choir(RATE, 40.0, voices=3)[:, 0]
+    reader, hops = PitchReader(engine.commands.memory, BLOCK_BYTES), []
+    engine.play_for(choir, 0.5)
+    for latency_ms, voices in ((11, 3), (43, 2)):
+        engine.changer.order(latency_ms, voices)
+        engine.play_through(choir, 0.5)
+        hops += [hop for _ in range(20) for hop in reader.read()]
+    engine.close()
+    block = np.zeros((memory.ring.available, 6), np.float32)
+    memory.ring.read(block)
+    layout = Layout(0, 6)
+    assert whole_rows(block, layout) == len(block)
+    start = TakeLog("running", "2026-01-01T20:00:00.000+00:00", ["input", *TWO], "wav", RATE, 1, 0)
+    folder = tmp_path / "take-001"
+    folder.mkdir()
+    files = {0: EngineFiles(["input", *TWO])} | expected
+    writer = TakeWriter(folder, start, DiskSpace(folder, 1e6), engines=files)
+    for segment in merged(segments(block, layout)):
+        writer.place(segment)
+    writer.finish(writer.log.frames, "", "test")
+    log = TakeLog.load(folder)
+    assert (log.holes, log.state) == ([], "finished")
+    assert [part["folder"] for part in log.parts] == [".", "part-2", "part-3"]
+    assert [log.names_of(part) for part in log.parts] == [["input", *s] for s in (TWO, THREE, TWO)]
+    assert [part.get("latency_samples", {}).get("algorithmic") for part in log.parts] == [None, 512, 2048]
+    changed = [event for event in log.events if event["kind"] == "engine-changed"]
+    assert [(e["first_frame"], e["from"], e["to"]) for e in changed] == [
+        (log.parts[1]["first_frame"], list(TWO), "latency 11, voices 3"),
+        (log.parts[2]["first_frame"], list(THREE), "latency 43, voices 2"),
+    ]
+    at = 0
+    for part in log.parts:
+        sounds = [
+            soundfile.read(folder / part["folder"] / f"{name}.wav", dtype="float32")[0]
+            for name in log.names_of(part)
+        ]
+        assert part["first_frame"] == at
+        np.testing.assert_array_equal(sounds[0], choir[at : at + part["frames"]])
+        np.testing.assert_allclose(sum(sounds[1:]), sounds[0], atol=2e-5)
+        at += part["frames"]
+    assert at == log.frames > 2 * RATE
+    times = np.diff([hop.time_s for hop in hops])
+    usual = np.isclose(times, 1024 / RATE) | np.isclose(times, 256 / RATE)
+    assert np.flatnonzero(~usual).size <= 2
+    assert times.min() > -0.06
 
 
 def test_the_same_family_or_all_of_another(engine: HandDrivenEngine) -> None:
@@ -302,3 +366,36 @@ def test_every_way_leads_to_what_has_come_and_none_to_what_has_gone(
             assert session.control.get("voice-2.gain") == 0.0
     kept = load_session("show").values
     assert (kept["voice-1.gain"], kept["voice-2.gain"], kept["voice-3.gain"]) == (0.0, 0.0, -13.0)
+
+
+@pytest.mark.jack
+@pytest.mark.slow
+def test_a_session_that_records_is_changed(
+    jack_server: JackServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The same take, without a hole, through a change and a recorder that dies after it; the next take begins
+    with what plays then.
+    """
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    options = JackOptions(connect="none", restore=False)
+    with Session(voices=2, latency_ms=43, jack=options, record=tmp_path / "takes") as session:
+        session.change(voices=3)
+        session.change(latency_ms=21)
+        time.sleep(0.5)
+        assert session._takes is not None
+        assert session._takes._process is not None
+        session._takes._process.kill()
+        time.sleep(1.5)
+        session.record_stop()
+        session.record_start()
+        time.sleep(1.0)
+        session.record_stop()
+        time.sleep(0.5)
+    first, second = (TakeLog.load(tmp_path / "takes" / f"take-00{n}") for n in (1, 2))
+    assert [hole["reason"] for hole in first.holes] in ([], ["recorder died"])
+    assert [first.names_of(part) for part in first.parts][:2] == [["input", *TWO], ["input", *THREE]]
+    assert first.names_of(first.parts[-1]) == ["input", *THREE]
+    assert first.parts[-1]["latency_samples"]["algorithmic"] == 1024
+    assert sum(event["kind"] == "engine-changed" for event in first.events) == 2
+    assert (second.names, second.holes, len(second.parts)) == (["input", *THREE], [], 1)
+    assert second.latency_samples["algorithmic"] == 1024

@@ -53,8 +53,16 @@ def test_ring_carries_every_hop() -> None:
     assert [float(h.f0_hz[0]) for h in hops] == [300 + hop for hop in range(300)]
     assert hops[7].followed_hz.tolist() == [307, 200]
     assert hops[7].level_db.tolist() == [-20, -30]
-    feed.write(300, VoiceReport.silent(("voice-1",)))
-    assert reader.read() == []
+    one = VoiceReport.silent(("voice-1",))
+    one.f0_hz[0] = 250
+    feed.write(300, one)
+    (row,) = reader.read()
+    assert (row.f0_hz.tolist(), row.followed_hz.tolist()) == ([250, 0], [0, 0])
+    # another preset whose hops count from 0.4 s of this one: the same clock, to the sample
+    feed.go_over(2 * HOP_S, 0.05, 0.4)
+    feed.write(7, report(7))
+    (row,) = reader.read()
+    assert row.time_s == pytest.approx(0.4 + 16 * HOP_S - 0.05, abs=1e-12)
     assert PitchFeed.of(make_memory(BLOCK_BYTES, 0).memory, BLOCK_BYTES, HOP_S, DELAY_S) is None
 
 
