@@ -5,13 +5,13 @@ from math import gcd
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rtsep.kernels import _core
 from rtsep.kernels.reference.device_callback import DeviceCallback as Reference
 
-STEMS, HOP, LATENCY, HOP_LATENCY, RAMP = 3, 48, 96, 48, 60
+STEMS, HOP, LATENCY, HOP_LATENCY, RAMP, LONGEST_DELAY = 3, 48, 96, 48, 60, 100
 SHARES = np.array([0.6, 0.3, 0.1], np.float32)
 OPEN = np.ones(STEMS, np.float32)
 
@@ -31,7 +31,9 @@ def build(
     if outputs == 1:
         gains, bypass = np.ones((1, STEMS), np.float32), np.ones((1, 1), np.float32)
     picks = list(range(channels))
-    callback: Reference = kind(picks, channels, gains, STEMS, HOP, latency, HOP_LATENCY, 4096, bypass, ramp)
+    callback: Reference = kind(
+        picks, channels, gains, STEMS, HOP, latency, HOP_LATENCY, 4096, bypass, ramp, LONGEST_DELAY
+    )
     return callback
 
 
@@ -41,8 +43,11 @@ def run(
     blocks: list[int],
     moves: dict[int, tuple[np.ndarray, float]],
     outputs: int | None = None,
+    delays: dict[int, np.ndarray] | None = None,
 ) -> np.ndarray:
-    """Plays block by block, stems as constant shares; `moves[b]` is set before block b. [frames, outputs]."""
+    """Plays block by block, stems as constant shares; `moves[b]` is set before block b, or all gains 1 and
+    the delays `delays[b]`. [frames, outputs].
+    """
     played, at, hop_index = [], 0, 0
     channels = mixture.shape[1]
     outputs = STEMS * channels if outputs is None else outputs
@@ -50,6 +55,9 @@ def run(
     for index, frames in enumerate(blocks):
         if index in moves:
             callback.set_gains(*moves[index])
+        if delays is not None and index in delays:
+            open_mix = np.eye(outputs, outputs + channels, dtype=np.float32)
+            callback.set_mix(open_mix, delays[index], float("inf"))
         out = np.full((frames, outputs), np.nan, np.float32)
         callback.process(np.ascontiguousarray(mixture[at : at + frames]), out)
         played.append(out)
@@ -79,6 +87,7 @@ move = st.tuples(st.tuples(gain, gain, gain), st.sampled_from([0.0, 0.5, 1.0]))
     ramp=st.sampled_from([1, 7, 60, 500]),
     channels=st.integers(1, 2),
 )
+@example(blocks=[10, 200], moves={1: ((0.25, 1.0, 0.0), 0.0)}, ramp=60, channels=1)  # before anything sounds
 @settings(max_examples=60, deadline=None)
 def test_equals_the_reference(
     blocks: list[int],
@@ -91,6 +100,28 @@ def test_equals_the_reference(
     told = {b: (np.array(gains, np.float32), bypass) for b, (gains, bypass) in moves.items()}
     mine = run(build(_core.DeviceCallback, ramp, channels), mixture, blocks, told)
     twin = run(build(Reference, ramp, channels), mixture, blocks, told)
+    np.testing.assert_allclose(mine, twin, atol=2e-6)
+
+
+delay = st.integers(0, LONGEST_DELAY)
+
+
+@given(
+    blocks=st.lists(st.integers(1, 300), min_size=1, max_size=12),
+    delays=st.dictionaries(st.integers(0, 11), st.tuples(delay, delay, delay), max_size=6),
+    ramp=st.sampled_from([1, 7, 60, 500]),
+    channels=st.integers(1, 2),
+)
+@example(blocks=[200, 30, 300], delays={1: (40, 0, 0), 2: (7, 0, 99)}, ramp=60, channels=2)  # within a fade
+@settings(max_examples=40, deadline=None)
+def test_delays_equal_those_of_the_reference(
+    blocks: list[int], delays: dict[int, tuple[int, int, int]], ramp: int, channels: int
+) -> None:
+    """Any delays at any block, before the first one and in the middle of a cross-fade too."""
+    mixture = noise(sum(blocks), channels)
+    told = {block: np.array(frames, np.float32) for block, frames in delays.items()}
+    mine = run(build(_core.DeviceCallback, ramp, channels), mixture, blocks, {}, delays=told)
+    twin = run(build(Reference, ramp, channels), mixture, blocks, {}, delays=told)
     np.testing.assert_allclose(mine, twin, atol=2e-6)
 
 
