@@ -9,8 +9,11 @@ import os
 import sys
 import time
 
+import numpy as np
+
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.control.desk_layout import DeskLayout
+from rtsep.rt.control.howl_guard import HowlGuard
 from rtsep.rt.drivers.device_stream import device_timeout_s, leave_portaudio
 from rtsep.rt.drivers.driver_calls import GaveUp, call_driver
 from rtsep.rt.drivers.stream import open_stream
@@ -50,6 +53,12 @@ class BypassStream:
         self._callback = device_callback(self._choice, shape)
         layout = DeskLayout.from_dict(values["desk"])
         self._desk = Desk(layout, fmt.samplerate, commands.memory, self._callback, bypassed=True)
+        howling = bool(values.get("howling"))
+        self._guard = HowlGuard(fmt.samplerate, self._desk.dim_for_howl, howling=howling)
+        self._desk.dim_for_howl(howling)
+        self._desk.obey()  # what was set for the engine is in force from the first frame on
+        self._hop = np.zeros((values["hop"], len(self._choice.inputs)), np.float32)
+        self._hop_index = 0
         self._frames_before = values["frames"]
         self._fallback_before = values["fallback_samples"]
         self._stream = open_stream(fmt, self._callback, values["live_latency_samples"])
@@ -61,11 +70,19 @@ class BypassStream:
         timeout_s = device_timeout_s(fmt.blocksize, fmt.samplerate)
         while not watch():
             self._desk.obey()
+            self._listen_for_howls()
             self._publish("bypassed")
             if self._stream.stalled_s() > timeout_s:
                 return False
             time.sleep(HOUSEKEEPING_S)
         return True
+
+    def _listen_for_howls(self) -> None:
+        """In what has come in since the last look: a mixture howls as stems do."""
+        while self._callback.wait_input(self._hop_index, 0.0):
+            self._callback.read_hop(self._hop_index, self._hop)
+            self._hop_index += 1
+            self._guard.feed(self._hop, on=self._desk.guarding)
 
     def close(self) -> None:
         """Silence."""
@@ -83,6 +100,8 @@ class BypassStream:
                 "engine_pid": os.getpid(),
                 "frames": self._frames_before + callback.position,
                 "fallback_samples": self._fallback_before + callback.fallback_samples,
+                "howling": self._guard.dims,
+                "notes": [*self._values["notes"], *self._guard.notes],
                 "last_error": f"{self._values['last_fault']}; start the session again",
             }
         )
