@@ -3,9 +3,10 @@
     python -m rtsep.bench.live.long_show --minutes 30 --clients 5
 
 A choir through a JACK server with the dummy driver, its take being recorded; a thousand OSC messages a
-second; a busy process on one core; in turns no page is open, and several are. In the same graph runs
-`jack_thru`, a C program that only copies; on a second server, without rtsep, another one. At the end the take
-is separated again as a file, skipping the hops that it says were skipped, and compared sample for sample.
+second; somebody who asks the page's server for what is to be refused; a busy process on one core; in turns no
+page is open, and several are. In the same graph runs `jack_thru`, a C program that only copies; on a second
+server, without rtsep, another one. At the end the take is separated again as a file, skipping the hops that
+it says were skipped, and compared sample for sample.
 """
 
 import contextlib
@@ -32,6 +33,7 @@ from rtsep.bench.live.osc_flood import flooding
 from rtsep.bench.live.player import playing
 from rtsep.bench.live.show_table import say
 from rtsep.bench.live.through_jack import load_mixture
+from rtsep.bench.live.web_abuse import abusing
 from rtsep.bench.live.web_clients import Turn, open_pages
 from rtsep.bench.live.windows import Histogram
 from rtsep.bench.take_check import replay
@@ -177,7 +179,10 @@ def run_show(
         player = stack.enter_context(playing(recording, folder, wires))
         stack.enter_context(busy_core(show.load_core))
         running = Running(show, session, surfaces.web.url, server, alone)
-        with flooding(surfaces.osc.address[1], show.messages, stems) as flood:
+        with (
+            flooding(surfaces.osc.address[1], show.messages, stems) as flood,
+            abusing(surfaces.web.url) as abuse,
+        ):
             time.sleep(SETTLE_S)
             begin, memory = running.counted(), resident_kib(os.getpid())
             turns = [_told(running.turn(number, window_s)) for number in range(windows)]
@@ -200,7 +205,7 @@ def run_show(
         "all": difference(begin, end) | end["histogram"].since(begin["histogram"]).told(),
         "player": player,
         "osc": {"flood": flood, **osc},
-        "web": web,
+        "web": {**web, "abuse": abuse},
         "resident_kib": {name: (memory.get(name), size) for name, size in memory_end.items()},
         "engine_restarts": status.engine_restarts,
         "take": {"state": status.record_state, "seconds": round(status.record_frames / SAMPLERATE, 1)},

@@ -31,7 +31,7 @@ def say(found: dict[str, Any]) -> None:
     for turn in found["turns"]:
         turns.add_row(*(str(turn[name]) for name in OF_A_TURN))
     console.print(turns)
-    everything, take, osc = found["all"], found["take"], found["osc"]
+    everything, take, osc, web = found["all"], found["take"], found["osc"], found["web"]
     facts = Table(box=SIMPLE, show_header=False)
     for name, value in {
         "p50, p99 without pages": _times(found["without_clients"]),
@@ -45,12 +45,13 @@ def say(found: dict[str, Any]) -> None:
         ),
         "not finished in time, server with rtsep": _late(everything["late_beside"]),
         "not finished in time, server without rtsep": _late(everything["late_alone"]),
-        "xruns told to the player": found["player"].get("xruns"),
+        "xruns told to the player since it started": found["player"].get("xruns"),
         "OSC sent / accepted / refused / no OSC": (
             f"{osc['flood'].get('sent')} ({osc['flood'].get('per_s')}/s) / {osc['accepted']} / "
             f"{osc['refused']} / {osc['malformed']}"
         ),
-        "web counts": ", ".join(f"{key} {value}" for key, value in found["web"].items()),
+        "web, asked for what is to be refused": _counts(web["abuse"]),
+        "web, counted": _counts({key: value for key, value in web.items() if key != "abuse"}),
         "memory at start and end, MiB": ", ".join(
             f"{name} {(before or 0) / 1024:.1f} {after / 1024:.1f}"
             for name, (before, after) in found["resident_kib"].items()
@@ -71,6 +72,10 @@ def say(found: dict[str, Any]) -> None:
 
 def _times(found: dict[str, float]) -> str:
     return f"{found['p50_us']}, {found['p99_us']} us"
+
+
+def _counts(found: dict[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in found.items())
 
 
 def _late(counts: dict[str, int]) -> str:

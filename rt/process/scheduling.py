@@ -39,6 +39,12 @@ def hurry(pid: int) -> None:
         os.setpriority(os.PRIO_PROCESS, pid, NICENESS)
 
 
+def no_hurry() -> None:
+    """What `hurry` was for is done: the nice value of the parent again."""
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, os.getpriority(os.PRIO_PROCESS, os.getppid()))
+
+
 def may_run_realtime(priority: int) -> bool:
     """Whether this process would be given a real-time priority; it keeps the one it has."""
     if not hasattr(os, "sched_setscheduler"):

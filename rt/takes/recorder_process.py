@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from rtsep.rt.process.block import Block
+from rtsep.rt.process.scheduling import no_hurry
 from rtsep.rt.process.shared_memory import SharedMemory
 from rtsep.rt.takes.disk_space import LOW_S, DiskSpace
 from rtsep.rt.takes.hop_record import Layout, Segment, merged, segments, whole_rows
@@ -220,6 +221,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a file that may grow no more is an OSError
     signal.signal(signal.SIGTERM, recorder.end)
+    no_hurry()
     recorder.run()
     return 0
 

@@ -15,6 +15,7 @@ from typing import IO, Any
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.process.block import Block
 from rtsep.rt.process.child_process import end, spawn
+from rtsep.rt.process.scheduling import hurry
 from rtsep.rt.takes.record_plan import PRE_ROLL_S, EngineFiles, Order, RecordPlan
 from rtsep.rt.takes.recovery import close_take, recover_all
 from rtsep.rt.takes.stem_files import FLAC_CHANNELS, FORMATS
@@ -186,6 +187,7 @@ class TakeKeeper:
         self._outbox = b""
         memories = [self._block.shared, self.memory.shared]
         self._process = spawn(self._log, "rtsep.rt.takes.recorder_process", memories, self._plan.to_json())
+        hurry(self._process.pid)  # the ring is full five seconds from now
         if self._process.stdin is not None:
             os.set_blocking(self._process.stdin.fileno(), False)
 
