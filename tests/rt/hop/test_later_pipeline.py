@@ -212,8 +212,11 @@ def test_reset_is_a_fresh_instance() -> None:
     used.process(SOUND[:9000])
     used.process(np.full((500, 2), np.nan, np.float32))
     used.reset()
-    np.testing.assert_array_equal(used.process(SOUND), fresh.process(SOUND))
     assert used.nonfinite_samples == 0
+    state = fresh.state_dict()
+    for name, value in used.state_dict().items():
+        np.testing.assert_array_equal(value, state[name], err_msg=name)
+    np.testing.assert_array_equal(used.process(SOUND), fresh.process(SOUND))
 
 
 def test_broken_samples_are_zeroed_and_counted_once() -> None:
