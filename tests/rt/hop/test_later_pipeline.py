@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.sung import sing, vibrato
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from rtsep.models.choir.later_tracker import BACK_HOPS, LaterTracker
 from rtsep.models.choir.model import ChoirModel
 from rtsep.models.choir.network_tracker import NetworkTracker
 from rtsep.models.choir.peak_reading import PeakReading
+from rtsep.models.choir.score.score import Score
 from rtsep.models.choir.traced_assignment import TracedAssignment
 from rtsep.models.framing import Framing
 from rtsep.rt.audio.test_signals import synthetic_choir
@@ -282,6 +284,27 @@ def test_memory_does_not_grow_with_hops() -> None:
     finally:
         tracemalloc.stop()
     assert grown < 2048
+
+
+def test_a_score_is_followed_and_its_bias_waits_too() -> None:
+    """Parts that cross, each in the stem of its name, and a state that goes on in the middle."""
+    written = Score(("low", "high"), (((0.0, 2.0, 60.0),), ((0.0, 2.0, 67.0),)), (), 0.0)
+    sound = np.stack([sing(vibrato(midi, 2.0, RATE), RATE, seed=midi) for midi in (60, 67)])
+    mixture = sound.sum(axis=0).astype(np.float32)[:, None]
+    one, other = (Separator.load(samplerate=RATE, latency_ms=143, score=written) for _ in range(2))
+    assert one.stems == ("low", "high", "residual")
+    assert one.guide is not None
+    assert one.guide.position.bar == 1
+    out = one.process(mixture)
+    late = one.latency_samples
+    heard, true = (part[:, RATE // 2 :] for part in (out[:2, late:, 0], sound[:, :-late]))
+    alike = np.corrcoef(heard, true)[:2, 2:]  # the higher part is in the lower stem
+    assert np.diag(alike).min() > 0.6
+    assert max(alike[0, 1], alike[1, 0]) < 0.4
+    other.process(mixture[:7001])
+    resumed = Separator.load(samplerate=RATE, latency_ms=143, score=written)
+    resumed.load_state_dict(other.state_dict())
+    np.testing.assert_array_equal(resumed.process(mixture[7001:]), out[:, 7001:])
 
 
 def test_voices_sung_anew_are_as_late() -> None:
