@@ -137,3 +137,14 @@ def test_hop_times_are_shares_of_the_hop() -> None:
         times.add(0.0011 if i % 100 else 0.0041)
     shares = {"hop_time_p50": 0.22, "hop_time_p99": 0.22, "hop_time_max": 0.82}
     assert times.publish() == shares | {"hop_time_counts": [0, 0, 990, 0, 0, 0, 0, 0, 10, 0]}
+
+
+def test_clips_are_counted_on_by_stem_and_output() -> None:
+    """Over a change of stems: who plays on keeps its count, and the peaks of readers begin anew."""
+    recent = RecentPeaks({})
+    recent.publish(stem=np.array([1.0, 0.5, 1.0]), input=np.ones(1), output=np.array([1.0, 0.1]))
+    recent.go_over(("voice-1", "voice-2", "residual"), ("voice-2", "voice-3", "residual"), 3)
+    told = recent.publish(stem=np.array([0.1, 1.0, 1.0]), input=np.ones(1), output=np.array([0.1, 0.1, 1.0]))
+    assert (told["clips"], told["input_clips"], told["output_clips"]) == ([0, 1, 2], [2], [1, 0, 1])
+    assert [len(peaks) for peaks in told["levels"]["peak_db"]] == [3]
+    assert told["levels"]["count"] == 2

@@ -325,6 +325,7 @@ class Ways:
 
 
 @pytest.mark.jack
+@pytest.mark.slow
 def test_every_way_leads_to_what_has_come_and_none_to_what_has_gone(
     jack_server: JackServer,
     monkeypatch: pytest.MonkeyPatch,
