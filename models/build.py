@@ -12,6 +12,7 @@ from rtsep.models.choir.both_ways import BothWaysChoir
 from rtsep.models.choir.build import build_both_ways, build_choir, hears_both_ways
 from rtsep.models.choir.given_pitches import F0Track
 from rtsep.models.choir.model import voice_names
+from rtsep.models.choir.parts.parts import Parts
 from rtsep.models.choir.score.score import Score
 from rtsep.models.framing import Framing
 from rtsep.models.mask_model import RESIDUAL, MaskModel
@@ -35,6 +36,7 @@ class ModelChoice:
         stems: which of a band's, in this order; all where left out.
         add_ons: folders of decoders beside a band's own.
         score: what a choir sings: its parts are the voices.
+        parts: of a choir, where they may cross without a score.
 
     Raises:
         ModelRefused: on `names` and on building, for anything that the model's family does not have.
@@ -45,6 +47,7 @@ class ModelChoice:
     stems: tuple[str, ...] | None = None
     add_ons: tuple[str, ...] = ()
     score: Score | None = None
+    parts: Parts | None = None
 
     @property
     def name(self) -> str:
@@ -66,13 +69,16 @@ class ModelChoice:
         """Of a choir, or of the singers in a band; 0 where the vocals stay one stem."""
         if self.score is not None:
             return len(self.score.parts)
+        if self.parts is not None:
+            return len(self.parts.names)
         return self.voices or (DEFAULT_VOICES if self.found.card.family == CHOIR else 0)
 
     def names(self) -> tuple[str, ...]:
         """Names of the stems in order, the residual left out."""
         self._check()
         if self.found.card.family == CHOIR:
-            return voice_names(self.voice_count) if self.score is None else self.score.parts
+            named = self.parts.names if self.parts is not None else voice_names(self.voice_count)
+            return named if self.score is None else self.score.parts
         stems = band_stems(self.found, self.stems, self.found_add_ons)
         return with_singers(stems, self.voices) if self.voices else stems
 
@@ -97,6 +103,8 @@ class ModelChoice:
             require_voices(self.voices)
         if self.score is not None:
             self._check_score(self.score)
+        if self.parts is not None:
+            self._check_parts(self.parts)
         if card.family == CHOIR:
             if self.stems is not None:
                 raise ModelRefused(
@@ -131,6 +139,22 @@ class ModelChoice:
                 "leave --voices out: each part is a voice",
             )
 
+    def _check_parts(self, parts: Parts) -> None:
+        if self.found.card.family != CHOIR:
+            raise ModelRefused(
+                f"model {self.found.card.name} of the family {BAND} has no parts that cross",
+                "leave out --order, --parts and --range, or separate a choir",
+            )
+        if self.score is not None:
+            raise ModelRefused(
+                "a score and --order part both say who sings what",
+                "leave out --order, --parts and --range: the score has the parts",
+            )
+        if self.voices is not None and self.voices != len(parts.names):
+            raise ModelRefused(
+                f"{len(parts.names)} parts are named, --voices is {self.voices}", "leave --voices out"
+            )
+
 
 def _check_stems(stems: tuple[str, ...] | None) -> None:
     if stems is None:
@@ -154,6 +178,7 @@ def build_model(
     channels: int = 1,
     f0: F0Track | None = None,
     score: Score | None = None,
+    parts: Parts | None = None,
     later_hops: int = 0,
     make_step: MakeStep = OnnxStep,
 ) -> MaskModel:
@@ -166,6 +191,7 @@ def build_model(
             else all channels one mask.
         f0: pitches of the voices to follow; without them they are tracked.
         score: what a choir sings; each part steers the stem of its name.
+        parts: of a choir, where they may cross.
         later_hops: how many hops after a frame its pitches are decided, see `LaterTracker`.
         make_step: what runs the networks, see `backends.step_maker`.
 
@@ -174,7 +200,7 @@ def build_model(
             sample rate or latency that its card does not offer, or another number of given pitches than of
             voices.
     """
-    choice = ModelChoice(model, voices, stems, add_ons, score)
+    choice = ModelChoice(model, voices, stems, add_ons, score, parts)
     choice.names()
     if choice.found.card.family == CHOIR:
         return build_choir(
@@ -184,6 +210,7 @@ def build_model(
             f0=f0,
             make_step=make_step,
             score=score,
+            parts=parts,
             later_hops=later_hops,
         )
     if later_hops:

@@ -11,6 +11,7 @@ from rtsep.rt.separator import Separator
 
 if TYPE_CHECKING:
     from rtsep.models.choir.given_pitches import F0Track
+    from rtsep.models.choir.parts.parts import Parts
     from rtsep.models.choir.score.score import Score
 
 
@@ -27,6 +28,7 @@ def load_or_fall_back(
     add_ons: tuple[str, ...] = (),
     render: str = MASKS,
     score: "Score | None" = None,
+    parts: "Parts | None" = None,
 ) -> tuple[Separator, list[str]]:
     """`Separator.load`, on the processor where the GPU is missing; and what the user should know of that.
 
@@ -47,6 +49,7 @@ def load_or_fall_back(
             add_ons=add_ons,
             render=render,
             score=score,
+            parts=parts,
         )
 
     try:

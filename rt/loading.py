@@ -25,6 +25,7 @@ def load_model(
             "take given pitches": f0 is not None,
             f"render {render}": render != MASKS,
             "follow a score": choice.score is not None,
+            "follow parts that cross": choice.parts is not None,
             f"decide later (--latency {preset.latency_ms})": preset.later_hops > 0,
         }
         for lack, wanted in asked.items():
@@ -40,6 +41,7 @@ def load_model(
         channels=channels,
         f0=f0,
         score=choice.score,
+        parts=choice.parts,
         later_hops=preset.later_hops,
         make_step=step_maker(backend),
     )

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from rtsep.models.build import ModelChoice
 from rtsep.models.choir.given_pitches import F0Track
 from rtsep.models.choir.model import ChoirModel
+from rtsep.models.choir.parts.parts import Parts
 from rtsep.models.choir.score.score import Score
 from rtsep.models.choir.score.score_guide import ScoreGuide
 from rtsep.models.gpu.hop_runner import HopRunner
@@ -81,6 +82,7 @@ class Separator(OneOwner):
         f0: F0Track | None = None,
         render: str = MASKS,
         score: Score | None = None,
+        parts: Parts | None = None,
     ) -> Self:
         """Builds a separator from a model by name.
 
@@ -95,13 +97,14 @@ class Separator(OneOwner):
             f0: pitches to follow instead of tracking them.
             render: "masks", or "synth": voices sung anew; their sum with the residual is not the input then.
             score: what a choir sings, see `rtsep.load_score`: each part steers the stem of its name.
+            parts: of a choir, that may cross; without them stems are in order of pitch.
 
         Raises:
             GpuMissing: a GPU was asked for and cannot be had.
             RtsepError: any of these out of its bounds.
         """
         preset = Preset(samplerate, latency_ms)
-        choice = ModelChoice(model, voices, stems, add_ons, score)
+        choice = ModelChoice(model, voices, stems, add_ons, score, parts)
         built, runner = load_model(choice, preset, channels, backend, f0, render)
         return cls(built, preset, channels, runner, render)
 

@@ -10,6 +10,7 @@ from typing import IO, Any, Self
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.choir.given_pitches import F0Track
+from rtsep.models.choir.parts.parts import Parts
 from rtsep.models.choir.score.score import Score
 from rtsep.rt.control.commands import BLOCK_BYTES, Control, lay_out
 from rtsep.rt.control.desk_change import DeskNews
@@ -36,7 +37,7 @@ class Session(CanChange, CanRecord):
     """A live separation from an input device to an output device.
 
     Args:
-        voices, model, stems, add_ons, render, score: as for `Separator.load`.
+        voices, model, stems, add_ons, render, score, parts: as for `Separator.load`.
         latency_ms: preset 5, 11, 21, 43; of a choir 143, 243, 543.
         input: device index, part of its name, or "mic" for the default.
         input_channels: 1-based channel or channels to separate; the first where left out.
@@ -101,11 +102,13 @@ class Session(CanChange, CanRecord):
         render: str = "masks",
         pitches: int = 0,
         score: Score | None = None,
+        parts: Parts | None = None,
         parameters: Mapping[str, object] | None = None,
     ) -> None:
         self._settings = LiveSettings.asked(
             f0,
             score,
+            parts,
             voices=voices,
             model=model,
             latency_ms=latency_ms,

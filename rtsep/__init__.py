@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rtsep.kernels.errors import ModelRefused as ModelRefused
     from rtsep.kernels.errors import RtsepError as RtsepError
     from rtsep.models.choir.given_pitches import F0Track as F0Track
+    from rtsep.models.choir.parts.parts import Parts as Parts
     from rtsep.models.choir.score.score import Score as Score
     from rtsep.models.voice_report import VoiceReport as VoiceReport
     from rtsep.rt.audio.score_file import load_score as load_score
@@ -45,6 +46,7 @@ __all__ = [
     "JackOptions",
     "ModelRefused",
     "Parameter",
+    "Parts",
     "Preset",
     "RtsepError",
     "Score",
@@ -69,6 +71,7 @@ _HOMES = {
     "Parameter": "rtsep.rt.control.parameters",
     "Preset": "rtsep.rt.hop.presets",
     "RtsepError": "rtsep.kernels.errors",
+    "Parts": "rtsep.models.choir.parts.parts",
     "Score": "rtsep.models.choir.score.score",
     "Separator": "rtsep.rt.separator",
     "Session": "rtsep.rt.session",

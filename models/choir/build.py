@@ -10,6 +10,8 @@ from rtsep.models.choir.given_pitches import F0Track
 from rtsep.models.choir.later_tracker import LaterTracker
 from rtsep.models.choir.model import ChoirModel
 from rtsep.models.choir.network_tracker import NetworkTracker
+from rtsep.models.choir.parts.part_order import PartOrder
+from rtsep.models.choir.parts.parts import Parts
 from rtsep.models.choir.peak_tracker import MultiF0Tracker, PitchTracker
 from rtsep.models.choir.pitch_grid import BANDS, CANDIDATES
 from rtsep.models.choir.score.score import Score
@@ -57,6 +59,7 @@ def build_choir(
     f0: F0Track | None,
     make_step: MakeStep,
     score: Score | None = None,
+    parts: Parts | None = None,
     later_hops: int = 0,
 ) -> ChoirModel:
     """A choir model for `voices` voices, highest first; arguments and errors as of `build_model`."""
@@ -68,6 +71,10 @@ def build_choir(
     if score is not None and len(score.parts) != voices:
         raise ModelRefused(
             f"the score has {len(score.parts)} parts, --voices is {voices}", "leave --voices out"
+        )
+    if parts is not None and f0 is not None:
+        raise ModelRefused(
+            "given F0 say who sings what already", "leave out --f0, or --order, --parts and --range"
         )
     masks = _masks(model, voices, framing, make_step)
     if f0 is not None:
@@ -81,7 +88,8 @@ def build_choir(
                 "use --latency 43 or less, or --model choir",
             )
         tracker = LaterTracker(tracker, backward, voices, later_hops)
-    return ChoirModel(voices, framing, masks, tracker)
+    order = None if parts is None else PartOrder(parts, framing)
+    return ChoirModel(voices, framing, masks, tracker, order=order)
 
 
 def build_tracker(

@@ -10,6 +10,7 @@ from rtsep.models.choir.comb_masks import CombMasks
 from rtsep.models.choir.given_pitches import F0Track
 from rtsep.models.choir.later_tracker import LaterTracker
 from rtsep.models.choir.network_tracker import NetworkTracker
+from rtsep.models.choir.parts.part_order import PartOrder
 from rtsep.models.choir.peak_tracker import PitchTracker
 from rtsep.models.choir.score.score_guide import ScoreGuide
 from rtsep.models.framing import Framing
@@ -49,6 +50,7 @@ class ChoirModel:
         comb: from pitches to masks.
         pitches: what tracks them, or the pitches to follow.
         parts: names of the voices; those of the score that the tracker follows, or voice-1, ...
+        order: gives tracked pitches to parts that cross; None for voices in order of pitch.
     """
 
     def __init__(
@@ -58,12 +60,16 @@ class ChoirModel:
         comb: CombMasks,
         pitches: PitchTracker | F0Track,
         parts: tuple[str, ...] | None = None,
+        order: PartOrder | None = None,
     ) -> None:
         self.guide: ScoreGuide | None = None
         if isinstance(pitches, NetworkTracker | LaterTracker):
             self.guide = pitches.guide
         if self.guide is not None:
             parts = self.guide.score.parts
+        elif order is not None:
+            parts = order.names
+        self._order = order
         self._stems = parts or voice_names(voices)
         self._framing = framing
         self._comb = comb
@@ -80,7 +86,7 @@ class ChoirModel:
 
     @property
     def stems(self) -> tuple[str, ...]:
-        """voice-1, voice-2, ..., or the parts of the score that is followed."""
+        """voice-1, voice-2, ..., or names of parts."""
         return self._stems
 
     @property
@@ -106,6 +112,8 @@ class ChoirModel:
         if self._tracker is not None:
             np.sqrt(self._power, out=self._amplitude)
             self._tracker.step(self._amplitude, self._f0_hz, self._confident)
+            if self._order is not None:
+                self._order.step(self._power, self._f0_hz, self._confident)
         elif self._f0 is not None:
             self._f0.at(self._time_s(), self._f0_hz)
             np.greater(self._f0_hz, 0, out=self._confident)
@@ -133,17 +141,21 @@ class ChoirModel:
         self._comb.reset()
         if self._tracker is not None:
             self._tracker.reset()
+        if self._order is not None:
+            self._order.reset()
         self._report.clear()
 
     def state_dict(self) -> State:
         """Tracker, comb, the hop count and the report."""
         tracker = self._tracker.state_dict() if self._tracker is not None else {}
+        order = self._order.state_dict() if self._order is not None else {}
         return {
             "hops": np.array(self._hops, np.int64),
             "f0_hz": self._report.f0_hz.copy(),
             "level_db": self._report.level_db.copy(),
             "merged": self._report.merged.copy(),
             **{f"tracker.{name}": value for name, value in tracker.items()},
+            **{f"order.{name}": value for name, value in order.items()},
             **{f"comb.{name}": value for name, value in self._comb.state_dict().items()},
         }
 
@@ -158,6 +170,8 @@ class ChoirModel:
         parts: list[tuple[Stateful, State]] = [(self._comb, _of(state, "comb."))]
         if self._tracker is not None:
             parts.append((self._tracker, _of(state, "tracker.")))
+        if self._order is not None:
+            parts.append((self._order, _of(state, "order.")))
         load_all(parts)
         self._hops = int(state["hops"])
         self._report.f0_hz[...] = self._report.followed_hz[...] = state["f0_hz"]

@@ -6,6 +6,7 @@ from rtsep.kernels.errors import RtsepError
 from rtsep.models.backends import GPU_BACKENDS, step_maker
 from rtsep.models.build import ModelChoice, build_file_model, why_not_both_ways
 from rtsep.models.choir.given_pitches import F0Track
+from rtsep.models.choir.parts.parts import Parts
 from rtsep.models.choir.score.score import Score
 from rtsep.rt.both_ways.separator import BothWays
 from rtsep.rt.fallback import load_or_fall_back
@@ -50,6 +51,7 @@ def load_for_file(
     add_ons: tuple[str, ...] = (),
     render: str = MASKS,
     score: Score | None = None,
+    parts: Parts | None = None,
     streams: str = "",
 ) -> FileEngine:
     """Chooses and loads.
@@ -58,7 +60,7 @@ def load_for_file(
         wish: "auto", "on" or "off".
         latency_ms: preset; None for 43 from both ends, and 11 hop by hop.
         streams: why sound must come out while it goes in; empty where it need not.
-        model, voices, samplerate, channels, backend, f0, stems, add_ons, render, score: as of
+        model, voices, samplerate, channels, backend, f0, stems, add_ons, render, score, parts: as of
             `Separator.load`.
 
     Raises:
@@ -71,7 +73,8 @@ def load_for_file(
         choice = ModelChoice(model, voices, stems, add_ons, score)
         preset = Preset(samplerate, BEST_LATENCY_MS if latency_ms is None else latency_ms)
         gpu = f"--backend {backend} runs hop by hop" if backend in GPU_BACKENDS else ""
-        reason = streams or gpu or why_not_both_ways(choice, preset.framing, f0)
+        crossing = "" if parts is None else "parts that cross are followed forward alone"
+        reason = streams or gpu or crossing or why_not_both_ways(choice, preset.framing, f0)
         if not reason:
             built = build_file_model(choice, framing=preset.framing, f0=f0, make_step=step_maker(backend))
             return FileEngine(BothWays(built, preset, channels, render), [])
@@ -90,5 +93,6 @@ def load_for_file(
         add_ons=add_ons,
         render=render,
         score=score,
+        parts=parts,
     )
     return FileEngine(separator, notes, why_live)

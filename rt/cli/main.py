@@ -20,7 +20,7 @@ from rtsep.rt.cli.messages import (
     one_line,
     prepare_streams,
 )
-from rtsep.rt.cli.option_types import CHANNEL_LIST, DRIVER, LATENCY_MS, POSITIVE, STEMS, VOICES
+from rtsep.rt.cli.option_types import CHANNEL_LIST, DRIVER, LATENCY_MS, POSITIVE, STEMS, VOICES, RunOptions
 from rtsep.rt.cli.show.show_file import ShowFile, take_config
 from rtsep.rt.python_process import ONE_THREAD
 from rtsep.rt.stop import Stopped
@@ -74,6 +74,12 @@ def option(*names: str, section: str, **kwargs: Any) -> Callable[[F], F]:
         help="MusicXML or MIDI: its parts are the voices, followed by ear.")  # fmt: skip
 @option("--transpose", section="Separation", type=click.FloatRange(-24, 24), metavar="SEMITONES",
         help="What is sung above what --score says; found by listening unless given.")  # fmt: skip
+@option("--order", section="Separation", type=click.Choice(["pitch", "part"]),
+        help="Stems are the voices from the highest down, or parts, which may cross.")  # fmt: skip
+@option("--parts", section="Separation", metavar="LIST",
+        help="Parts that may cross, from the highest: S,A,T,B (M mezzo, Bar baritone).")  # fmt: skip
+@option("--range", "ranges", section="Separation", multiple=True, metavar="PART:LOW-HIGH",
+        help="Of a part that may cross, such as voice-1:C4-A5; may be given again.")  # fmt: skip
 @option("--voices", section="Separation", type=VOICES, metavar="1..4",
         help="Voices that sing, highest first: 4 of a choir unless given; of a band, the singers in its "
         "vocals.")  # fmt: skip
@@ -184,7 +190,7 @@ def root(ctx: click.Context, /, input_: str | None, check: bool, **options: Any)
     for variable, one in ONE_THREAD.items():  # NumPy's libraries read them when they load
         os.environ.setdefault(variable, one)
     # NumPy and the engine load here, so that --help and --version answer at once
-    from rtsep.rt.cli.run_offline import RunOptions, check_conflicts, run_offline
+    from rtsep.rt.cli.run_offline import check_conflicts, run_offline
 
     run_options = RunOptions(**options)
     if show is not None:

@@ -1,10 +1,15 @@
 """Values of options: what is allowed, and an error that says so."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
 
 from rtsep.kernels.errors import RtsepError
+
+if TYPE_CHECKING:
+    from rtsep.rt.live.settings import Driver
 
 MAX_CHANNEL = 1024  # beyond any interface: a typing error
 
@@ -100,3 +105,50 @@ LATENCY_MS = Checked("latency", _latency_ms)
 POSITIVE = Checked("count", _positive)
 CHANNEL_LIST = Checked("channels", _channel_list)
 DRIVER = Checked("driver", _driver)
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """The root command's options, None where the user gave none."""
+
+    voices: int | None
+    stems: tuple[str, ...] | None
+    add_ons: tuple[str, ...]
+    latency_ms: int | None
+    model: str | None
+    backend: str
+    render: str
+    score: str | None
+    transpose: float | None
+    order: str | None
+    parts: str | None
+    ranges: tuple[str, ...]
+    output: str | None
+    output_device: str | None
+    input_channels: list[int] | None
+    output_channels: list[int] | None
+    samplerate: int | None
+    blocksize: int | None
+    driver: "Driver | None"
+    jack_name: str | None
+    connect: str | None
+    no_restore: bool
+    route: str | None
+    input_mix: str | None
+    yes_feedback: bool
+    osc: str | None
+    midi: tuple[str, ...]
+    midi_map: tuple[str, ...]
+    web: str | None
+    name: str | None
+    record: str | None
+    record_format: str
+    pre_roll: bool
+    raw: str | None
+    f0: str | None
+    keep_latency: bool
+    offline: str | None
+    f0_out: str | None
+    midi_out: str | None
+    quiet: bool
+    as_json: bool

@@ -8,14 +8,14 @@ from typing import Any, Self
 import click
 
 from rtsep.kernels.errors import RtsepError
-from rtsep.models.build import ModelChoice
 from rtsep.models.choir.model import voice_names
 from rtsep.rt.audio.disk_errors import reason
 from rtsep.rt.audio.score_file import given_score
 from rtsep.rt.cli.input_kind import MIC, NamedInput, file_hint
 from rtsep.rt.cli.live_screen import View, choose_view, counters_text, json_end
 from rtsep.rt.cli.messages import EXIT_USER, Messages
-from rtsep.rt.cli.run_offline import RunOptions, given_pitches
+from rtsep.rt.cli.option_types import RunOptions
+from rtsep.rt.cli.run_offline import given_parts, given_pitches, model_choice
 from rtsep.rt.cli.session_actions import midi_controllers, require_ways_in, session_actions, session_name
 from rtsep.rt.cli.show.running_show import RunningShow, first_values
 from rtsep.rt.cli.show.show_file import ShowFile
@@ -125,9 +125,9 @@ def _surfaces(
 def _pitches(options: RunOptions) -> LivePitches | None:
     if options.f0_out is None and options.midi_out is None:
         return None
-    choice = ModelChoice(options.model, options.voices, options.stems, options.add_ons)
+    choice = model_choice(options)
     choice.names()
-    voices = voice_names(choice.voice_count)
+    voices = voice_names(choice.voice_count) if choice.parts is None else choice.parts.names
     return LivePitches(voices, options.f0_out, options.midi_out, jack=options.driver == "jack")
 
 
@@ -157,6 +157,7 @@ def _session(named: NamedInput, options: RunOptions, pitches: int, begin: dict[s
         backend=options.backend,
         render=options.render,
         score=score,
+        parts=given_parts(options),
         pitches=pitches,
         parameters=begin,
         driver=options.driver,

@@ -3,13 +3,13 @@
 import json
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import gettempdir
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.build import ModelChoice
 from rtsep.models.choir.given_pitches import F0Track
+from rtsep.models.choir.parts.parts import Parts
 from rtsep.rt.audio.disk_errors import reason, remedy
 from rtsep.rt.audio.files import STDIN, FileSource
 from rtsep.rt.audio.levels import FLOOR_DB, QUIET_PEAK_DBFS
@@ -21,56 +21,14 @@ from rtsep.rt.both_ways.choice import AUTO, ON, FileEngine, load_for_file
 from rtsep.rt.both_ways.separator import BothWays
 from rtsep.rt.cli.input_kind import PIPE, Kind, NamedInput
 from rtsep.rt.cli.messages import EXIT_BROKEN_PIPE, Messages
+from rtsep.rt.cli.option_types import RunOptions
 from rtsep.rt.cli.progress import Progress, stopped_note, summary_lines
 from rtsep.rt.hop.separates import Separates
-from rtsep.rt.live.settings import Driver
 from rtsep.rt.offline import RunSummary, Sink, separate
 from rtsep.rt.pitches.pitch_outputs import PitchOutputs
 from rtsep.rt.stop import Stopped, StopSignals
 
-
-@dataclass(frozen=True)
-class RunOptions:
-    """The root command's options, None where the user gave none."""
-
-    voices: int | None
-    stems: tuple[str, ...] | None
-    add_ons: tuple[str, ...]
-    latency_ms: int | None
-    model: str | None
-    backend: str
-    render: str
-    score: str | None
-    transpose: float | None
-    output: str | None
-    output_device: str | None
-    input_channels: list[int] | None
-    output_channels: list[int] | None
-    samplerate: int | None
-    blocksize: int | None
-    driver: Driver | None
-    jack_name: str | None
-    connect: str | None
-    no_restore: bool
-    route: str | None
-    input_mix: str | None
-    yes_feedback: bool
-    osc: str | None
-    midi: tuple[str, ...]
-    midi_map: tuple[str, ...]
-    web: str | None
-    name: str | None
-    record: str | None
-    record_format: str
-    pre_roll: bool
-    raw: str | None
-    f0: str | None
-    keep_latency: bool
-    offline: str | None
-    f0_out: str | None
-    midi_out: str | None
-    quiet: bool
-    as_json: bool
+PITCH_ORDER = "pitch"  # the value of --order that is the default
 
 
 def check_conflicts(named: NamedInput, options: RunOptions) -> None:
@@ -138,8 +96,30 @@ def given_pitches(options: RunOptions) -> F0Track | None:
     Raises:
         RtsepError: a file that cannot be used, or a model without voices.
     """
-    choice = ModelChoice(options.model, options.voices, options.stems, options.add_ons)
-    return None if options.f0 is None else choice.pitches(options.f0)
+    return None if options.f0 is None else model_choice(options).pitches(options.f0)
+
+
+def given_parts(options: RunOptions) -> Parts | None:
+    """The parts of `--order`, `--parts` and `--range`, None where stems are in order of pitch.
+
+    Raises:
+        RtsepError: parts or ranges of voices in order of pitch, or what `Parts.parse` refuses.
+    """
+    told = "--parts" if options.parts is not None else "--range" if options.ranges else ""
+    if options.order == PITCH_ORDER and told:
+        raise RtsepError(
+            f"{told} is for parts that cross, and --order is {PITCH_ORDER}", "leave out --order or " + told
+        )
+    if options.order is None and not told:
+        return None
+    ranges = dict(text.partition(":")[::2] for text in options.ranges)
+    return Parts.parse(options.parts, ranges, options.voices) if options.order != PITCH_ORDER else None
+
+
+def model_choice(options: RunOptions) -> ModelChoice:
+    """Model, voices, stems, add-ons and parts."""
+    parts = given_parts(options)
+    return ModelChoice(options.model, options.voices, options.stems, options.add_ons, None, parts)
 
 
 def run_offline(named: NamedInput, options: RunOptions) -> int:
@@ -182,6 +162,7 @@ def _run_offline(named: NamedInput, options: RunOptions) -> int:
                 add_ons=options.add_ons,
                 render=options.render,
                 score=score,
+                parts=given_parts(options),
                 streams=_why_it_streams(reader, options),
             )
             reads = (named.text, options.f0 or "")

@@ -9,6 +9,7 @@ import numpy as np
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.build import ModelChoice
 from rtsep.models.choir.given_pitches import F0Track
+from rtsep.models.choir.parts.parts import Parts
 from rtsep.models.choir.score.score import Score
 from rtsep.rt.control.desk_layout import parse_input_mix
 from rtsep.rt.drivers.devices import DeviceSpec
@@ -57,16 +58,21 @@ class LiveSettings:
     allow_feedback: bool = False
     render: str = "masks"
     written: dict[str, Any] | None = None
+    crossing: dict[str, Any] | None = None
     first_values: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def asked(cls, f0: F0Track | None, score: Score | None = None, **values: Any) -> Self:
-        """As a host names them: tuples for lists, a track of pitches, a score."""
+    def asked(
+        cls, f0: F0Track | None, score: Score | None = None, parts: Parts | None = None, **values: Any
+    ) -> Self:
+        """As a host names them: tuples for lists, a track of pitches, a score, parts."""
         plain: dict[str, Any] = {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
         if f0 is not None:
             plain |= {"f0_times_s": f0.times_s.tolist(), "f0_hz": f0.f0_hz.tolist()}
         if score is not None:
             plain["written"] = score.as_dict()
+        if parts is not None:
+            plain["crossing"] = asdict(parts)
         return cls(**plain)
 
     @property
@@ -80,12 +86,17 @@ class LiveSettings:
     def choice(self) -> ModelChoice:
         """Model, voices, stems and add-ons."""
         stems = None if self.stems is None else tuple(self.stems)
-        return ModelChoice(self.model, self.voices, stems, tuple(self.add_ons), self.score)
+        return ModelChoice(self.model, self.voices, stems, tuple(self.add_ons), self.score, self.parts)
 
     @property
     def score(self) -> Score | None:
         """What a choir sings, None where that is not known."""
         return None if self.written is None else Score.from_dict(self.written)
+
+    @property
+    def parts(self) -> Parts | None:
+        """Of a choir, where they may cross."""
+        return None if self.crossing is None else Parts.from_dict(self.crossing)
 
     @property
     def jack_options(self) -> JackOptions | None:

@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from rtsep.kernels.errors import RtsepError
-from rtsep.models.build import ModelChoice
 from rtsep.models.mask_model import RESIDUAL
 from rtsep.rt.cli.input_kind import Kind, classify
-from rtsep.rt.cli.run_offline import RunOptions, check_conflicts, given_pitches
+from rtsep.rt.cli.option_types import RunOptions
+from rtsep.rt.cli.run_offline import check_conflicts, given_pitches, model_choice
 from rtsep.rt.cli.session_actions import session_name
 from rtsep.rt.cli.show.show_file import PARAMETERS, SCENES, ShowFile, did_you_mean
 from rtsep.rt.control.desk_layout import lay_desk, parse_input_mix, parse_route
@@ -36,7 +36,7 @@ def known_parameters(
     Raises:
         RtsepError: no such model, stems, route or mix.
     """
-    choice = ModelChoice(options.model, options.voices, options.stems, options.add_ons)
+    choice = model_choice(options)
     stems = [*choice.names(), RESIDUAL]
     is_jack = options.driver == "jack" or _jack(options) is not None
     inputs = [[channel - 1] for channel in options.input_channels or [1]]

@@ -19,4 +19,5 @@ def load_engine(settings: LiveSettings, samplerate: int) -> tuple[Separator, lis
         add_ons=settings.choice.add_ons,
         render=settings.render,
         score=settings.score,
+        parts=settings.parts,
     )

@@ -100,6 +100,7 @@ def test_every_option_reaches_the_session(capfd: Capture, session: type[FakeSess
         "pitches": 0,
         "parameters": {},
         "score": None,
+        "parts": None,
         "model": "choir-fixed",
     }
     assert session.last.stopped

@@ -1,0 +1,1 @@
+"""Voices that keep their identity where they cross: who sings which of the pitches that were found."""
