@@ -55,6 +55,7 @@ class Room:
         self.loops = False
         self._leaving, self._lost = threading.Event(), threading.Event()
         self._client: Any = None
+        self._left: list[Any] = []
         self._filter = iirpeak(FEEDBACK_HZ, FEEDBACK_Q, 48000.0)
         self._filtered = np.zeros(2)
 
@@ -86,6 +87,7 @@ class Room:
         if self._client is not None:
             with contextlib.suppress(Exception):
                 self._client.close()
+            self._left.append(self._client)  # its callbacks may still be on their way out: never freed
             self._client = None
 
     def _stay(self) -> None:
@@ -94,6 +96,7 @@ class Room:
             if self._leaving.is_set():
                 return
             self._lost.clear()
+            time.sleep(AGAIN_S)  # the callback that told it returns
             self._leave()
             while self._client is None and not self._leaving.wait(AGAIN_S):
                 with contextlib.suppress(Exception):
