@@ -234,8 +234,8 @@ class Session(CanChange, CanRecord):
 
     @property
     def latency_samples(self) -> int:
-        """Exact delay from the device's input buffer to its output buffer: algorithmic and buffering. After
-        `start`.
+        """Exact delay from the device's input buffer to its output buffer: algorithmic, buffering, and the
+        bridge between two clocks. After `start`.
 
         Raises:
             RtsepError: not started yet; buffering depends on the device.

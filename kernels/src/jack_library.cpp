@@ -6,21 +6,14 @@
 #include <mutex>
 #include <stdexcept>
 
+#include "shared_library.hpp"
+
 namespace rtsep::jack {
 
 namespace {
 
 // libjack prints to standard error unless told otherwise: that is the user's terminal, and callers get codes.
 void say_nothing(const char*) {}
-
-void* open_first(const std::vector<std::string>& names) {
-    std::string why = "no name given";
-    for (const std::string& name : names) {
-        if (void* handle = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL)) return handle;
-        if (const char* error = dlerror(); error && &name == &names.front()) why = error;
-    }
-    throw std::runtime_error(why);
-}
 
 Library looked_up(void* handle) {
     Library found;
@@ -40,7 +33,7 @@ const Library& library(const std::vector<std::string>& names) {
     static std::mutex one_at_a_time;
     static Library loaded;
     const std::lock_guard<std::mutex> lock(one_at_a_time);
-    if (!loaded.client_open) loaded = looked_up(open_first(names));
+    if (!loaded.client_open) loaded = looked_up(open_library(names));
     return loaded;
 }
 

@@ -23,5 +23,6 @@ PYBIND11_MODULE(_core, m) {
     bind_value_snapshot(m);
     bind_hop_exchange(m);
     bind_device_callback(m);
+    bind_clock_bridge(m);
     bind_jack(m);
 }

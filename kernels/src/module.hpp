@@ -56,4 +56,5 @@ void bind_ring(py::module_& m);
 void bind_value_snapshot(py::module_& m);
 void bind_hop_exchange(py::module_& m);
 void bind_device_callback(py::module_& m);
+void bind_clock_bridge(py::module_& m);
 void bind_jack(py::module_& m);

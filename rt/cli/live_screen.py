@@ -51,9 +51,10 @@ def latency_text(status: Status) -> str:
         return "latency: not known yet"
     ms = 1000.0 / status.samplerate
     own = status.live_latency_samples
-    parts = (
-        f"algorithmic {status.algorithmic_samples * ms:.2f} + buffering {status.buffering_samples * ms:.2f}"
-    )
+    parts = f"algorithmic {status.algorithmic_samples * ms:.2f}"
+    parts += f" + buffering {status.buffering_samples * ms:.2f}"
+    if status.clock_bridge_samples:
+        parts += f" + between the clocks {status.clock_bridge_samples * ms:.2f}"
     exact = f"rtsep's part: {own} samples, exact; the device's:"
     before, after = status.device_input_samples, status.device_output_samples
     if before is None or after is None:
@@ -71,6 +72,13 @@ def counters_text(status: Status) -> str:
         + (f"  at the ceiling {status.limited_samples}" if status.limited_samples else "")
         + (f"  engine restarts {status.engine_restarts}" if status.engine_restarts else "")
     )
+
+
+def clock_text(status: Status) -> str:
+    """The clocks of two devices."""
+    ppm = "?" if status.clock_ppm is None else f"{status.clock_ppm:+.1f}"
+    waiting, slips = status.clock_fill_samples or 0, status.clock_slips
+    return f"clocks: input {ppm} ppm against output, {waiting} samples waiting, {slips} slips"
 
 
 def state_text(status: Status) -> str:
@@ -125,6 +133,8 @@ def plain_line(status: Status) -> str:
         error = f" | {record_text(status)}{error}"
     if status.score_bar is not None:
         error = f" | {score_text(status)}{error}"
+    if status.clock_bridge_samples:
+        error = f" | {clock_text(status)}{error}"
     return (
         f"{seconds:.0f} s {state_text(status)} | {levels} | {counters_text(status)} | {load_text(status)} "
         f"| latency {status.live_latency_samples} samples{error}"
@@ -167,6 +177,8 @@ def render(status: Status) -> "RenderableType":
         Text(f"{load_text(status)}  {status.scheduling}"),
         Text(latency_text(status)),
     ]
+    if status.clock_bridge_samples:
+        lines.append(Text(clock_text(status), style="yellow" if status.clock_slips else ""))
     if status.score_bar is not None:
         lines.append(Text(score_text(status)))
     if status.record_state:

@@ -4,13 +4,13 @@ import contextlib
 import math
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from rtsep.kernels import _core
 from rtsep.kernels.errors import DeviceRefused, RtsepError
-from rtsep.rt.drivers.devices import Device, known_latency_s, portaudio
+from rtsep.rt.drivers.devices import Device, Kind, known_latency_s, portaudio
 from rtsep.rt.drivers.driver_calls import GaveUp, after, call_driver
 from rtsep.rt.drivers.jack_ports import JackPlan
 
@@ -25,7 +25,8 @@ MAX_BLOCK = 8192
 @dataclass(frozen=True)
 class StreamFormat:
     """What to open: devices, Hz, frames of a block, and how many channels of each device; with `jack`, a JACK
-    client of rtsep's own in place of PortAudio.
+    client of rtsep's own in place of PortAudio; with `bridge_samples`, two streams and a bridge between their
+    clocks, which adds so much to the delay.
     """
 
     input: Device
@@ -35,6 +36,7 @@ class StreamFormat:
     inputs: int
     outputs: int
     jack: JackPlan | None = None
+    bridge_samples: int = 0
 
     @property
     def devices(self) -> str:
@@ -66,30 +68,13 @@ class DeviceStream:
     """
 
     def __init__(self, fmt: StreamFormat, callback: _core.DeviceCallback) -> None:
-        sd = portaudio()
         self._blocksize, self._follows_server = fmt.blocksize, fmt.is_jack
         self._callback = callback
         self._slot = _core.CallbackSlot(
             callback
         )  # must outlive the stream: its address is PortAudio's userdata
         self._last_position, self._moved_at = callback.position, time.monotonic()
-        try:
-            self._stream = sd._StreamBase(
-                kind="duplex",
-                device=(fmt.input.index, fmt.output.index),
-                channels=(fmt.inputs, fmt.outputs),
-                samplerate=fmt.samplerate,
-                # PortAudio delays JACK by a whole block where a block size is named, even the server's own
-                # (measured)
-                blocksize=0 if fmt.is_jack else fmt.blocksize,
-                dtype="float32",
-                latency="low",
-                callback=sd._ffi.cast("PaStreamCallback *", _core.CallbackSlot.function_address),
-                userdata=sd._ffi.cast("void *", self._slot.address),
-                wrap_callback=None,
-            )
-        except (sd.PortAudioError, ValueError) as error:
-            raise _refusal(error, fmt) from None
+        self._stream = open_portaudio(fmt, "duplex", _core.CallbackSlot.function_address, self._slot.address)
 
     def start(self) -> None:
         """Sound from here on."""
@@ -170,27 +155,58 @@ class DeviceStream:
         return True
 
 
+def open_portaudio(fmt: StreamFormat, kind: Kind | Literal["duplex"], function: int, userdata: int) -> Any:
+    """A stream of float32 that runs a C function with `userdata`, both as addresses; not started.
+
+    Raises:
+        DeviceRefused: PortAudio refuses devices, channels or rate.
+    """
+    sd = portaudio()
+    devices, channels = (fmt.input.index, fmt.output.index), (fmt.inputs, fmt.outputs)
+    side = {"input": 0, "output": 1}.get(kind)
+    try:
+        return sd._StreamBase(
+            kind=kind,
+            device=devices if side is None else devices[side],
+            channels=channels if side is None else channels[side],
+            samplerate=fmt.samplerate,
+            # PortAudio delays JACK by a whole block where a block size is named, even the server's own
+            # (measured)
+            blocksize=0 if fmt.is_jack else fmt.blocksize,
+            dtype="float32",
+            latency="low",
+            callback=sd._ffi.cast("PaStreamCallback *", function),
+            userdata=sd._ffi.cast("void *", userdata),
+            wrap_callback=None,
+        )
+    except (sd.PortAudioError, ValueError) as error:
+        raise _refusal(error, fmt, kind) from None
+
+
 def leave_portaudio() -> None:
     """Before the process ends: JACK's server drops a client that says goodbye at once, others later."""
     with contextlib.suppress(GaveUp):
         call_driver(portaudio()._terminate, after(LEAVE_S))
 
 
-def _refusal(error: Exception, fmt: StreamFormat) -> RtsepError:
-    pair = fmt.devices
+def _refusal(error: Exception, fmt: StreamFormat, kind: Kind | Literal["duplex"]) -> RtsepError:
+    one = {"input": fmt.input, "output": fmt.output}.get(kind)
+    pair = fmt.devices if one is None else repr(one.name)
     if "sample rate" in str(error).lower() or "samplerate" in str(error).lower():
-        own = sorted({round(fmt.input.samplerate), round(fmt.output.samplerate)})
+        own = sorted({round(device.samplerate) for device in ([one] if one else [fmt.input, fmt.output])})
         return RtsepError(
             f"{pair} does not run at {fmt.samplerate} Hz",
             f"use its own rate, {' or '.join(map(str, own))} Hz",
         )
-    if fmt.input.host_api != fmt.output.host_api:
+    if one is None and fmt.input.host_api != fmt.output.host_api:
         return RtsepError(
             f"{pair} mixes {fmt.input.host_api} and {fmt.output.host_api}",
             "choose two devices of one host API; see `rtsep devices`",
         )
+    sides = {"input": f"{fmt.inputs} in", "output": f"{fmt.outputs} out"}
+    channels = sides.get(kind, " and ".join(sides.values()))
     return RtsepError(
-        f"{pair} cannot be opened with {fmt.inputs} in and {fmt.outputs} out ({error})",
+        f"{pair} cannot be opened with {channels} ({error})",
         "choose other channels or devices; see `rtsep devices`",
     )
 

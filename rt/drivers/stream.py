@@ -3,13 +3,14 @@
 from typing import Any, Protocol
 
 from rtsep.kernels import _core
+from rtsep.rt.drivers.bridged_stream import BridgedStream
 from rtsep.rt.drivers.device_stream import DeviceStream, StreamFormat
 from rtsep.rt.drivers.jack_options import Wire
 from rtsep.rt.drivers.jack_stream import JackStream
 
 
 class Stream(Protocol):
-    """What `DeviceStream` (PortAudio) and `JackStream` share."""
+    """What `DeviceStream` (PortAudio), `BridgedStream` (two of its streams) and `JackStream` share."""
 
     def start(self) -> None:
         """Sound from here on."""
@@ -69,4 +70,6 @@ def open_stream(fmt: StreamFormat, callback: _core.DeviceCallback, latency_sampl
     """
     if fmt.jack is not None:
         return JackStream(fmt, callback, latency_samples)
+    if fmt.bridge_samples:
+        return BridgedStream(fmt, callback)
     return DeviceStream(fmt, callback)

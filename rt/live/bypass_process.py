@@ -47,9 +47,8 @@ class BypassStream:
         values = self._values
         self._choice = find_stream(StreamChoice.from_dict(values["stream"]))
         stems, fmt = values["stems"], self._choice.format
-        shape = StreamShape(
-            len(stems), values["hop"], values["live_latency_samples"], values["hop_latency_samples"]
-        )
+        latency = values["live_latency_samples"] - fmt.bridge_samples
+        shape = StreamShape(len(stems), values["hop"], latency, values["hop_latency_samples"])
         self._callback = device_callback(self._choice, shape)
         layout = DeskLayout.from_dict(values["desk"])
         self._desk = Desk(layout, fmt.samplerate, commands.memory, self._callback, bypassed=True)
@@ -61,7 +60,7 @@ class BypassStream:
         self._hop_index = 0
         self._frames_before = values["frames"]
         self._fallback_before = values["fallback_samples"]
-        self._stream = open_stream(fmt, self._callback, values["live_latency_samples"])
+        self._stream = open_stream(fmt, self._callback, latency)
         self._stream.start()
 
     def run(self, watch: ParentWatch) -> bool:

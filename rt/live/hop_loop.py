@@ -185,18 +185,19 @@ class HopLoop:
         if self._take is not None and self._record is not None and change.held is not None:
             self._take = change.held.feed_from(self._take, self._record, origin, change.serving)
             change.held = None
+        bridged = self._choice.format.bridge_samples
         self._choice = chain.choice_with(self._choice, change.ports)
         self._report.follow(
             chain.callback,
-            f"changed to {change.text}: the latency from {before.shape.latency_samples} to "
-            f"{chain.shape.latency_samples} samples",
+            f"changed to {change.text}: the latency from {before.shape.latency_samples + bridged} to "
+            f"{chain.shape.latency_samples + bridged} samples",
             separator=chain.separator,
             hop_s=chain.separator.hop / self._choice.format.samplerate,
             outputs=chain.outputs,
             origin=origin,
         )
         self._report.fix(
-            **chain.facts(self._choice.format.blocksize),
+            **chain.facts(self._choice.format),
             engine_serial=change.serving,
             engine_slot=change.slot,
             changed_settings=change.settings,
@@ -239,7 +240,7 @@ class HopLoop:
                 f"the server's block went from {old} to {new} frames: the latency from "
                 f"{before.latency_samples} to {chain.shape.latency_samples} samples",
             )
-        self._report.fix(**latency_facts(chain.shape, chain.separator, new))
+        self._report.fix(**latency_facts(chain.shape, chain.separator, self._choice.format))
 
     def leave_device(self) -> bool:
         """Silence; an audio server no longer counts on this process. False when the driver hangs."""

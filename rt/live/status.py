@@ -21,7 +21,8 @@ class Status:
         samplerate: Hz; hop: samples.
         stems: names, the residual last.
         frames: device frames handled since the start.
-        xruns: device blocks that the driver flagged with an over- or underflow.
+        xruns: device blocks that the driver flagged with an over- or underflow, or in which the bridge
+            between two clocks lost its place.
         late_hops: hops whose stems were not there when the device needed their first sample.
         skipped_hops: hops not separated because they would have come too late anyway (part of `late_hops`
             mostly).
@@ -43,9 +44,14 @@ class Status:
             ..., nine tenths or more.
         cpu_load: of the engine process, 1 = one core.
         device_load: of the device callback, as PortAudio measures it.
-        algorithmic_samples, buffering_samples: their sum is `live_latency_samples`, exact.
+        algorithmic_samples, buffering_samples, clock_bridge_samples: their sum is `live_latency_samples`,
+            exact.
         live_latency_samples: from device input buffer to device output buffer.
         device_input_samples, device_output_samples: what the driver says it adds; None where that cannot be.
+        clock_ppm: how much faster the input's clock is than the output's, in parts per million; None on one
+            clock, and while it is not known to 5 ppm.
+        clock_fill_samples: what waits between the two beyond what is needed next; None on one clock.
+        clock_slips: times the bridge lost its place since the stream was opened.
         blocksize: frames of a device block; input_device, output_device: names.
         jack_client: rtsep's name in the JACK graph, "" under PortAudio.
         wires: its connections, source>target, those that wait for a port included.
@@ -100,9 +106,13 @@ class Status:
     device_load: float = 0.0
     algorithmic_samples: int = 0
     buffering_samples: int = 0
+    clock_bridge_samples: int = 0
     live_latency_samples: int = 0
     device_input_samples: int | None = 0
     device_output_samples: int | None = 0
+    clock_ppm: float | None = None
+    clock_fill_samples: int | None = None
+    clock_slips: int = 0
     blocksize: int = 0
     input_device: str = ""
     output_device: str = ""

@@ -7,6 +7,7 @@ import numpy as np
 
 from rtsep.kernels import _core
 from rtsep.rt.control.parameters import LONGEST_DELAY_MS, RAMP_S
+from rtsep.rt.drivers.device_stream import StreamFormat
 from rtsep.rt.live.stream_choice import StreamChoice, buffering_samples
 
 INPUT_RING_S, INPUT_RING_BLOCKS = 2.0, 4  # stalls shorter than the longer of the two lose no input
@@ -61,12 +62,13 @@ def stream_shape(separator: Sized, blocksize: int) -> StreamShape:
     return StreamShape(len(separator.stems), separator.hop, latency, separator.hop_latency_samples)
 
 
-def latency_facts(shape: StreamShape, separator: Sized, blocksize: int) -> dict[str, int]:
+def latency_facts(shape: StreamShape, separator: Sized, fmt: StreamFormat) -> dict[str, int]:
     """For the status."""
     return {
-        "blocksize": blocksize,
+        "blocksize": fmt.blocksize,
         "buffering_samples": shape.latency_samples - separator.latency_samples,
-        "live_latency_samples": shape.latency_samples,
+        "clock_bridge_samples": fmt.bridge_samples,
+        "live_latency_samples": shape.latency_samples + fmt.bridge_samples,
     }
 
 

@@ -11,6 +11,7 @@ from rtsep.kernels.assignments import MAX_VOICES
 from rtsep.kernels.errors import DeviceRefused
 from rtsep.models.mask_model import RESIDUAL
 from rtsep.rt.control.desk_layout import DeskLayout, lay_desk, parse_input_mix, parse_route
+from rtsep.rt.drivers.clocks import INSTALL, bridge_samples, have_one_clock
 from rtsep.rt.drivers.device_stream import MAX_BLOCK, StreamFormat, jack_period
 from rtsep.rt.drivers.devices import Device, find_device, find_same, list_devices, pick_channels
 from rtsep.rt.drivers.jack_ports import JackPlan
@@ -82,7 +83,7 @@ class StreamChoice:
             guarded=self.guarded,
             spare=self.spare,
         )
-        return layout, [*notes, *([MUTED_NOTE] if self.muted else [])]
+        return layout, [*notes, *clock_notes(self.format), *([MUTED_NOTE] if self.muted else [])]
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -137,11 +138,29 @@ def choose_stream(settings: LiveSettings) -> StreamChoice:
                 f"leave it out or start the server with -p {asked}",
             )
         fmt = replace(fmt, blocksize=period)
+    elif not (have_one_clock(source, target) or source.is_jack or target.is_jack):
+        fmt = replace(fmt, bridge_samples=bridge_samples(samplerate, blocksize))
     guarded = _may_feed_back(fmt)
     muted = guarded and not settings.allow_feedback
     return StreamChoice(
         fmt, inputs, outputs, settings.route, muted, guarded, one_rate(settings), asked, spare
     )
+
+
+def clock_notes(fmt: StreamFormat) -> list[str]:
+    """What the user should know of two devices that have a clock each."""
+    if fmt.bridge_samples:
+        ms = 1000.0 * fmt.bridge_samples / fmt.samplerate
+        return [
+            f"{fmt.devices} have a clock each: the input is converted to the clock of the output, "
+            f"{fmt.bridge_samples} samples ({ms:.1f} ms) more"
+        ]
+    if fmt.jack is not None or have_one_clock(fmt.input, fmt.output):
+        return []
+    return [
+        f"{fmt.devices} have a clock each and libsamplerate is not there: the sound breaks again and again; "
+        f"install it ({INSTALL}), or take one device for both"
+    ]
 
 
 def one_rate(settings: LiveSettings) -> str:

@@ -29,6 +29,7 @@ def take_info(settings: LiveSettings, status: Status, control: Control) -> TakeI
     latency = {
         "algorithmic": status.algorithmic_samples,
         "buffering": status.buffering_samples,
+        "clock_bridge": status.clock_bridge_samples,
         "device_input": status.device_input_samples,
         "device_output": status.device_output_samples,
     }

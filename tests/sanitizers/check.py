@@ -42,7 +42,7 @@ def check_threads(compiler: str) -> None:
 def check_jack(compiler: str) -> None:
     """jack.cpp against races: the client and the keeper of its connections, in a graph without a server."""
     program = BUILD / "jack-thread"
-    sources = (*THREADS, "jack_client.cpp", "jack_library.cpp", "jack_wires.cpp")
+    sources = (*THREADS, "jack_client.cpp", "jack_library.cpp", "jack_wires.cpp", "shared_library.cpp")
     run(
         compiler, "-std=c++17", "-O1", "-g", "-pthread", f"-I{SOURCES}", "-fsanitize=thread",
         Path(__file__).with_name("jack.cpp"), *(SOURCES / name for name in sources), "-ldl", "-o", program,

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from rtsep.rt.audio.round_trip import LONGEST_DELAY_S, measure, sweep
+from rtsep.rt.drivers.clocks import bridge_samples, have_one_clock
 from rtsep.rt.drivers.devices import find_device, list_devices, pick_channels
 from rtsep.rt.drivers.loop_player import LoopPlayer
 from rtsep.rt.hop.presets import Preset
@@ -32,7 +33,7 @@ class LoopReport:
     Attributes:
         device_samples: measured, out and back in; spread_samples: largest less smallest of the measurements.
         declared_samples: what the driver says of the same way, None where it does not.
-        algorithmic_samples, buffering_samples: what a live run adds, exact.
+        algorithmic_samples, buffering_samples, clock_bridge_samples: what a live run adds, exact.
         inverted, gain_db: of the loop.
         faults: blocks that the driver flagged while it was measured.
     """
@@ -47,6 +48,7 @@ class LoopReport:
     declared_samples: int | None
     algorithmic_samples: int
     buffering_samples: int
+    clock_bridge_samples: int
     gain_db: float
     inverted: bool
     faults: int
@@ -54,7 +56,8 @@ class LoopReport:
     @property
     def total_samples(self) -> float:
         """From microphone socket to loudspeaker socket with rtsep between."""
-        return self.device_samples + self.algorithmic_samples + self.buffering_samples
+        added = self.algorithmic_samples + self.buffering_samples + self.clock_bridge_samples
+        return self.device_samples + added
 
     def as_dict(self) -> dict[str, Any]:
         """JSON types."""
@@ -81,6 +84,8 @@ class LoopReport:
             f"the loop's gain is {self.gain_db:+.1f} dB"
             + (", and it turns the sign" if self.inverted else ""),
         ]
+        if self.clock_bridge_samples:
+            lines.insert(4, row("two clocks", self.clock_bridge_samples, "exact, the bridge between them"))
         if self.faults:
             lines.append(f"{self.faults} blocks came late meanwhile: close other programs for a sure figure")
         return lines
@@ -127,6 +132,7 @@ def measure_loop(settings: LoopSettings, repeats: int) -> LoopReport:
         declared,
         preset.latency_samples,
         buffering_samples(blocksize, preset.hop) if blocksize else 0,
+        0 if have_one_clock(source, sink) else bridge_samples(samplerate, blocksize),
         round(found[0].gain_db, 2),
         found[0].inverted,
         player.faults,

@@ -2,7 +2,7 @@
 
 import time
 
-from rtsep.rt.cli.live_screen import counters_text, hop_text, record_text, state_text
+from rtsep.rt.cli.live_screen import clock_text, counters_text, hop_text, record_text, state_text
 from rtsep.rt.cli.mixer.desk_link import Desk
 from rtsep.rt.cli.mixer.strips import Cell
 from rtsep.rt.control.web.event_log import Event
@@ -61,6 +61,8 @@ def status_lines(desk: Desk, session: str) -> tuple[list[Cell], list[list[Cell]]
         _load(status),
         [(latency_line(status), "")],
     ]
+    if status.clock_bridge_samples:
+        below.append([(clock_text(status), "yellow" if status.clock_slips else "")])
     if status.record_state:
         held = bool(status.record_holes) or status.record_state in ("held", "failed")
         below.append([(record_text(status), "bold red" if held else "")])
@@ -77,10 +79,12 @@ def latency_line(status: Status) -> str:
     before, after = status.device_input_samples, status.device_output_samples
     known = before is not None and after is not None
     device = (before or 0) + (after or 0)
+    more = f"{device * ms:.1f}" if known else "?"
+    bridge = f" + clocks {status.clock_bridge_samples * ms:.2f}" if status.clock_bridge_samples else ""
     return (
         f"latency {(status.live_latency_samples + device) * ms:.1f} ms = "
         f"{status.live_latency_samples} samples (algorithmic {status.algorithmic_samples * ms:.2f} "
-        f"+ buffering {status.buffering_samples * ms:.2f}) + device {f'{device * ms:.1f}' if known else '?'}"
+        f"+ buffering {status.buffering_samples * ms:.2f}{bridge}) + device {more}"
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.control.desk_layout import DeskLayout
+from rtsep.rt.drivers.device_stream import StreamFormat
 from rtsep.rt.live.desk import Desk
 from rtsep.rt.live.engines.remote_separator import RemoteSeparator
 from rtsep.rt.live.stream_callback import device_callback, latency_facts, stream_shape, waiting_grain_s
@@ -95,7 +96,7 @@ class Chain:
         plan = replace(fmt.jack, outputs=[*fmt.jack.outputs, *ports], spare=fmt.jack.spare - len(ports))
         return replace(choice, format=replace(fmt, jack=plan), spare=choice.spare - len(ports))
 
-    def facts(self, blocksize: int) -> dict[str, Any]:
+    def facts(self, fmt: StreamFormat) -> dict[str, Any]:
         """For the status, of the engine that plays."""
         separator = self.separator
         return {
@@ -104,5 +105,5 @@ class Chain:
             "algorithmic_samples": separator.latency_samples,
             "hop_latency_samples": separator.hop_latency_samples,
             "desk": self.layout.as_dict(),
-            **latency_facts(self.shape, separator, blocksize),
+            **latency_facts(self.shape, separator, fmt),
         }

@@ -47,7 +47,7 @@ def first_report(
     before, fmt, hop = block.peek(), choice.format, chain.separator.hop
     fixed: dict[str, Any] = {
         "samplerate": fmt.samplerate,
-        **chain.facts(fmt.blocksize),
+        **chain.facts(fmt),
         "input_device": fmt.input.name,
         "output_device": fmt.output.name,
         "engine_pid": os.getpid(),
@@ -56,7 +56,7 @@ def first_report(
         "change": last_change(before),
         **{key: before[key] for key in CARRIED if key in before},
     }
-    notes = [*notes, *chain.notes, *changes(before, fmt.samplerate, chain.shape.latency_samples)]
+    notes = [*notes, *chain.notes, *changes(before, fmt.samplerate, fixed["live_latency_samples"])]
     if not scheduling.startswith(REAL_TIME) and (hint := rights_hint()):
         notes.append(hint)
     hop_s = hop / fmt.samplerate

@@ -13,6 +13,7 @@ from rtsep.rt.cli.live_screen import (
     LineView,
     TerminalView,
     choose_view,
+    clock_text,
     latency_text,
     meter,
     note_name,
@@ -175,3 +176,14 @@ def test_a_terminal_gets_meters() -> None:
     with view:
         view.update(RUNNING)
     assert "voice-2" in stream.getvalue()
+
+
+def test_two_clocks_are_shown_and_one_is_not() -> None:
+    two = replace(
+        RUNNING, clock_bridge_samples=352, live_latency_samples=928, clock_ppm=-12.34, clock_fill_samples=230
+    )
+    assert clock_text(two) == "clocks: input -12.3 ppm against output, 230 samples waiting, 0 slips"
+    assert "+ between the clocks 7.33" in latency_text(two)
+    assert "clocks: input -12.3 ppm" in plain_line(two)
+    assert "input ? ppm" in clock_text(replace(two, clock_ppm=None))
+    assert "clocks" not in plain_line(RUNNING) + latency_text(RUNNING)

@@ -81,7 +81,13 @@ export class Facts {
       ["latency, exact", `${s.live_latency_samples} samples = ${ms(s.live_latency_samples, rate)}`],
       ["  of it algorithmic", ms(s.algorithmic_samples, rate)],
       ["  of it buffering", ms(s.buffering_samples, rate)],
+      ...(s.clock_bridge_samples ? [["  of it between the clocks", ms(s.clock_bridge_samples, rate)]] : []),
       ["device adds", device],
+      ...(s.clock_bridge_samples ? [
+        ["input's clock", s.clock_ppm == null ? "being measured" : `${s.clock_ppm > 0 ? "+" : ""}${s.clock_ppm} ppm against the output's`],
+        ["waiting between the clocks", s.clock_fill_samples == null ? "-" : ms(s.clock_fill_samples, rate)],
+        ["clock slips", number(s.clock_slips), s.clock_slips],
+      ] : []),
       ["xruns", number(s.xruns), s.xruns],
       ["late hops", number(s.late_hops), s.late_hops],
       ["hops skipped", number(s.skipped_hops), s.skipped_hops],

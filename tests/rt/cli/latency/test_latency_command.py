@@ -15,14 +15,15 @@ CODE = "import sys; from rtsep.rt.cli.main import main; main(sys.argv[1:])"
 
 
 def test_a_report_names_every_part() -> None:
-    report = LoopReport(48000, 128, "mic", "speaker", 11, 300.25, 0.1, 256, 512, 0, -6.0, True, 2)
+    report = LoopReport(48000, 128, "mic", "speaker", 11, 300.25, 0.1, 256, 512, 0, 352, -6.0, True, 2)
     text = "\n".join(report.lines())
-    assert report.total_samples == 812.25
+    assert report.total_samples == 1164.25
     for shown in (
         "300.25 samples",
         "the driver says 256 (+44.2)",
         "512.00",
-        "16.92 ms",
+        "two clocks       352.00 samples",
+        "24.26 ms",
         "turns the sign",
         "2 blocks",
     ):
