@@ -9,7 +9,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-SYSTEM_PACKAGES := python3-venv python3-dev g++ libportaudio2 jackd2 lv2-dev
+SYSTEM_PACKAGES := python3-venv python3-dev g++ libportaudio2 libsamplerate0 jackd2 lv2-dev
 # Pinned, and installed before the rest: asked for exactly this version, pip takes a CPU build that it finds
 # locally (PIP_FIND_LINKS, PIP_EXTRA_INDEX_URL); of a range it would take the gigabytes of a CUDA build.
 TORCH := torch==2.13.0

@@ -107,6 +107,9 @@ class BridgedStream:
         self._callback = callback
         self._last = self._positions()
 
+    def open_outputs(self, names: list[str]) -> None:
+        """Nothing to do: all outputs of the device are open already."""
+
     def news(self) -> dict[str, Any] | None:
         """The clocks, four times a second."""
         now = time.monotonic()

@@ -50,9 +50,27 @@ def check_jack(compiler: str) -> None:
     run("setarch", "--addr-no-randomize", program)
 
 
+def check_bridge(compiler: str) -> None:
+    """bridge.cpp against races, where libsamplerate is."""
+    program = BUILD / "bridge-thread"
+    sources = (
+        *THREADS,
+        "clock_bridge.cpp",
+        "rate_converter.cpp",
+        "samplerate_library.cpp",
+        "shared_library.cpp",
+    )
+    run(
+        compiler, "-std=c++17", "-O1", "-g", "-pthread", f"-I{SOURCES}", "-fsanitize=thread", "-Wno-tsan",
+        Path(__file__).with_name("bridge.cpp"), *(SOURCES / name for name in sources), "-ldl", "-o", program,
+    )  # fmt: skip
+    run("setarch", "--addr-no-randomize", program)
+
+
 if __name__ == "__main__":
     BUILD.mkdir(parents=True, exist_ok=True)
     cxx = os.environ.get("CXX", "g++")
     check_threads(cxx)
     check_jack(cxx)
+    check_bridge(cxx)
     print("sanitizers: nothing found")
