@@ -22,6 +22,7 @@ from rtsep.training.commands.choir import command as choir
 from rtsep.training.commands.evaluate import command as evaluate
 from rtsep.training.commands.evaluating.accompany import command as accompany
 from rtsep.training.commands.evaluating.pitch import command as evaluate_pitch
+from rtsep.training.commands.evaluating.score import command as evaluate_score
 from rtsep.training.commands.evaluating.singers import command as evaluate_singers
 from rtsep.training.commands.pitch import command as pitch
 from rtsep.training.commands.render_choir import command as render_choir
@@ -46,6 +47,7 @@ group.add_command(band_grid_table)
 group.add_command(add_stem)
 group.add_command(evaluate)
 group.add_command(evaluate_pitch)
+group.add_command(evaluate_score)
 group.add_command(evaluate_singers)
 group.add_command(accompany)
 
