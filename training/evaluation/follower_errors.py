@@ -77,17 +77,17 @@ def follow(sound: F32, samplerate: int, latency_ms: int, score: Score) -> dict[s
     heard, ear = Spool(2 * tracker.found["salience"].size, None), HopAmplitude(framing, 1)
     hop_s = tracker.stride * hop / samplerate
     guide = ScoreGuide(score, hop_s)
-    peaks = np.zeros((2, _core.PitchAssignment.PEAKS), np.float32)
-    at, live = [], []
+    place, log_odds = np.zeros((2, _core.PitchAssignment.PEAKS), np.float32)
+    at: list[float] = []
+    live: list[float] = []
     for start in range(0, len(sound) - hop + 1, hop):
         ear.take(np.ascontiguousarray(sound[start : start + hop, None]))
         if not tracker.hear(ear.read()):
             continue
         salience, offset = tracker.found["salience"][0], tracker.found["offset"][0]
         heard.write(len(at), np.concatenate([salience, offset])[None])
-        guide.hear(
-            salience, *peaks, _core.salience_peaks(salience, offset, LEAST_LOG_ODDS, SAME_VOICE, *peaks)
-        )
+        count = _core.salience_peaks(salience, offset, LEAST_LOG_ODDS, SAME_VOICE, place, log_odds)
+        guide.hear(salience, place, log_odds, count)
         at.append((start + hop) / samplerate - framing.pitch_delay_s)
         live.append(guide.position.time_s)
     aligned = Alignment(score, hop_s, heard, len(at), lambda numbers: Spool(numbers, None))
