@@ -142,6 +142,11 @@ def test_inputs_are_summed_into_a_channel() -> None:
     np.testing.assert_allclose(level_db(played)[0], db(0.5), atol=0.01)
 
 
+def test_an_input_that_is_off_from_the_start_is_never_heard() -> None:
+    played, _ = play({"in-1.gain": -np.inf}, hops=40)
+    assert not played.any()
+
+
 @pytest.mark.parametrize("delay_ms", [0.0, 1.0, 12.5, LONGEST_DELAY_MS])
 def test_a_delay_is_exact_and_of_one_stem(delay_ms: float) -> None:
     impulses, at = np.zeros(300 * HOP, np.float32), np.array([3, 1000])
