@@ -24,7 +24,7 @@ OF_A_TURN = {
 
 def say(found: dict[str, Any]) -> None:
     """Tables of `long_show`'s result on standard output."""
-    console = Console(width=120)
+    console = Console(width=120, markup=False)
     turns = Table(box=SIMPLE, title=f"hop times, a hop is {found['hop_us']} us")
     for title in OF_A_TURN.values():
         turns.add_column(title, justify="right")
