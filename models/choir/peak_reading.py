@@ -18,9 +18,10 @@ REPORT_LOG_ODDS = -0.7  # from here on a pitch is reported; below, it only guide
 UNISON_LOG_ODDS = 0.0  # from here on a voice that is nowhere else joins its neighbour
 # A voice that falls silent as near to a neighbour's pitch as this more likely sings in unison with it than
 # has stopped. Half of what two sing is better for it than nothing, and costs the other little; a longer rest
-# is a rest.
+# is a rest. Two seconds instead of one: 0.5 dB on a melody over a drone, 0.75 dB on long unisons (rendered
+# duets, three casts), 0.00 to 0.01 dB on real quartets.
 JOIN_CENTS = 230.0
-JOIN_S = 1.0
+JOIN_S = 2.0
 # Where a score is followed, only who may sing a neighbour's pitch as far as is written joins it.
 LEAST_JOIN_BIAS = -1.0
 
