@@ -14,7 +14,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.request
@@ -42,7 +41,7 @@ from rtsep.rt.control.command_model import CommandModel
 from rtsep.rt.control.surfaces import Surfaces
 from rtsep.rt.drivers.jack_options import JackOptions
 from rtsep.rt.process.block import Block
-from rtsep.rt.python_process import environment
+from rtsep.rt.python_process import environment, interpreter
 from rtsep.rt.separator import Separator
 from rtsep.rt.session import Session
 
@@ -78,7 +77,7 @@ def busy_core(core: int | None) -> Any:
     if core is None:
         yield
         return
-    process = subprocess.Popen([sys.executable, "-c", BUSY.format(core=core)], env=environment())
+    process = subprocess.Popen([interpreter(), "-P", "-c", BUSY.format(core=core)], env=environment())
     try:
         yield
     finally:

@@ -71,7 +71,7 @@ def main(names: tuple[str, ...], as_json: bool) -> None:
     except RtsepError as error:
         raise click.ClickException(str(error)) from None
     if not as_json:
-        Console(width=150).print(table)
+        Console(width=150, markup=False).print(table)
     for line in wrong:
         click.echo(f"WRONG: {line}", err=True)
     raise SystemExit(1 if wrong else 0)

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,7 @@ import numpy as np
 from rtsep.bench.live.faults.room import Room
 from rtsep.bench.live.faults.stage import Stage
 from rtsep.bench.live.faults.told import Told, watched
-
-LIST = """
-import json
-from rtsep.rt.drivers.devices import list_devices
-print(json.dumps([(device.index, device.name) for device in list_devices()]))
-"""
+from rtsep.rt.python_process import environment, module_command
 
 
 def jackd_stopped(folder: Path) -> Told:
@@ -90,8 +84,9 @@ def two_devices(folder: Path) -> Told:
     with Stage(folder, with_session=False) as stage, Room(np.zeros(48000, np.float32), "twin-1"):
         (folder / "faults" / "twins").touch()
         with Room(stage.signal, "twin-2"):
-            listed = subprocess.run([sys.executable, "-c", LIST], stdout=subprocess.PIPE, check=True)
-            twins = [index for index, name in json.loads(listed.stdout) if name == "USB Audio"]
+            asked = module_command("rtsep", "devices", "--json")
+            listed = subprocess.run(asked, stdout=subprocess.PIPE, env=environment(), check=True)
+            twins = [device["index"] for device in json.loads(listed.stdout) if device["name"] == "USB Audio"]
             stage.start(voices=1, input=twins[1], output="room")
             with watched(stage, "two devices of one name", injected) as told:
                 stage.server.stop()

@@ -110,7 +110,7 @@ def test_every_long_option_may_stand_in_the_file(tmp_path: Path) -> None:
     values = {"voices": "2", "stems": '"vocals"', "latency": "5", "input-channels": '"1-2"',
               "driver": '"jack"', "output-channels": "[1, 2]", "samplerate": "48000", "blocksize": "64",
               "record-format": '"flac"', "add-on": '["a", "b"]', "render": '"masks"',
-              "offline": '"off"', "transpose": "-2"}  # fmt: skip
+              "offline": '"off"', "transpose": "-2", "order": '"part"'}  # fmt: skip
     known = option_names(root)
     lines = [
         f"{n} = {'true' if o.is_flag else values.get(n, chr(34) + 'x' + chr(34))}" for n, o in known.items()
