@@ -1,6 +1,7 @@
 # make demo    separate a choir and a band and compare with the truth
 # make test    run the tests, but those that take minutes
 # make test-slow  those: real choirs as hard as rendered ones, adaptation, half precision, interpreted GPU kernels
+# make coverage  which lines the tests of `make test` without an audio server reach; a third slower than those; not in CI
 # make lint    formatting, types, import rules
 # make sanitize  ring and callback under the thread, address and undefined-behaviour sanitizers
 # make sanitize-kernels  tests/kernels on C++ built with the address and undefined-behaviour sanitizers; not in CI
@@ -19,7 +20,7 @@ TEST_PROCESSES := 2
 # the package is built again when any of these changes
 BUILD_INPUTS := pyproject.toml CMakeLists.txt $(wildcard kernels/src/* rt/embed/*pp rt/embed/*.h)
 
-.PHONY: demo test test-slow lint sanitize sanitize-kernels docs clean
+.PHONY: demo test test-slow coverage lint sanitize sanitize-kernels docs clean
 .DELETE_ON_ERROR:
 
 demo: .venv/.installed
@@ -32,6 +33,9 @@ test: .venv/.installed-test
 test-slow: .venv/.installed-test
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal -m "slow and not jack"
 	$(BIN)/python -m pytest -m "slow and jack"
+
+coverage: .venv/.installed-test
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal -m "not jack and not slow" --cov --cov-report=term:skip-covered
 
 lint: .venv/.installed-test
 	$(BIN)/ruff check .
