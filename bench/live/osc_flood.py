@@ -6,38 +6,24 @@ standard input closes, then tells how many were sent and how many were answered 
 
 import json
 import socket
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 import click
 from pythonosc.osc_message_builder import OscMessageBuilder
 
-from rtsep.rt.python_process import environment, module_command
+from rtsep.bench.live.teller import running
 
 OF_TEN = {"moves": 8, "unknown": 1, "broken": 1}
 LONGEST_DEBT_S = 0.1  # what is not sent within it is not sent at all: a flood, never a burst of seconds
 
 
-@contextmanager
-def flooding(port: int, rate: float, stems: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+def flooding(port: int, rate: float, stems: tuple[str, ...]) -> AbstractContextManager[dict[str, Any]]:
     """Sends in a process of its own; the dict gets what it tells when it has ended."""
-    told: dict[str, Any] = {}
-    command = module_command(
-        "rtsep.bench.live.osc_flood", str(port), "--rate", str(rate), "--stems", ",".join(stems)
-    )
-    process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment()
-    )
-    try:
-        yield told
-    finally:
-        out, _ = process.communicate("")
-        told |= json.loads(out or "{}")
+    return running("rtsep.bench.live.osc_flood", str(port), "--rate", str(rate), "--stems", ",".join(stems))
 
 
 def packets(stems: tuple[str, ...]) -> list[bytes]:

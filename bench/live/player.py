@@ -8,10 +8,8 @@ missed is a gap, never a shift.
 
 import gc
 import json
-import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -20,32 +18,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsep.bench.jack_rig import jack_client, join
+from rtsep.bench.live.teller import running
 from rtsep.rt.process.scheduling import lock_memory
-from rtsep.rt.python_process import environment, module_command
 
 NAME = "player"
 LONGEST_PERIOD = 8192  # JACK's own
 
 
-@contextmanager
-def playing(recording: NDArray[np.float32], folder: Path, wires: list[str]) -> Iterator[dict[str, Any]]:
+def playing(
+    recording: NDArray[np.float32], folder: Path, wires: list[str]
+) -> AbstractContextManager[dict[str, Any]]:
     """Plays float32 [frames] in a process of its own; the dict gets its `xruns` when it has ended.
 
     Args:
         folder: where the recording is laid down for it.
         wires: "source>target" with full names; those that exist are connected.
     """
-    path, told = folder / "recording.npy", dict[str, Any]()
+    path = folder / "recording.npy"
     np.save(path, recording)
-    command = module_command("rtsep.bench.live.player", str(path), *wires)
-    process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment()
-    )
-    try:
-        yield told
-    finally:
-        out, _ = process.communicate("")
-        told |= json.loads(out or "{}")
+    return running("rtsep.bench.live.player", str(path), *wires)
 
 
 @click.command()

@@ -8,34 +8,22 @@ are no JSON. Runs until standard input closes, then tells what was tried and how
 
 import asyncio
 import json
-import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 import click
 
-from rtsep.rt.python_process import environment, module_command
+from rtsep.bench.live.teller import running
 
 PERIOD_S = 5.0
 LARGE_BYTES, COMMANDS = 10_000_000, 1000
 
 
-@contextmanager
-def abusing(url: str) -> Iterator[dict[str, Any]]:
+def abusing(url: str) -> AbstractContextManager[dict[str, Any]]:
     """In a process of its own; the dict gets what it tells when it has ended."""
-    told: dict[str, Any] = {}
-    command = module_command("rtsep.bench.live.web_abuse", url)
-    process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment()
-    )
-    try:
-        yield told
-    finally:
-        out, _ = process.communicate("")
-        told |= json.loads(out or "{}")
+    return running("rtsep.bench.live.web_abuse", url)
 
 
 async def _round(url: str, counts: "Counter[str]") -> None:

@@ -1,11 +1,6 @@
 // Loads libjack and looks its functions up.
 #include "jack_library.hpp"
 
-#include <dlfcn.h>
-
-#include <mutex>
-#include <stdexcept>
-
 #include "shared_library.hpp"
 
 namespace rtsep::jack {
@@ -17,9 +12,8 @@ void say_nothing(const char*) {}
 
 Library looked_up(void* handle) {
     Library found;
-#define RTSEP_JACK_LOOK_UP(name, result, arguments)                                    \
-    found.name = reinterpret_cast<result(*) arguments>(dlsym(handle, "jack_" #name));  \
-    if (!found.name) throw std::runtime_error("libjack has no function jack_" #name);
+#define RTSEP_JACK_LOOK_UP(name, result, arguments) \
+    found.name = reinterpret_cast<result(*) arguments>(function_of(handle, "libjack", "jack_" #name));
     RTSEP_JACK_FUNCTIONS(RTSEP_JACK_LOOK_UP)
 #undef RTSEP_JACK_LOOK_UP
     found.set_error_function(say_nothing);
@@ -29,12 +23,6 @@ Library looked_up(void* handle) {
 
 }  // namespace
 
-const Library& library(const std::vector<std::string>& names) {
-    static std::mutex one_at_a_time;
-    static Library loaded;
-    const std::lock_guard<std::mutex> lock(one_at_a_time);
-    if (!loaded.client_open) loaded = looked_up(open_library(names));
-    return loaded;
-}
+const Library& library(const std::vector<std::string>& names) { return loaded_once(names, looked_up); }
 
 }  // namespace rtsep::jack

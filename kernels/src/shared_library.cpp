@@ -16,4 +16,9 @@ void* open_library(const std::vector<std::string>& names) {
     throw std::runtime_error(why);
 }
 
+void* function_of(void* handle, const char* library, const char* name) {
+    if (void* found = dlsym(handle, name)) return found;
+    throw std::runtime_error(std::string(library) + " has no function " + name);
+}
+
 }  // namespace rtsep

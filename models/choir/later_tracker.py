@@ -86,7 +86,8 @@ class LaterTracker:
         self._unison[slot] = unison
         if self._bias is not None and self.guide is not None:
             self._bias[slot] = self.guide.bias
-        self._trace.take(self._tracker.assignment, self._tracker.place, self._tracker.log_odds)
+        peaks = self._tracker.peaks
+        self._trace.take(self._tracker.beam.assignment, peaks.place, peaks.log_odds)
 
     def pass_by(self) -> None:
         """The newest frame passes unheard, and the one that was to be heard backwards is not assigned: when

@@ -8,13 +8,13 @@ continuity.
 import numpy as np
 from numpy.typing import NDArray
 
-from rtsep.kernels import _core
-from rtsep.models.choir.peak_reading import LEAST_LOG_ODDS, SAME_VOICE, PeakReading
+from rtsep.models.choir.peak_reading import PeakFinder, PeakReading
 from rtsep.models.choir.pitch_grid import CANDIDATES, pitch_filterbank
 from rtsep.models.choir.score.score import Score
 from rtsep.models.choir.score.score_guide import ScoreGuide
+from rtsep.models.choir.traced_assignment import AssignmentBeam
 from rtsep.models.framing import Framing
-from rtsep.models.mask_model import State, Stateful, load_all, require_like
+from rtsep.models.mask_model import State, Stateful, joined_state, load_joined, require_like
 from rtsep.models.runtimes.network_step import NetworkStep
 
 F32 = NDArray[np.float32]
@@ -25,7 +25,9 @@ NETWORK_PREFIX, GUIDE_PREFIX = "network.", "written."
 STRIDES = (2, 1, 1, 1)
 # Of pitches in Hz and times in s that a state may hold: beyond, logarithms and sums lose their meaning.
 HIGHEST_STATE = 1e5
-STATES = ("sung", "register_centre", "observed_s", "score", "own_hz", "silent_s", "f0_hz", "confident")
+OF_BEAM = ("sung", "register_centre", "observed_s", "score")
+OF_READING = ("own_hz", "silent_s", "f0_hz", "confident")
+STATES = (*OF_BEAM, *OF_READING)
 
 
 def preset_of(framing: Framing) -> tuple[int, int]:
@@ -44,8 +46,7 @@ class NetworkTracker:
 
     Attributes:
         guide: follows the score; None without one.
-        assignment: of the peaks to voices.
-        place, log_odds: float32 [peaks], of the last peaks, as of `salience_peaks`.
+        peaks: of what the network said last; beam: their assignment to voices.
         reading: from peaks that were chosen to pitches.
         stride: hops from one look of the network to the next.
     """
@@ -59,19 +60,12 @@ class NetworkTracker:
         network.inputs["preset"][...] = 0
         network.inputs["preset"][0, preset] = 1
         self._hop_s = self.stride * framing.hop / framing.samplerate
-        self.assignment = _core.PitchAssignment(voices, self._hop_s, free_order=score is not None)
+        self.peaks, self.beam = PeakFinder(), AssignmentBeam(voices, self._hop_s, score is not None)
         self.guide = None if score is None else ScoreGuide(score, self._hop_s)
-        beam, peaks = _core.PitchAssignment.SIZE, _core.PitchAssignment.PEAKS
-        self.place = np.zeros(peaks, np.float32)
-        self.log_odds = np.zeros(peaks, np.float32)
-        self._chosen = np.zeros(voices, np.int32)
-        self._sung, self._register_centre, self._observed_s = (
-            np.empty((beam, voices), np.float32) for _ in range(3)
-        )
-        self._score = np.empty(beam, np.float32)
         self.reading = PeakReading(voices, self._hop_s)
-        self._own_hz, self._silent_s = self.reading.own_hz, self.reading.silent_s
-        self._f0_hz, self._confident = self.reading.f0_hz, self.reading.confident
+        self._arrays = {name: getattr(self.beam, name) for name in OF_BEAM} | {
+            name: getattr(self.reading, name) for name in OF_READING
+        }
         self._hops = 0
         self.reset()
 
@@ -80,9 +74,10 @@ class NetworkTracker:
         if self.hear(amplitude):
             self.assign(self.found["salience"][0], self.found["offset"][0])
             bias = None if self.guide is None else self.guide.bias
-            self.reading.read(self.place, self.log_odds, self._chosen, self.found["unison"][0], bias)
-        f0_hz[...] = self._f0_hz
-        confident[...] = self._confident
+            unison = self.found["unison"][0]
+            self.reading.read(self.peaks.place, self.peaks.log_odds, self.beam.chosen, unison, bias)
+        f0_hz[...] = self.reading.f0_hz
+        confident[...] = self.reading.confident
 
     def hear(self, amplitude: F32) -> bool:
         """The network's part of a step; whether it looked at this hop."""
@@ -99,22 +94,12 @@ class NetworkTracker:
         Shape:
             salience, offset: C-contiguous float32 [CANDIDATES], as of `PitchNet`.
         """
-        count = _core.salience_peaks(salience, offset, LEAST_LOG_ODDS, SAME_VOICE, self.place, self.log_odds)
+        count = self.peaks.find(salience, offset)
         known: tuple[F32, ...] = ()
         if self.guide is not None:
-            self.guide.hear(salience, self.place, self.log_odds, count)
+            self.guide.hear(salience, self.peaks.place, self.peaks.log_odds, count)
             known = (self.guide.bias, self.guide.pair_cost)
-        self.assignment.step(
-            self.place,
-            self.log_odds,
-            count,
-            self._sung,
-            self._register_centre,
-            self._observed_s,
-            self._score,
-            self._chosen,
-            *known,
-        )
+        self.beam.step(self.peaks, count, *known)
 
     @property
     def found(self) -> dict[str, F32]:
@@ -131,11 +116,7 @@ class NetworkTracker:
     def reset(self) -> None:
         """One hypothesis: all voices silent, no register known yet."""
         self._network.reset()
-        self._sung[...] = _core.PitchAssignment.CONSTANTS["SILENT_PLACE"]
-        self._register_centre[...] = 0
-        self._observed_s[...] = 0
-        self._score[...] = -np.inf
-        self._score[0] = 0.0
+        self.beam.reset()
         self.reading.reset()
         self._hops = 0
         if self.guide is not None:
@@ -145,17 +126,13 @@ class NetworkTracker:
         """The network's memory, the assignment's hypotheses, and the last pitches."""
         return {
             "hops": np.array(self._hops, np.int64),
-            **{name: getattr(self, f"_{name}").copy() for name in STATES},
-            **{
-                prefix + name: value
-                for prefix, part in self._parts()
-                for name, value in part.state_dict().items()
-            },
+            **{name: array.copy() for name, array in self._arrays.items()},
+            **joined_state(self._parts()),
         }
 
-    def _parts(self) -> list[tuple[str, Stateful]]:
-        guide: list[tuple[str, Stateful]] = [] if self.guide is None else [(GUIDE_PREFIX, self.guide)]
-        return [(NETWORK_PREFIX, self._network), *guide]
+    def _parts(self) -> dict[str, Stateful]:
+        guide: dict[str, Stateful] = {} if self.guide is None else {GUIDE_PREFIX: self.guide}
+        return {NETWORK_PREFIX: self._network, **guide}
 
     def load_state_dict(self, state: State) -> None:
         """Continues from `state_dict()`.
@@ -170,12 +147,7 @@ class NetworkTracker:
         for name in ("sung", "register_centre", "observed_s"):
             if not np.all((state[name] >= -1) & (state[name] < CANDIDATES)):  # type: ignore[operator]
                 raise ValueError(f"state 'tracker.{name}' holds values outside -1..{CANDIDATES}")
-        load_all(
-            [
-                (part, {n.removeprefix(prefix): v for n, v in state.items() if n.startswith(prefix)})
-                for prefix, part in self._parts()
-            ]
-        )
+        load_joined(self._parts(), state)
         self._hops = int(state["hops"])
-        for name in STATES:
-            getattr(self, f"_{name}")[...] = state[name]
+        for name, array in self._arrays.items():
+            array[...] = state[name]

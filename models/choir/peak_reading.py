@@ -26,6 +26,25 @@ JOIN_S = 2.0
 LEAST_JOIN_BIAS = -1.0
 
 
+class PeakFinder:
+    """The peaks of what the network says of all candidates.
+
+    Attributes:
+        place, log_odds: float32 [peaks], of the last peaks, as of `salience_peaks`.
+    """
+
+    def __init__(self) -> None:
+        self.place, self.log_odds = (np.zeros(_core.PitchAssignment.PEAKS, np.float32) for _ in range(2))
+
+    def find(self, salience: F32, offset: F32) -> int:
+        """How many there are.
+
+        Shape:
+            salience, offset: C-contiguous float32 [CANDIDATES], as of `PitchNet`.
+        """
+        return _core.salience_peaks(salience, offset, LEAST_LOG_ODDS, SAME_VOICE, self.place, self.log_odds)
+
+
 class PeakReading:
     """Pitch and confidence of every voice, hop by hop.
 

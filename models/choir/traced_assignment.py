@@ -10,13 +10,60 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsep.kernels import _core
-from rtsep.models.choir.peak_reading import LEAST_LOG_ODDS, SAME_VOICE
+from rtsep.models.choir.peak_reading import PeakFinder
 from rtsep.models.mask_model import State, require_like
 
 F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]
 # From the places of peaks and their count to the bias and the costs of pairs, as of `PitchAssignment`.
 Written = Callable[[F32, int], tuple[F32, F32]]
+
+
+class AssignmentBeam:
+    """The beam decoder of the stage with the hypotheses that it works on.
+
+    Args:
+        voices: 1..4.
+        hop_s: between two steps.
+        free_order: whether voices may cross and meet, as of `PitchAssignment`.
+
+    Attributes:
+        assignment: the decoder.
+        sung, register_centre, observed_s: float32 [beam, voices]; score: float32 [beam], of the hypotheses.
+        chosen: int32 [voices], peaks of the best one after the last step.
+    """
+
+    def __init__(self, voices: int, hop_s: float, free_order: bool) -> None:
+        beam = _core.PitchAssignment.SIZE
+        self.assignment = _core.PitchAssignment(voices, hop_s, free_order)
+        self.sung, self.register_centre, self.observed_s = (
+            np.empty((beam, voices), np.float32) for _ in range(3)
+        )
+        self.score = np.empty(beam, np.float32)
+        self.chosen = np.zeros(voices, np.int32)
+        self.reset()
+
+    def step(self, peaks: PeakFinder, count: int, *written: F32) -> None:
+        """The first `count` peaks go to voices, in every hypothesis; `written`: bias and costs of pairs."""
+        self.assignment.step(
+            peaks.place,
+            peaks.log_odds,
+            count,
+            self.sung,
+            self.register_centre,
+            self.observed_s,
+            self.score,
+            self.chosen,
+            *written,
+        )
+
+    def reset(self) -> None:
+        """One hypothesis: all voices silent, no register known yet."""
+        self.sung[...] = _core.PitchAssignment.CONSTANTS["SILENT_PLACE"]
+        self.register_centre[...] = 0
+        self.observed_s[...] = 0
+        self.score[...] = -np.inf
+        self.score[0] = 0.0
 
 
 class Trace:
@@ -122,16 +169,8 @@ class TracedAssignment:
     """
 
     def __init__(self, voices: int, hop_s: float, capacity: int, free_order: bool = False) -> None:
-        self._assignment = _core.PitchAssignment(voices, hop_s, free_order)
-        beam, peaks = _core.PitchAssignment.SIZE, _core.PitchAssignment.PEAKS
+        self._beam, self._peaks = AssignmentBeam(voices, hop_s, free_order), PeakFinder()
         self.trace = Trace(voices, capacity)
-        self._sung, self._register_centre, self._observed_s = (
-            np.zeros((beam, voices), np.float32) for _ in range(3)
-        )
-        # without any hypothesis the beam starts from silence
-        self._score = np.full(beam, -np.inf, np.float32)
-        self._chosen = np.zeros(voices, np.int32)
-        self._place, self._log_odds = (np.zeros(peaks, np.float32) for _ in range(2))
 
     def step(self, salience: F32, offset: F32, written: Written | None = None) -> None:
         """Takes the next salience; `written` tells bias and costs of pairs for its peaks.
@@ -139,17 +178,7 @@ class TracedAssignment:
         Shape:
             salience, offset: C-contiguous float32 [CANDIDATES], as of `PitchNet`.
         """
-        place, log_odds = self._place, self._log_odds
-        count = _core.salience_peaks(salience, offset, LEAST_LOG_ODDS, SAME_VOICE, place, log_odds)
-        self._assignment.step(
-            place,
-            log_odds,
-            count,
-            self._sung,
-            self._register_centre,
-            self._observed_s,
-            self._score,
-            self._chosen,
-            *(() if written is None else written(place, count)),
-        )
-        self.trace.take(self._assignment, place, log_odds)
+        count = self._peaks.find(salience, offset)
+        known = () if written is None else written(self._peaks.place, count)
+        self._beam.step(self._peaks, count, *known)
+        self.trace.take(self._beam.assignment, self._peaks.place, self._peaks.log_odds)

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from rtsep.models.choir.hop_amplitude import HopAmplitude
 from rtsep.models.choir.later_tracker import LaterTracker
 from rtsep.models.choir.model import ChoirModel
-from rtsep.models.mask_model import MaskModel, State, load_all, require_like
+from rtsep.models.mask_model import MaskModel, State, joined_state, load_joined, require_like
 from rtsep.rt.hop.pipeline import HopPipeline
 
 F32 = NDArray[np.float32]
@@ -113,13 +113,12 @@ class LaterPipeline:
             "newest": self._newest.history.copy(),
             "hops": np.array(self._hops, np.int64),
             "nonfinite_samples": np.array(self.nonfinite_samples, np.int64),
-            **{PLAYED_PREFIX + name: value for name, value in self._pipeline.state_dict().items()},
+            **joined_state({PLAYED_PREFIX: self._pipeline}),
         }
 
     def load_state_dict(self, state: State) -> None:
         """See `HopPipeline.load_state_dict`."""
         require_like(self.state_dict(), state, "pipeline")
-        played = {n.removeprefix(PLAYED_PREFIX): v for n, v in state.items() if n.startswith(PLAYED_PREFIX)}
-        load_all([(self._pipeline, played)])
+        load_joined({PLAYED_PREFIX: self._pipeline}, state)
         self._waiting[...], self._newest.history[...] = state["waiting"], state["newest"]
         self._hops, self.nonfinite_samples = int(state["hops"]), int(state["nonfinite_samples"])

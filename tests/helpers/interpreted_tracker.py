@@ -160,7 +160,7 @@ class Stages:
             tracker.step(self.amplitude, self.f0_hz[stream], self.confident[stream])
 
     def lose_hypotheses(self, stream: int) -> None:
-        self.trackers[stream]._score[...] = -np.inf  # a saved state like that is refused
+        self.trackers[stream].beam.score[...] = -np.inf  # a saved state like that is refused
 
     def assert_state(self, found: tuple[Tensor, ...]) -> None:
         for stream, tracker in enumerate(self.trackers):

@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rtsep.kernels import _core
 from rtsep.models.choir.build import build_tracker
 from rtsep.models.choir.hop_amplitude import HopAmplitude
 from rtsep.models.choir.network_tracker import NetworkTracker
-from rtsep.models.choir.peak_reading import LEAST_LOG_ODDS, SAME_VOICE
+from rtsep.models.choir.peak_reading import PeakFinder
 from rtsep.models.choir.score.alignment import Alignment
 from rtsep.models.choir.score.score import Score
 from rtsep.models.choir.score.score_grid import ScoreGrid
@@ -77,7 +76,7 @@ def follow(sound: F32, samplerate: int, latency_ms: int, score: Score) -> dict[s
     heard, ear = Spool(2 * tracker.found["salience"].size, None), HopAmplitude(framing, 1)
     hop_s = tracker.stride * hop / samplerate
     guide = ScoreGuide(score, hop_s)
-    place, log_odds = np.zeros((2, _core.PitchAssignment.PEAKS), np.float32)
+    peaks = PeakFinder()
     at: list[float] = []
     live: list[float] = []
     for start in range(0, len(sound) - hop + 1, hop):
@@ -86,8 +85,8 @@ def follow(sound: F32, samplerate: int, latency_ms: int, score: Score) -> dict[s
             continue
         salience, offset = tracker.found["salience"][0], tracker.found["offset"][0]
         heard.write(len(at), np.concatenate([salience, offset])[None])
-        count = _core.salience_peaks(salience, offset, LEAST_LOG_ODDS, SAME_VOICE, place, log_odds)
-        guide.hear(salience, place, log_odds, count)
+        count = peaks.find(salience, offset)
+        guide.hear(salience, peaks.place, peaks.log_odds, count)
         at.append((start + hop) / samplerate - framing.pitch_delay_s)
         live.append(guide.position.time_s)
     aligned = Alignment(score, hop_s, heard, len(at), lambda numbers: Spool(numbers, None))

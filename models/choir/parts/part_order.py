@@ -16,7 +16,7 @@ from rtsep.models.choir.parts.part_memory import PartMemory
 from rtsep.models.choir.parts.parts import Parts
 from rtsep.models.choir.parts.slot_timbre import SlotTimbre
 from rtsep.models.framing import Framing
-from rtsep.models.mask_model import State, load_all, require_like
+from rtsep.models.mask_model import State, joined_state, load_joined, require_like
 
 F32 = NDArray[np.float32]
 
@@ -150,9 +150,8 @@ class PartOrder:
 
     def state_dict(self) -> State:
         """Ways to go on, and what is known of each part."""
-        memory = self._memory.state_dict()
         own = {name: getattr(self, f"_{name}").copy() for name in STATES}
-        return own | {MEMORY_PREFIX + name: value for name, value in memory.items()}
+        return own | joined_state({MEMORY_PREFIX: self._memory})
 
     def load_state_dict(self, state: State) -> None:
         """Continues from `state_dict()`.
@@ -170,7 +169,6 @@ class PartOrder:
         for name, (low, high) in bounds.items():
             if (state[name] < low).any() or (state[name] > high).any():  # type: ignore[operator]
                 raise ValueError(f"state 'order.{name}' holds values outside {low:g}..{high:g}")
-        memory = {n.removeprefix(MEMORY_PREFIX): v for n, v in state.items() if n.startswith(MEMORY_PREFIX)}
-        load_all([(self._memory, memory)])
+        load_joined({MEMORY_PREFIX: self._memory}, state)
         for name in STATES:
             getattr(self, f"_{name}")[...] = state[name]

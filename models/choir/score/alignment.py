@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsep.kernels import _core
-from rtsep.models.choir.peak_reading import LEAST_LOG_ODDS, SAME_VOICE
+from rtsep.models.choir.peak_reading import PeakFinder
 from rtsep.models.choir.pitch_grid import CANDIDATES
 from rtsep.models.choir.score.belief import LEAST, TEMPOS
 from rtsep.models.choir.score.prior import REACH_CELLS, ScorePrior
@@ -85,8 +85,7 @@ class Alignment:
         on_step: Callable[[], None] = lambda: None,
     ) -> None:
         self._heard, self._steps, self._hop_s, self._on_step = heard, steps, hop_s, on_step
-        peaks = _core.PitchAssignment.PEAKS
-        self._place, self._log_odds = np.zeros(peaks, np.float32), np.zeros(peaks, np.float32)
+        self._peaks = PeakFinder()
         if score.transpose is None:
             score = replace(score, transpose=self._find_transposition(score))
         self.transposition = float(score.transpose or 0.0)
@@ -123,10 +122,8 @@ class Alignment:
             rows = self._heard.read(at, min(SEGMENT, steps.stop - at))
             for step, row in enumerate(rows, start=at):
                 salience, offset = row[:CANDIDATES], row[CANDIDATES : 2 * CANDIDATES]
-                count = _core.salience_peaks(
-                    salience, offset, LEAST_LOG_ODDS, SAME_VOICE, self._place, self._log_odds
-                )
-                yield step, guide.hear(salience, self._place, self._log_odds, count)
+                count = self._peaks.find(salience, offset)
+                yield step, guide.hear(salience, self._peaks.place, self._peaks.log_odds, count)
 
     def _find_transposition(self, score: Score) -> float:
         guide = ScoreGuide(score, self._hop_s)
