@@ -2,7 +2,8 @@
 `rtsep.rt.live.engine_watch` with the engine's own arguments.
 
 It knows the stream from the last status, runs no model, and keeps the latency and what is set at the desk. A
-device that is lost ends it; it is started again until the device is back.
+take goes on: the input as ever, and the same in the residual, as it is played. A device that is lost ends it;
+it is started again until the device is back.
 """
 
 import os
@@ -25,6 +26,8 @@ from rtsep.rt.process.block import Block
 from rtsep.rt.process.parent_watch import ParentWatch
 from rtsep.rt.process.scheduling import raise_priority
 from rtsep.rt.process.shared_memory import SharedMemory
+from rtsep.rt.takes.take_feed import TakeFeed
+from rtsep.rt.takes.take_memory import TakeMemory
 
 HOUSEKEEPING_S = 0.05
 BEFORE_NEXT_LOOK_S = 2.0  # for a lost device, which a look may disturb
@@ -37,12 +40,13 @@ class BypassStream:
     Args:
         block: the status, with what the last engine published.
         commands: memory where parameters are set.
+        record: shared with the recorder; None without one.
 
     Raises:
         RtsepError: the device cannot be had.
     """
 
-    def __init__(self, block: Block, commands: SharedMemory) -> None:
+    def __init__(self, block: Block, commands: SharedMemory, record: TakeMemory | None = None) -> None:
         self._block, self._values = block, block.peek()
         values = self._values
         self._choice = find_stream(StreamChoice.from_dict(values["stream"]))
@@ -56,8 +60,11 @@ class BypassStream:
         self._guard = HowlGuard(fmt.samplerate, self._desk.dim_for_howl, howling=howling)
         self._desk.dim_for_howl(howling)
         self._desk.obey()  # what was set for the engine is in force from the first frame on
-        self._hop = np.zeros((values["hop"], len(self._choice.inputs)), np.float32)
+        channels = len(self._choice.inputs)
+        self._hop = np.zeros((values["hop"], channels), np.float32)
+        self._stems = np.zeros((len(stems), values["hop"], channels), np.float32)
         self._hop_index = 0
+        self._take = None if record is None else self._take_feed(record)
         self._frames_before = values["frames"]
         self._fallback_before = values["fallback_samples"]
         self._stream = open_stream(fmt, self._callback, latency)
@@ -69,33 +76,53 @@ class BypassStream:
         timeout_s = device_timeout_s(fmt.blocksize, fmt.samplerate)
         while not watch():
             self._desk.obey()
-            self._listen_for_howls()
+            self._take_hops()
             self._publish("bypassed")
             if self._stream.stalled_s() > timeout_s:
+                self._publish("device-lost", away=True)
                 return False
             time.sleep(HOUSEKEEPING_S)
         return True
 
-    def _listen_for_howls(self) -> None:
-        """In what has come in since the last look: a mixture howls as stems do."""
+    def _take_feed(self, record: TakeMemory) -> TakeFeed:
+        """A frame of the mixture waits for no stems, so none is lost at either end."""
+        values, fmt = self._values, self._choice.format
+        stems, hop, channels = self._stems.shape
+        engine = int(values.get("take_engine", 0))
+        feed = TakeFeed(
+            record, stems, hop, channels, 0, fmt.samplerate, self._callback, engine, bypassed=True
+        )
+        if values.get("bypass_away"):
+            feed.follow(self._callback)  # what is missing went with the device
+        return feed
+
+    def _take_hops(self) -> None:
+        """What has come in since the last look. A mixture howls as stems do."""
         while self._callback.wait_input(self._hop_index, 0.0):
-            self._callback.read_hop(self._hop_index, self._hop)
+            lost = self._callback.read_hop(self._hop_index, self._hop)
             self._hop_index += 1
             self._guard.feed(self._hop, on=self._desk.guarding)
+            if self._take is not None:
+                self._stems[-1] = self._hop
+                self._take.write(self._hop, self._stems, lost, skipped=False)
 
     def close(self) -> None:
         """Silence."""
         left = self._stream.close()
+        if self._take is not None:
+            self._take_hops()
+            self._take.finish()
         self._publish("stopped")
         if left and self._choice.format.jack is None:
             leave_portaudio()
 
-    def _publish(self, state: str) -> None:
+    def _publish(self, state: str, *, away: bool = False) -> None:
         callback = self._callback
         self._block.write(
             self._values
             | {
                 "state": state,
+                "bypass_away": away,
                 "engine_pid": os.getpid(),
                 "frames": self._frames_before + callback.position,
                 "fallback_samples": self._fallback_before + callback.fallback_samples,
@@ -110,11 +137,12 @@ def main() -> int:
     """argv: descriptors of the status block, of the command block, of the recorder's memory (-1 for none)."""
     raise_priority()
     block, commands = Block(SharedMemory(int(sys.argv[1]))), SharedMemory(int(sys.argv[2]))
+    record = TakeMemory(SharedMemory(int(sys.argv[3]))) if int(sys.argv[3]) >= 0 else None
     watch = ParentWatch()
     sys.stdin.readline()  # the engine's settings: the status knows what became of them
     code = 0
     try:
-        stream = call_driver(lambda: BypassStream(block, commands), watch)
+        stream = call_driver(lambda: BypassStream(block, commands, record), watch)
         if stream.run(watch):
             stream.close()
         else:
@@ -122,7 +150,8 @@ def main() -> int:
     except GaveUp:
         block.write(block.peek() | {"state": "stopped"})
     except RtsepError as error:
-        block.write(block.peek() | {"state": "device-lost", "last_error": str(error)})
+        lost = {"state": "device-lost", "bypass_away": True, "last_error": str(error)}
+        block.write(block.peek() | lost)
         code = DEVICE_LOST
     over = time.monotonic() + BEFORE_NEXT_LOOK_S
     while code and not watch() and time.monotonic() < over:

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 MAGIC = 0x31646F6870737274
 # magic; frame of the rows in front of a seam and of those behind it; rows in front of it; why there is a
-# seam; input frames that were lost, and where; whether the hop was skipped; counters of the device:
+# seam; input frames that were lost, and where; `SKIPPED`, `BYPASSED`; counters of the device:
 # xruns, late hops, fallback samples; frames of the record; of which engine it is
 HEADER = struct.Struct("<QqqqIIIIQQQII")
 HEADER_FLOATS = HEADER.size // 4
+SKIPPED, BYPASSED = 1, 2
 NO_FRAME = -1  # of rows that belong nowhere: before the first sample, or after the last
 
 
@@ -53,7 +54,8 @@ class Layout:
 @dataclass(frozen=True)
 class HopFacts:
     """What the device and the hop loop say with a hop; `lost_frames` of the input from frame `lost_at` on,
-    which is later than the frames that come with it.
+    which is later than the frames that come with it. `bypassed`: no engine stays up, so the residual is the
+    input.
     """
 
     cause: Cause
@@ -63,6 +65,7 @@ class HopFacts:
     late_hops: int
     fallback_samples: int
     lost_at: int = 0
+    bypassed: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,10 +105,11 @@ def segments(block: NDArray[np.float32], layout: Layout) -> Iterator[Segment]:
     at = 0
     while at < len(block):
         header = _header(block, at, layout)
-        _, before_frame, frame, lost_at, before_rows, cause, lost, skipped = header[:8]
+        _, before_frame, frame, lost_at, before_rows, cause, lost, flags = header[:8]
         xruns, late, fallback, hop, engine = header[8:]
         at += layout.header_rows
-        facts = HopFacts(Cause(cause), lost, bool(skipped), xruns, late, fallback, lost_at)
+        skipped, bypassed = bool(flags & SKIPPED), bool(flags & BYPASSED)
+        facts = HopFacts(Cause(cause), lost, skipped, xruns, late, fallback, lost_at, bypassed)
         rows = block[at : at + hop]
         at += hop
         if before_rows and before_frame != NO_FRAME:

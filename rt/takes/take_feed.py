@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rtsep.kernels import _core
 from rtsep.models.mask_model import State
-from rtsep.rt.takes.hop_record import HEADER, MAGIC, NO_FRAME, Cause, Layout
+from rtsep.rt.takes.hop_record import BYPASSED, HEADER, MAGIC, NO_FRAME, SKIPPED, Cause, Layout
 from rtsep.rt.takes.take_memory import TakeMemory
 
 
@@ -27,6 +27,7 @@ class TakeFeed:
         samplerate: Hz.
         callback: of the device, whose position is the show's clock.
         engine: which of the session's engines it is, 0 for the first.
+        bypassed: there is none: the residual is the input, and stems that are late are told by this.
 
     Attributes:
         lost_frames: frames that did not fit.
@@ -42,10 +43,13 @@ class TakeFeed:
         samplerate: float,
         callback: _core.DeviceCallback,
         engine: int = 0,
+        *,
+        bypassed: bool = False,
     ) -> None:
         self._ring, self._clock, self._callback = memory.ring, memory.clock, callback
         layout = Layout(hop, memory.ring.channels)
         self._engine, self._width = engine, (stems + 1) * channels
+        self._bypassed = bypassed
         self._hop, self._channels, self._samplerate = hop, channels, samplerate
         self._record = np.zeros((layout.rows, layout.width), np.float32)
         self._header = self._record[: layout.header_rows].reshape(-1).view(np.uint8).data
@@ -155,6 +159,7 @@ class TakeFeed:
                 before_rows = int(np.argmax(self._places[:frames] != NO_FRAME)) or frames
             frame = int(self._places[before_rows]) if before_rows < frames else NO_FRAME
         cause, callback = self._take_cause(int(self._places[:frames].max())), self._callback
+        flags = (SKIPPED if skipped else 0) | (BYPASSED if self._bypassed else 0)
         HEADER.pack_into(
             self._header,
             0,
@@ -165,10 +170,10 @@ class TakeFeed:
             before_rows,
             cause,
             lost_frames,
-            skipped,
+            flags,
             callback.xruns,
-            callback.late_hops,
-            callback.fallback_samples,
+            0 if self._bypassed else callback.late_hops,
+            0 if self._bypassed else callback.fallback_samples,
             frames,
             self._engine,
         )

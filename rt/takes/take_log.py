@@ -36,7 +36,8 @@ class TakeLog:
     pre_roll_frames: of them, from before the recording was started.
     clipped_samples: that 24 bit could not hold.
     holes: {"first_frame", "frames", "reason"}: silence in place of what could not be had.
-    events: {"kind", "first_frame", "frames", "count"}, of a change of engines also "time", "from" and "to",
+    events: {"kind", "first_frame", "frames", "count"}; "bypassed" where no engine stayed up and the residual
+        is the input; of a change of engines also "time", "from" and "to",
         the stems before and what was changed to; events_left_out: those after the first 10 000.
     markers: {"id", "frame", "text"}.
     parts: {"folder", "first_frame", "frames", "bytes" of each file up to there}; of an engine that was
@@ -178,6 +179,7 @@ def note(log: TakeLog, segment: Segment, before: Segment | None) -> Segment:
         ("late-hop", hop, facts.late_hops - known.late_hops),
         ("fallback", hop, facts.fallback_samples - known.fallback_samples),
         ("skipped-hop", hop, int(facts.skipped)),
+        ("bypassed", hop, int(facts.bypassed)),
     ):
         if count > 0:
             log.add_event(kind, at, frames, count)

@@ -9,6 +9,7 @@ from rtsep.bench.live.faults.told import Told
 CASES: dict[str, Callable[[Path], Told]] = {
     "overload": engine_faults.overload,
     "engine-killed": engine_faults.engine_killed,
+    "crash-loop": engine_faults.crash_loop,
     "recorder-killed": take_faults.recorder_killed,
     "recorder-stopped": take_faults.recorder_stopped,
     "main-killed": host_faults.main_killed,

@@ -5,8 +5,11 @@ import signal
 import time
 from pathlib import Path
 
+from rtsep.bench.live.faults.room import Gap
 from rtsep.bench.live.faults.stage import Stage
 from rtsep.bench.live.faults.told import Told, watched
+from rtsep.rt.live.engine_watch import CRASHES
+from rtsep.rt.takes.take_log import TakeLog
 
 
 def overload(folder: Path) -> Told:
@@ -28,6 +31,25 @@ def engine_killed(folder: Path) -> Told:
         told.recover_s = time.monotonic()
         stage.until(lambda status: status.engine_restarts == 1)
     told.expect(told.lost.get("frames of holes", 0) > 0, "the take has no hole")
+    return told
+
+
+def crash_loop(folder: Path) -> Told:
+    """Engines that end as soon as they run; what is heard is counted from the last of them on."""
+    injected = f"SIGKILL to {CRASHES} engines in a row"
+    with Stage(folder) as stage, watched(stage, "crash loop", injected, ends_in="bypassed") as told:
+        for number in range(CRASHES):
+            _, status = stage.until(lambda status: status.engine_restarts == number and stage.sounds())  # noqa: B023
+            os.kill(status.engine_pid, signal.SIGKILL)
+        killed = time.monotonic()
+        told.heard = Gap(killed, killed, 0.0, 0.0)
+        back, _ = stage.until(lambda status: status.state == "bypassed" and stage.mixture_sounds())
+        told.recover_s, told.recovered = back - killed, "the mixture"
+    log = TakeLog.load(next(stage.takes.glob("take-*")))
+    bypassed = sum(event["frames"] for event in log.events if event["kind"] == "bypassed")
+    silence = [hole for hole in log.holes if hole["first_frame"] + hole["frames"] == log.frames]
+    told.expect(bypassed > log.samplerate // 2, "the take does not go on with the mixture")
+    told.expect(not silence, "the take ends in silence")
     return told
 
 

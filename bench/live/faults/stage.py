@@ -11,7 +11,7 @@ import numpy as np
 import psutil
 
 from rtsep.bench.jack_rig import JackServer
-from rtsep.bench.live.faults.room import Room
+from rtsep.bench.live.faults.room import AUDIBLE, Room
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.audio.test_signals import synthetic_choir
 from rtsep.rt.control.command_model import CommandModel
@@ -123,7 +123,12 @@ class Stage:
     def sounds(self) -> bool:
         """Whether the last cycle had stems."""
         now = time.monotonic()
-        return any(line[1] > 1e-6 and now - line[0] < 0.2 for line in self.room.heard[-1:])
+        return any(line[1] > AUDIBLE and now - line[0] < 0.2 for line in self.room.heard[-1:])
+
+    def mixture_sounds(self) -> bool:
+        """Whether the last cycle had something in the residual."""
+        now = time.monotonic()
+        return any(line[2] > AUDIBLE and now - line[0] < 0.2 for line in self.room.heard[-1:])
 
     def take_bytes(self) -> int:
         """How much of the input is on the disk, in all parts."""

@@ -50,14 +50,16 @@ def counters(before: Status, after: Status) -> dict[str, int]:
 
 
 @contextlib.contextmanager
-def watched(stage: Stage, fault: str, injected: str) -> Iterator[Told]:
-    """From now until everything is as before; the body sets `recover_s` to when the cause ended."""
+def watched(stage: Stage, fault: str, injected: str, ends_in: str = "running") -> Iterator[Told]:
+    """From now until everything is as before, or the session `ends_in` another state than running; the body
+    sets `recover_s` to when the cause ended, and `heard` to begin later than now where it wants that.
+    """
     before, begin = stage.session.status(), time.monotonic()
     told = Told(fault, injected, Gap(begin, begin, 0.0, 0.0), begin)
     yield told
-    stage.until(lambda status: status.state == "running" and stage.sounds())
+    stage.until(lambda status: status.state == ends_in and (ends_in != "running" or stage.sounds()))
     time.sleep(WATCHED_S)
-    told.heard = stage.room.gap(begin, time.monotonic())
+    told.heard = stage.room.gap(told.heard.begin, time.monotonic())
     told.lost = counters(before, stage.session.status())
     if told.recovered == "stems":
         told.recover_s = max(0.0, told.heard.end - told.recover_s)

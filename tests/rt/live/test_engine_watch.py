@@ -9,15 +9,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from rtsep.bench.jack_rig import JackServer, Rig
 from rtsep.rt.live.engine_watch import CRASHES
 from rtsep.rt.live.status import Status
 from rtsep.rt.session import Session
+from rtsep.rt.takes.take_log import TakeLog
 
 pytestmark = pytest.mark.jack
 
 WAIT_S = 30.0  # a machine that does other work starts an engine in seconds
+TAKEN = ("input", "voice-1", "voice-2", "voice-3", "residual")
 FAULTY = """
 import os
 from rtsep.rt.live import hop_loop
@@ -97,10 +100,10 @@ def test_an_exception_in_a_hop_is_no_end(
         assert any("code 1; started again" in note for note in status.notes)
 
 
-def test_a_crash_loop_ends_in_the_mixture(jack_server: JackServer) -> None:
-    """Delayed by exactly the latency declared before, and none of it is silence."""
+def test_a_crash_loop_ends_in_the_mixture(jack_server: JackServer, tmp_path: Path) -> None:
+    """Delayed by exactly the latency declared before, and none of it is silence; in the take too."""
     noise = np.random.default_rng(0).uniform(-0.3, 0.3, 24000).astype(np.float32)
-    with Session(voices=3, latency_ms=5) as session:
+    with Session(voices=3, latency_ms=5, record=tmp_path) as session:
         latency = session.latency_samples
         for _ in range(CRASHES):
             pid = session.status().engine_pid
@@ -121,6 +124,14 @@ def test_a_crash_loop_ends_in_the_mixture(jack_server: JackServer) -> None:
         pytest.skip("the machine was late: what was played did not arrive whole")
     np.testing.assert_allclose(heard[start + latency : start + latency + len(noise)], noise, atol=1e-6)
     assert session.status().state == "stopped"
+    taken = {name: soundfile.read(tmp_path / "take-001" / f"{name}.wav")[0] for name in TAKEN}
+    at = int(np.argmax(taken["input"] != 0))
+    np.testing.assert_array_equal(taken["input"][at : at + len(noise)], noise)
+    np.testing.assert_array_equal(taken["residual"], taken["input"])
+    assert all(not taken[f"voice-{number}"].any() for number in (1, 2, 3))
+    log = TakeLog.load(tmp_path / "take-001")
+    assert {len(sound) for sound in taken.values()} == {log.frames}
+    assert sum(event["kind"] == "bypassed" for event in log.events) == 2
 
 
 def test_a_session_that_ends_leaves_no_process(jack_server: JackServer) -> None:
