@@ -5,14 +5,14 @@ import os
 import shutil
 from collections.abc import Iterator
 
+# Networks of tests are small: on a busy machine two threads of torch waiting for each other take a hundred
+# times as long as one. Libraries read this when they load; two threads round otherwise than one.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 from hypothesis import settings
 
 from rtsep.bench.jack_rig import JackServer
-
-# Networks of tests are small: on a busy machine two threads of torch waiting for each other take a hundred
-# times as long as one.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
