@@ -12,10 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.sung import note, sing
 
+import rtsep
 from rtsep.bench.jack_rig import JackServer, Rig
 from rtsep.bench.take_check import offline_stems, read_take
 from rtsep.kernels.errors import RtsepError
+from rtsep.models.choir.score.score import Score
 from rtsep.rt.drivers.jack_options import JackOptions
 from rtsep.rt.live.status import Status
 from rtsep.rt.separator import Separator
@@ -148,6 +151,52 @@ def test_a_bounce_is_exact_and_as_late_as_the_graph_is_told(
     )
     at = int(np.argmax(take[0] != 0))
     np.testing.assert_array_equal(heard.T, take[1:, at : at + frames])
+
+
+def test_a_score_is_followed_in_the_graph(jack_server: JackServer, tmp_path: Path) -> None:
+    """Ports and files of a take bear the names of the parts, the place moves on, and the samples are those of
+    a file that is separated hop by hop."""
+    chord_s = 0.5
+    notes = ((69, 60), (71, 62), (67, 59), (62, 67), (65, 57), (74, 65))  # they cross in the fourth
+    parts = tuple(
+        tuple((i * chord_s, (i + 1) * chord_s, float(chord[part])) for i, chord in enumerate(notes))
+        for part in range(2)
+    )
+    beats = tuple((i * chord_s, i + 1, 1.0) for i in range(len(notes)))
+    score = Score(("high", "low"), parts, beats, 0.0)
+    f0_hz = np.repeat([[note(midi) for midi in chord] for chord in notes], round(48000 * chord_s), axis=0)
+    signal = sum(sing(column, 48000, 0.1) for column in f0_hz.T).astype(np.float32)
+    options = JackOptions(connect="system:capture_1>in_1; high>system:playback_1", restore=False)
+    for attempt in range(ATTEMPTS):
+        folder = tmp_path / str(attempt)
+        with (
+            Session(score=score, jack=options, record=folder, allow_feedback=True) as session,
+            Rig(3, 12, "rtsep") as rig,
+        ):
+            await_wires("rtsep:high", ["system:playback_1"])
+            told = subprocess.run(["jack_lsp", "rtsep:"], stdout=subprocess.PIPE, text=True, check=True)
+            before = until(session, lambda s: s.frames > 0)
+            status = bounce(session, rig, signal)
+            latency = session.latency_samples
+        if status.skipped_hops == 0:
+            break
+    else:
+        pytest.skip(f"{ATTEMPTS} times {status.skipped_hops} hops were late before the bounce began")
+    names = {port.split(":")[1] for port in told.stdout.split()}
+    assert names == {"in_1", "high", "low", "residual"}
+    assert before.score_bar == 1
+    assert status.score_bar is not None
+    assert status.score_bar >= 5  # silence followed the last chord
+    take = read_take(folder / "take-001", ("input", "high", "low", "residual"))
+    stems = rtsep.separate(take[0], 48000, score=score, latency_ms=11, offline="off")
+    np.testing.assert_array_equal(take[1:], np.stack(list(stems.values())))
+    start, at = int(np.argmax(rig.recording[:, 0] != 0)), int(np.argmax(take[0] != 0))
+    heard = rig.recording[start + latency : start + latency + len(signal), 1:]
+    np.testing.assert_array_equal(heard.T, take[1:, at : at + len(signal)])
+    crossed = slice(at + round(48000 * 3.2 * chord_s), at + round(48000 * 3.9 * chord_s))
+    t = np.arange(crossed.stop - crossed.start) / 48000
+    own, other = (abs(np.exp(-2j * np.pi * note(midi) * t) @ take[1, crossed]) for midi in notes[3])
+    assert own > 3 * other, "the high part sings the lower note"
 
 
 @pytest.mark.parametrize(
