@@ -4,12 +4,18 @@ from pathlib import Path
 
 import click
 from click.core import ParameterSource
-from rich.console import Console
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.hop.presets import LATENCIES_MS, OVERLAP_AT_48K
 from rtsep.training.commands.evaluating.bands import BandWishes, evaluate_bands
-from rtsep.training.commands.shared import choices, progress_bar, require_places, words, write_json
+from rtsep.training.commands.shared import (
+    choices,
+    progress_bar,
+    require_places,
+    results_console,
+    words,
+    write_json,
+)
 from rtsep.training.evaluation.evaluate import Settings, evaluate, runs
 from rtsep.training.evaluation.stems import Mixture, find_mixtures, pairs
 from rtsep.training.evaluation.systems import F0_SOURCES, find_system, known_systems
@@ -151,7 +157,7 @@ def command(
     with progress_bar() as progress:
         evaluation = evaluate(mixtures, settings, jobs, progress)
     found = report(evaluation)
-    console = Console(markup=False)
+    console = results_console()
     for sheet in sheets(found):
         console.print(sheet.on_terminal())
     for row in found["results"]:

@@ -1,7 +1,9 @@
-"""What the evaluating subcommands share: lists of names, places for results, a progress bar."""
+"""What the evaluating subcommands share: lists of names, places for results, how far they are."""
 
 import json
-from collections.abc import Callable, Iterator
+import sys
+import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,12 +11,61 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rtsep.kernels.errors import RtsepError
+from rtsep.rt.stop import Stopped, StopSignals
+from rtsep.training.evaluation.evaluate import OnProgress
 from rtsep.training.report.report import Report
+
+PLAIN_PERIOD_S = 10.0  # between two lines in a log
+LOG_COLUMNS = 160  # where there is no terminal whose width is known, no cell of a table is broken
+
+
+def results_console() -> Console:
+    """Standard output for tables, whole lines of them in a log or a pipe."""
+    return Console(markup=False, width=None if sys.stdout.isatty() else LOG_COLUMNS)
 
 
 @contextmanager
-def progress_bar() -> Iterator[Callable[[int, int, str], None]]:
-    """A bar on standard error, moved by (done, total, label)."""
+def progress_bar() -> Iterator[OnProgress]:
+    """How far a long command is, on standard error: called with (done, total, label).
+
+    A bar on a terminal, lines elsewhere; `kill` and Ctrl-C end with a line that says how far it was.
+    """
+    reached = ""
+
+    def remember(done: int, total: int, label: str) -> None:
+        nonlocal reached
+        reached = f" after {done} of {total} steps"
+        show(done, total, label)
+
+    with _bar() if sys.stderr.isatty() else _lines() as show:
+        try:
+            with StopSignals() as signals, signals.interruptible():
+                yield remember
+        except Stopped as stopped:
+            print(f"stopped by {stopped}{reached}", file=sys.stderr, flush=True)
+            raise
+
+
+@contextmanager
+def _lines() -> Iterator[OnProgress]:
+    next_line = 0.0
+
+    def show(done: int, total: int, label: str) -> None:
+        nonlocal next_line
+        now = time.monotonic()
+        if now >= next_line:
+            next_line = now + PLAIN_PERIOD_S
+            print(
+                f"{100 * done / max(1, total):3.0f} %  {done} of {total}  {label}",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    yield show
+
+
+@contextmanager
+def _bar() -> Iterator[OnProgress]:
     bar = (
         BarColumn(),
         MofNCompleteColumn(),

@@ -7,6 +7,7 @@ as asked for; results come back in the order of the runs and are the same howeve
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
@@ -23,6 +24,8 @@ from rtsep.training.measures import protocol
 from rtsep.training.measures.contours import Contours
 from rtsep.training.measures.protocol import SAMPLERATE, Audio, Scores
 from rtsep.training.measures.stem_pitch import F0Truth, mixture_f0, mixture_truth, second_f0, stem_f0
+
+OnProgress = Callable[[int, int, str], None]  # (done, total, label)
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ def evaluate(
     mixtures: list[Mixture],
     settings: Settings,
     jobs: int = 1,
-    progress: Callable[[int, int, str], None] = lambda done, total, label: None,
+    progress: OnProgress = lambda done, total, label: None,
 ) -> Evaluation:
     """Runs every system on every mixture.
 
@@ -168,6 +171,10 @@ def workers(jobs: int) -> Iterator[Spread]:
     pool = ProcessPoolExecutor(jobs, mp_context=context)
     try:
         yield pool.map
+    except BrokenProcessPool:
+        raise RtsepError(
+            "a process of --jobs was ended from outside", "it may want for memory: use fewer --jobs"
+        ) from None
     finally:
         pool.shutdown(cancel_futures=True)
         for name, value in before.items():

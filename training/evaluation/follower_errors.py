@@ -1,6 +1,7 @@
 """How far the follower of a score is from the choir, live and for a file that is aligned as a whole."""
 
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from rtsep.training.evaluation.disturbances import (
     stretched,
     with_wrong_notes,
 )
+from rtsep.training.evaluation.evaluate import OnProgress, workers
 
 F64 = NDArray[np.float64]
 F32 = NDArray[np.float32]
@@ -127,10 +129,14 @@ def errors(following: Following, wanted: Disturbance) -> dict[str, Errors]:
     return found
 
 
-def all_errors(following: Following) -> list[dict[str, Any]]:
+def all_errors(
+    following: Following, jobs: int = 1, progress: OnProgress = lambda done, total, label: None
+) -> list[dict[str, Any]]:
     """The table: a row for every disturbance, with `live` and `file`."""
+    wanted = disturbances(len(following.sound) / following.samplerate)
     rows = []
-    for wanted in disturbances(len(following.sound) / following.samplerate):
-        found = errors(following, wanted)
-        rows.append({"name": wanted.name, **{way: asdict(each) for way, each in found.items()}})
+    with workers(jobs) as spread:
+        for each, found in zip(wanted, spread(partial(errors, following), wanted), strict=True):
+            rows.append({"name": each.name, **{way: asdict(of_way) for way, of_way in found.items()}})
+            progress(len(rows), len(wanted), each.name)
     return rows

@@ -72,13 +72,25 @@ def test_the_command_tells_each_disturbance(tmp_path: Path, capsys: pytest.Captu
         track += [mido.Message("note_on", note=int(each)), mido.Message("note_off", note=int(each), time=480)]
     file.tracks.append(track)
     file.save(tmp_path / "piece.mid")
+    words = [
+        "eval-score", str(tmp_path), "--score", f"{tmp_path}/piece.mid", "--json", f"{tmp_path}/e.json",
+        "--quality", "--other", f"{tmp_path}/piece.mid", "--jobs", "2",
+    ]  # fmt: skip
     with pytest.raises(SystemExit) as ended:
-        main(
-            ["eval-score", str(tmp_path), "--score", f"{tmp_path}/piece.mid", "--json", f"{tmp_path}/e.json"]
-        )
+        main(words)
     assert ended.value.code in (0, None)
-    assert "how far the follower is" in capsys.readouterr().out
-    (rows,) = json.loads((tmp_path / "e.json").read_text())["errors"].values()
+    said = capsys.readouterr()
+    assert "how far the follower is" in said.out
+    assert "15 % faster" in said.out  # whole words where there is no terminal
+    assert "0 %  0 of" not in said.err
+    assert " of 9  " in said.err
+    found = json.loads((tmp_path / "e.json").read_text())
+    (rows,) = found["errors"].values()
     assert len(rows) == 9
     assert rows[0]["live"]["median_ms"] < 200
     assert rows[0]["file"]["median_ms"] < 150
+    by_name = {row["name"]: row for row in found["quality"]}
+    assert by_name["of another piece"] | {"name": ""} == by_name["the right one"] | {
+        "name": ""
+    }  # the same file
+    assert len(by_name) == 5

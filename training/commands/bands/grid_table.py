@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from rtsep.kernels.errors import RtsepError
-from rtsep.training.commands.shared import choices, progress_bar, write_json
+from rtsep.training.commands.shared import choices, progress_bar, results_console, write_json
 from rtsep.training.commands.training_run import training_extra
 from rtsep.training.evaluation.bands.evaluate import MIXES
 from rtsep.training.evaluation.bands.songs import find_songs
@@ -74,7 +73,7 @@ def command(
     if cost:
         sheets.append(_cost(whole["cost"]))
     for sheet in sheets:
-        Console(markup=False).print(sheet.on_terminal())
+        results_console().print(sheet.on_terminal())
     if report is not None:
         try:
             report.write_text("\n".join(sheet.markdown() for sheet in sheets), encoding="utf-8")

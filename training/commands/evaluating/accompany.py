@@ -5,12 +5,11 @@ from pathlib import Path
 import click
 import numpy as np
 import soundfile
-from rich.console import Console
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.training.band.render.notes import read_parts
 from rtsep.training.band.render.soundfont import play_parts
-from rtsep.training.commands.shared import choices
+from rtsep.training.commands.shared import choices, results_console
 from rtsep.training.databases.stem_folder import SAMPLERATE
 
 PROGRAMS = {"piano": 0, "organ": 19, "strings": 48}  # General MIDI
@@ -42,6 +41,4 @@ def command(score: Path, font: Path, on: str, out: Path) -> None:
             soundfile.write(place / "other.wav", scaled, SAMPLERATE, subtype="FLOAT")
         except (OSError, soundfile.LibsndfileError) as error:
             raise RtsepError(f"--out {out} cannot be written ({error})", "choose another folder") from None
-        Console(markup=False).print(
-            f"{place / 'other.wav'}: {len(sound) / SAMPLERATE:.0f} s", highlight=False
-        )
+        results_console().print(f"{place / 'other.wav'}: {len(sound) / SAMPLERATE:.0f} s", highlight=False)

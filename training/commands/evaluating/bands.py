@@ -3,10 +3,15 @@
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rich.console import Console
-
 from rtsep.kernels.errors import RtsepError
-from rtsep.training.commands.shared import choices, progress_bar, require_places, words, write_json
+from rtsep.training.commands.shared import (
+    choices,
+    progress_bar,
+    require_places,
+    results_console,
+    words,
+    write_json,
+)
 from rtsep.training.evaluation.bands.evaluate import MIXES, Settings, evaluate
 from rtsep.training.evaluation.bands.leaks import leaks, require_sounds
 from rtsep.training.evaluation.bands.songs import find_songs
@@ -97,7 +102,7 @@ def evaluate_bands(
             )
             ways = stereo_rows(compared)
     summary = report(evaluation, leaked, ways)
-    console = Console(markup=False)
+    console = results_console()
     for sheet in sheets(summary):
         console.print(sheet.on_terminal())
     if folder is not None:

@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.hop.presets import OVERLAP_AT_48K
-from rtsep.training.commands.shared import choices, progress_bar, words
+from rtsep.training.commands.shared import choices, progress_bar, results_console, words
 from rtsep.training.evaluation.evaluate import Run
 from rtsep.training.evaluation.rendered_choirs import AUDIBLE_DB, SINGLE, evaluate_rendered
 from rtsep.training.evaluation.systems import known_systems
@@ -52,7 +51,7 @@ def command(
         runs.append(Run(SINGLE, None))
     with progress_bar() as progress:
         found = evaluate_rendered(folder, items, runs, jobs, progress, solo)
-    Console(markup=False).print(_sheet(found).on_terminal())
+    results_console().print(_sheet(found).on_terminal())
     if json_file is not None:
         try:
             place(json_file, (json.dumps(found, indent=1, allow_nan=False) + "\n").encode())

@@ -7,11 +7,17 @@ from typing import Any
 
 import click
 import numpy as np
-from rich.console import Console
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.hop.presets import OVERLAP_AT_48K
-from rtsep.training.commands.shared import choices, progress_bar, require_places, words, write_json
+from rtsep.training.commands.shared import (
+    choices,
+    progress_bar,
+    require_places,
+    results_console,
+    words,
+    write_json,
+)
 from rtsep.training.databases.recorded import STEMS
 from rtsep.training.evaluation.bands.singers import SingersResult, evaluate_singers, meetings
 from rtsep.training.evaluation.bands.songs import find_songs
@@ -67,7 +73,7 @@ def command(
     with progress_bar() as progress:
         results = evaluate_singers(wanted, model, jobs, progress)
     report = summarise(results)
-    Console(markup=False).print(sheet(report).on_terminal())
+    results_console().print(sheet(report).on_terminal())
     if json_file is not None:
         write_json("--json", json_file, report)
 
