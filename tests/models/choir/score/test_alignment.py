@@ -15,6 +15,7 @@ from helpers.followed_score import (
 )
 from numpy.typing import NDArray
 
+from rtsep.kernels import _core
 from rtsep.models.choir.pitch_grid import CANDIDATES
 from rtsep.models.choir.score import alignment as module
 from rtsep.models.choir.score import follower as follower_module
@@ -134,3 +135,45 @@ def test_it_tells_until_the_score_ends() -> None:
     aligned = align(NOTES[:8], walk(8 * CHORD_S + 1.0))
     for step in range(round((8 * CHORD_S + 1.0) / HOP_S)):
         assert np.isfinite(aligned.tell(step, np.zeros(8, np.float32), 0)[0]).all()
+
+
+@pytest.mark.parametrize("first", [5, 8, 2, 14, 40])
+def test_a_moved_window_says_of_each_cell_what_it_said(first: int) -> None:
+    """Cells 5 to 14, moved either way and far away; of cells that it did not hold it says the mean."""
+    said = np.random.default_rng(0).random((2, 10)).astype(np.float32)
+    moved = said.copy()
+    assert module._move((moved,), 5, first) == first
+    for at, cell in enumerate(range(first, first + 10)):
+        expected = said[:, cell - 5] if 5 <= cell < 15 else said.mean()
+        np.testing.assert_allclose(moved[:, at], expected, rtol=1e-6)
+
+
+def test_back_in_time_goes_the_very_steps_that_went_forward(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each step backward has the tempos, moves and likelihoods with which that step went forward."""
+    steps: list[tuple[str, list[F32]]] = []
+
+    def spy(name: str, used: tuple[int, ...]) -> None:
+        step = getattr(_core, name)
+
+        def record(*arguments: F32) -> bool:
+            steps.append((name, [np.array(arguments[at], np.float32).reshape(-1) for at in used]))
+            return bool(step(*arguments))
+
+        monkeypatch.setattr(_core, name, record)
+
+    # tempo, cells, rates, likelihood, unknown
+    spy("belief_forward", (3, 4, 5, 6, 7))
+    spy("belief_backward", (3, 4, 5, 6, 7))
+    align(NOTES, np.concatenate([walk(6.0, 0.8), walk(6.0, 1.25, 4.8)]))
+    forward: list[list[F32]] = []
+    compared, tempos = 0, []
+    for name, used in steps:
+        if name == "belief_forward":
+            forward.append(used)
+            continue
+        for back, there in zip(used, forward.pop(), strict=True):
+            np.testing.assert_array_equal(back, there)
+        compared += 1
+        tempos.append(used[0])
+    assert compared > 500
+    assert (np.abs(np.diff(tempos, axis=0)).max(axis=1) > 0).mean() > 0.9  # another step's would be seen
