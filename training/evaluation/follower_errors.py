@@ -26,6 +26,7 @@ from rtsep.training.evaluation.disturbances import (
     with_wrong_notes,
 )
 from rtsep.training.evaluation.evaluate import OnProgress, workers
+from rtsep.training.evaluation.matchmaker import Matchmaker
 
 F64 = NDArray[np.float64]
 F32 = NDArray[np.float32]
@@ -106,6 +107,7 @@ class Following:
         samplerate, latency_ms: of the tracker.
         score: what is sung.
         tempo: seconds of the score in a second of the recording.
+        rival: follows the same beside it, where it is there.
     """
 
     sound: F32
@@ -113,19 +115,23 @@ class Following:
     latency_ms: int
     score: Score
     tempo: float
+    rival: Matchmaker | None = None
 
 
 def errors(following: Following, wanted: Disturbance) -> dict[str, Errors]:
-    """Of one disturbance, `live` and `file`."""
+    """Of one disturbance, `live` and `file`, and `matchmaker` where it is there and knows the score."""
     score, rate = following.score, following.samplerate
     written = with_wrong_notes(score) if wanted.wrong_notes else score
     played = stretched(following.sound, rate, wanted.source_s)
+    paths = follow(played, rate, following.latency_ms, written)
+    if following.rival is not None and not wanted.wrong_notes:
+        paths["matchmaker"] = following.rival.follow(played, rate)
     found = {}
-    for way, (times_s, places_s) in follow(played, rate, following.latency_ms, written).items():
+    for way, (times_s, places_s) in paths.items():
         source = np.interp(times_s, np.arange(len(wanted.source_s)) * GRID_S, wanted.source_s)
         sung = (source >= 0) & (following.tempo * source < score.duration_s)
         error_s = (places_s - following.tempo * source)[sung]
-        found[way] = summary(wanted.name, error_s, float(times_s[1] - times_s[0]))
+        found[way] = summary(wanted.name, error_s, float(np.median(np.diff(times_s))))
     return found
 
 

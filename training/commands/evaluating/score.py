@@ -20,6 +20,7 @@ from rtsep.training.commands.shared import (
 )
 from rtsep.training.evaluation.evaluate import OnProgress
 from rtsep.training.evaluation.follower_errors import Following, all_errors
+from rtsep.training.evaluation.matchmaker import Matchmaker
 from rtsep.training.evaluation.score_quality import WAYS, Quality, score_qualities, scores_to_try
 from rtsep.training.evaluation.stems import Mixture, find_mixtures, read_mixture
 from rtsep.training.measures.protocol import SAMPLERATE
@@ -39,6 +40,8 @@ from rtsep.training.report.tables import Sheet
 @click.option("--quality", is_flag=True, help="Also what the stems gain by it, in other keys and without.")
 @click.option("--other", "other_file", type=click.Path(path_type=Path),
               help="With --quality: a score of another piece, of as many parts.")  # fmt: skip
+@click.option("--matchmaker", "rival", type=click.Path(path_type=Path), metavar="PYTHON",
+              help="Of an environment with pymatchmaker, which then follows the same sound.")  # fmt: skip
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the numbers here as well.")
 def command(
@@ -50,6 +53,7 @@ def command(
     latency: str,
     quality: bool,
     other_file: Path | None,
+    rival: Path | None,
     jobs: int,
     json_file: Path | None,
 ) -> None:
@@ -67,10 +71,16 @@ def command(
     for file, each in ((score_file, score), (other_file, other)):
         _require_parts(chosen, file, each)
     console = results_console()
+    matchmaker = None if rival is None else Matchmaker(rival, score_file, score)
+    if matchmaker is not None and (why := matchmaker.why_not()) is not None:
+        console.print(f"without pymatchmaker: {why}")
+        matchmaker = None
     found: dict[str, Any] = {"latency_ms": latency_ms, "errors": {}}
     with progress_bar() as progress:
         for number, mixture in enumerate(chosen):
-            following = Following(read_mixture(mixture).sum(axis=0), SAMPLERATE, latency_ms, score, tempo)
+            following = Following(
+                read_mixture(mixture).sum(axis=0), SAMPLERATE, latency_ms, score, tempo, matchmaker
+            )
             step = partial(_step, progress, mixture.name, number, len(chosen))
             rows = found["errors"][mixture.name] = all_errors(following, jobs, step)
             console.print(_sheet(mixture.name, rows).on_terminal())
@@ -126,21 +136,21 @@ def _quality_sheet(qualities: list[Quality]) -> Sheet:
 
 
 def _sheet(name: str, rows: list[dict[str, Any]]) -> Sheet:
+    ways = [*WAYS, *(["matchmaker"] if any("matchmaker" in row for row in rows) else [])]
     sheet = Sheet(
         f"{name}: how far the follower is from the choir",
         "ms: median / 90th percentile of the error while something is sung; near: share within 0.3 s; found: "
         "after so many s it is near for a second",
-        ("sung", *(f"{way} {what}" for way in WAYS for what in ("ms", "near", "found"))),
+        ("sung", *(f"{way} {what}" for way in ways for what in ("ms", "near", "found"))),
     )
     for row in rows:
-        cells = []
-        for way in WAYS:
-            each = row[way]
-            found = "never" if each["found_s"] is None else f"{each['found_s']:.1f}"
-            cells += [
-                f"{each['median_ms']:.0f} / {each['high_ms']:.0f}",
-                f"{each['near_percent']:.0f} %",
-                found,
-            ]
+        cells = [cell for way in ways for cell in _cells(row.get(way))]
         sheet.rows.append((row["name"], *cells))
     return sheet
+
+
+def _cells(errors: dict[str, Any] | None) -> tuple[str, str, str]:
+    if errors is None:
+        return "-", "-", "-"
+    found = "never" if errors["found_s"] is None else f"{errors['found_s']:.1f}"
+    return f"{errors['median_ms']:.0f} / {errors['high_ms']:.0f}", f"{errors['near_percent']:.0f} %", found
