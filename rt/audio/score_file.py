@@ -5,6 +5,7 @@ import importlib
 import io
 import itertools
 import re
+import sys
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -42,7 +43,7 @@ def load_score(path: str | Path) -> Score:
     if not file.is_file():
         raise InputRefused(f"--score {path} is not there", "give the path of a MusicXML or MIDI file")
     try:
-        partitura = importlib.import_module("partitura")
+        partitura = _reader()
     except ImportError as error:
         raise RtsepError("--score needs partitura", "pip install 'rtsep[score]'") from error
     if file.suffix.lower() in (".mid", ".midi"):
@@ -67,6 +68,21 @@ def load_score(path: str | Path) -> Score:
             "leave only the sung parts in the score",
         )
     return _score(found, beats)
+
+
+def _reader() -> Any:
+    """partitura without its synthesiser: where pyfluidsynth is installed too, importing it fetches a sound
+    font from the network, and fails where there is none, as on a stage."""
+    missing = object()
+    before = sys.modules.get("fluidsynth", missing)
+    sys.modules["fluidsynth"] = None  # type: ignore[assignment]  # Python's way to say: there is none
+    try:
+        return importlib.import_module("partitura")
+    finally:
+        if before is missing:
+            del sys.modules["fluidsynth"]
+        else:
+            sys.modules["fluidsynth"] = before  # type: ignore[assignment]
 
 
 def given_score(path: str | None, transpose: float | None) -> Score | None:

@@ -1,5 +1,7 @@
 """Scores from files: what is read, and how each that cannot be used is refused."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import mido
@@ -92,3 +94,21 @@ def test_broken_missing_and_other_files(tmp_path: Path) -> None:
         load_score(tmp_path / "b.mid")
     with pytest.raises(RtsepError, match="--transpose 2 is for --score"):
         given_score(None, 2.0)
+
+
+def test_a_synthesiser_beside_the_reader_fetches_nothing(tmp_path: Path) -> None:
+    """partitura loads a sound font from the network when it is imported and finds pyfluidsynth."""
+    (tmp_path / "fluidsynth.py").write_text("class Synth: ...\n")
+    file = midi(tmp_path / "a.mid", {"Alto": [(0, 2, 65)]})
+    look = (
+        "import socket, sys\n"
+        "def refuse(*a, **k): raise AssertionError('the network was asked')\n"
+        "socket.gethostbyname = socket.getaddrinfo = refuse\n"
+        f"sys.path.insert(0, {str(tmp_path)!r})\n"
+        "from rtsep.rt.audio.score_file import load_score\n"
+        f"assert load_score({str(file)!r}).parts == ('alto',)\n"
+        "import fluidsynth\n"
+        "assert fluidsynth.Synth, 'others find it'\n"
+    )
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
