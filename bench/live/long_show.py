@@ -3,8 +3,9 @@
     python -m rtsep.bench.live.long_show --minutes 30 --clients 5
 
 A choir through a JACK server with the dummy driver, its take being recorded; a thousand OSC messages a
-second; somebody who asks the page's server for what is to be refused; a busy process on one core; in turns no
-page is open, and several are. In the same graph runs `jack_thru`, a C program that only copies; on a second
+second; somebody who asks the page's server for what is to be refused; a busy process on one core. In each
+window no page is open and several are, in spells of some twenty seconds: two minutes of one machine differ by
+more than a page costs. In the same graph runs `jack_thru`, a C program that only copies; on a second
 server, without rtsep, another one. At the end the take is separated again as a file, skipping the hops that
 it says were skipped, and compared sample for sample.
 """
@@ -13,12 +14,12 @@ import contextlib
 import json
 import os
 import shutil
-import subprocess
 import tempfile
 import time
 import urllib.request
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import click
@@ -31,22 +32,24 @@ from rtsep.bench.live.beside import bare_client, late_clients
 from rtsep.bench.live.osc_flood import flooding
 from rtsep.bench.live.player import playing
 from rtsep.bench.live.show_table import say
+from rtsep.bench.live.teller import busy_core
 from rtsep.bench.live.through_jack import load_mixture
 from rtsep.bench.live.web_abuse import abusing
-from rtsep.bench.live.web_clients import Turn, open_pages
-from rtsep.bench.live.windows import Histogram
+from rtsep.bench.live.web_clients import Pages
+from rtsep.bench.live.windows import Histogram, difference, joined, ratio_of_pairs
+from rtsep.bench.process_tree import processor_s, resident_kib
 from rtsep.bench.take_check import replay
 from rtsep.rt.cli.session_actions import session_actions, session_name
 from rtsep.rt.control.command_model import CommandModel
 from rtsep.rt.control.surfaces import Surfaces
 from rtsep.rt.drivers.jack_options import JackOptions
 from rtsep.rt.process.block import Block
-from rtsep.rt.python_process import environment, interpreter
 from rtsep.rt.separator import Separator
 from rtsep.rt.session import Session
 
 SAMPLERATE = 48000
-SETTLE_S = 5.0  # servers, engine and pages settle: nothing is counted before
+SETTLE_S = 5.0  # servers and engine settle: nothing is counted before
+SPELL_S, SPELL_SETTLE_S = 20.0, 2.0  # without pages or with; until they are open, or closed
 COUNTERS = (
     "xruns",
     "late_hops",
@@ -55,7 +58,6 @@ COUNTERS = (
     "input_lost_frames",
     "nonfinite_samples",
 )
-BUSY = "import os\nos.sched_setaffinity(0, {{{core}}})\nwhile True: pass"
 
 
 @dataclass(frozen=True)
@@ -71,47 +73,29 @@ class Show:
     load_core: int | None
 
 
-@contextlib.contextmanager
-def busy_core(core: int | None) -> Any:
-    """A process that never rests, on one core; none without."""
-    if core is None:
-        yield
-        return
-    process = subprocess.Popen([interpreter(), "-P", "-c", BUSY.format(core=core)], env=environment())
-    try:
-        yield
-    finally:
-        process.kill()
-        process.wait()
+@dataclass(frozen=True)
+class Spell:
+    """Some seconds with pages, or without.
 
+    Attributes:
+        counted: as `difference` gives it; frames_per_s: that each page got.
+        processor: share of a core by module.
+    """
 
-def resident_kib(pid: int) -> dict[str, int]:
-    """Memory of a process and of all that it started, by module (rtsep's own only)."""
-    parents, found = {}, {}
-    for entry in Path("/proc").iterdir():
-        with contextlib.suppress(OSError, ValueError):
-            parents[int(entry.name)] = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
-    mine = {pid}
-    while more := {child for child, parent in parents.items() if parent in mine} - mine:
-        mine |= more
-    for one in mine:
-        with contextlib.suppress(OSError, StopIteration):
-            words = Path(f"/proc/{one}/cmdline").read_text().split("\0")
-            module = next(
-                (word for word in words if word.startswith("rtsep.rt.")), "host" if one == pid else ""
-            )
-            lines = Path(f"/proc/{one}/status").read_text().splitlines()
-            size = int(next(line for line in lines if line.startswith("VmRSS:")).split()[1])
-            if module:
-                found[module.rpartition(".")[2]] = size
-    return found
+    with_pages: bool
+    hops: Histogram
+    counted: dict[str, Any]
+    frames_per_s: float
+    processor: dict[str, float]
 
 
 class Running:
-    """A show that runs: what it has counted so far, and turns with and without pages."""
+    """A show that runs: what it has counted so far, and windows with and without pages."""
 
-    def __init__(self, show: Show, session: Session, url: str, server: JackServer, alone: JackServer) -> None:
-        self.show, self._session, self._url = show, session, url
+    def __init__(
+        self, show: Show, session: Session, pages: Pages, server: JackServer, alone: JackServer
+    ) -> None:
+        self.show, self._session, self._pages = show, session, pages
         self._servers = {"beside": server, "alone": alone}
         self._block = Block(session.memories[0])
 
@@ -126,33 +110,43 @@ class Running:
             "histogram": Histogram.of(self._block.peek()),
         }
 
-    def turn(self, number: int, seconds: float) -> tuple[dict[str, Any], Histogram]:
-        """One window; every second one has pages."""
-        pages = Turn(self.show.clients * (number % 2))
-        with open_pages(self._url, pages.clients, self.show.rate, pages):
-            time.sleep(SETTLE_S)
-            before = self.counted()
-            time.sleep(seconds - SETTLE_S)
-            after = self.counted()
-        hops = after["histogram"].since(before["histogram"])
-        found = difference(before, after)
-        found |= {"clients": pages.clients, "frames_per_s": pages.frames_per_s, "hops": hops.hops}
-        return found | hops.told() | {"load": round(os.getloadavg()[0], 2)}, hops
+    def window(self, seconds: float) -> tuple[dict[str, Any], list[Spell]]:
+        """Spells without pages and with, until it is over."""
+        pairs = max(1, round(seconds / (2 * SPELL_S)))
+        order = [bool((k + k // 2) % 2) for k in range(2 * pairs)]  # 0 1 1 0 0 1 1 0: a drift meets both
+        spells = [self._spell(seconds / (2 * pairs), with_pages=one) for one in order]
+        told: dict[str, Any] = {"seconds": round(seconds, 1), "load": round(os.getloadavg()[0], 2)}
+        for name, some in (("without", False), ("with", True)):
+            mine = [spell for spell in spells if spell.with_pages is some]
+            told[name] = joined([spell.hops for spell in mine]).told() | {
+                key: sum(spell.counted[key] for spell in mine) for key in ("seconds", *COUNTERS)
+            }
+        told["frames_per_s"] = round(mean(s.frames_per_s for s in spells if s.with_pages), 1)
+        told["p99_ratio"] = round(told["with"]["p99_us"] / told["without"]["p99_us"], 3)
+        return told, spells
 
-
-def difference(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
-    """What was counted between two moments."""
-    return {
-        "seconds": round(after["at"] - before["at"], 1),
-        **{name: value - before["counters"][name] for name, value in after["counters"].items()},
-        **{f"late_{name}": dict(late - before["late"][name]) for name, late in after["late"].items()},
-    }
+    def _spell(self, seconds: float, *, with_pages: bool) -> Spell:
+        self._pages.draw(self.show.rate if with_pages else 0.0)
+        time.sleep(SPELL_SETTLE_S)
+        self._pages.draw(self.show.rate if with_pages else 0.0)
+        before, used = self.counted(), processor_s(os.getpid())
+        time.sleep(seconds - SPELL_SETTLE_S)
+        after, used_then = self.counted(), processor_s(os.getpid())
+        frames = self._pages.draw(0.0)
+        passed = after["at"] - before["at"]
+        return Spell(
+            with_pages,
+            after["histogram"].since(before["histogram"]),
+            difference(before, after),
+            frames / passed,
+            {name: (value - used.get(name, 0.0)) / passed for name, value in used_then.items()},
+        )
 
 
 def run_show(
     show: Show, recording: NDArray[np.float32], windows: int, window_s: float, folder: Path
 ) -> tuple[dict[str, Any], Histogram]:
-    """Plays `recording` float32 [frames] over and over, in `windows` turns; the take lies in `folder`.
+    """Plays `recording` float32 [frames] over and over, for so many windows; the take lies in `folder`.
 
     Raises:
         RtsepError: no JACK, or a folder that cannot be had.
@@ -177,30 +171,39 @@ def run_show(
         wires += [f"rtsep:{stem}>system:playback_{k + 1}" for k, stem in enumerate(stems)]
         player = stack.enter_context(playing(recording, folder, wires))
         stack.enter_context(busy_core(show.load_core))
-        running = Running(show, session, surfaces.web.url, server, alone)
+        pages = stack.enter_context(Pages(surfaces.web.url, show.clients, show.load_core))
+        running = Running(show, session, pages, server, alone)
         with (
             flooding(surfaces.osc.address[1], show.messages, stems) as flood,
             abusing(surfaces.web.url) as abuse,
         ):
             time.sleep(SETTLE_S)
             begin, memory = running.counted(), resident_kib(os.getpid())
-            turns = [_told(running.turn(number, window_s)) for number in range(windows)]
+            found_windows = [_told(running.window(window_s)) for _ in range(windows)]
             end, memory_end = running.counted(), resident_kib(os.getpid())
             with urllib.request.urlopen(f"{surfaces.web.url}api/status") as answer:
                 web = json.loads(answer.read())["web"]
         osc = {name: getattr(surfaces.osc, name) for name in ("accepted", "refused", "malformed")}
     status = session.status()
-    everything = {with_pages: Histogram(np.zeros_like(begin["histogram"].counts)) for with_pages in (0, 1)}
-    for number, (_, hops) in enumerate(turns):
-        everything[number % 2] = everything[number % 2].joined(hops)
-    without, with_pages = everything[0].told(), everything[1].told()
+    spells = [spell for _, some in found_windows for spell in some]
+    without, with_pages = ([s for s in spells if s.with_pages is some] for some in (False, True))
     found = {
         "show": asdict(show),
         "hop_us": round(1e6 * status.hop / SAMPLERATE, 1),
-        "turns": [told for told, _ in turns],
-        "without_clients": without,
-        "with_clients": with_pages,
-        "p99_ratio": round(with_pages["p99_us"] / without["p99_us"], 3),
+        "windows": [told for told, _ in found_windows],
+        "without_clients": joined([spell.hops for spell in without]).told(),
+        "with_clients": joined([spell.hops for spell in with_pages]).told(),
+        **{
+            f"{name}_ratio": ratio_of_pairs(
+                [spell.hops.percentile_us(share) for spell in without],
+                [spell.hops.percentile_us(share) for spell in with_pages],
+            )
+            for name, share in (("p50", 0.5), ("p99", 0.99))
+        },
+        "processor": {
+            name: [round(mean(s.processor.get(name, 0.0) for s in some), 4) for some in (without, with_pages)]
+            for name in spells[-1].processor
+        },
         "all": difference(begin, end) | end["histogram"].since(begin["histogram"]).told(),
         "player": player,
         "osc": {"flood": flood, **osc},
@@ -217,17 +220,21 @@ def run_show(
     return found, end["histogram"].since(begin["histogram"])
 
 
-def _told(turn: tuple[dict[str, Any], Histogram]) -> tuple[dict[str, Any], Histogram]:
-    click.echo(json.dumps(turn[0]), err=True)
-    return turn
+def _told(window: tuple[dict[str, Any], list[Spell]]) -> tuple[dict[str, Any], list[Spell]]:
+    click.echo(json.dumps(window[0]), err=True)
+    return window
 
 
 @click.command()
 @click.option("--minutes", default=30.0, show_default=True)
+@click.option("--window", "window_s", default=300.0, show_default=True, help="Seconds of a row of the table.")
 @click.option(
-    "--window", "window_s", default=300.0, show_default=True, help="Seconds without pages, then with."
+    "--clients",
+    type=click.IntRange(1),
+    default=5,
+    show_default=True,
+    help="Pages in every second spell of a window.",
 )
-@click.option("--clients", default=5, show_default=True, help="Pages in every second window.")
 @click.option("--rate", default=30.0, show_default=True, help="Frames a second of each page.")
 @click.option("--messages", default=1000.0, show_default=True, help="OSC messages a second.")
 @click.option(
@@ -261,9 +268,9 @@ def main(
 ) -> None:
     """A long show with load, flood, take and pages; a table at the end."""
     windows = round(60.0 * minutes / window_s)
-    if windows < 2 or window_s <= 2 * SETTLE_S:
+    if windows < 1 or window_s < SPELL_S:
         raise click.UsageError(
-            f"{minutes:g} min have {windows} windows of {window_s:g} s; give two at least, longer than 10 s"
+            f"{minutes:g} min have {windows} windows of {window_s:g} s; give one at least, of 20 s or longer"
         )
     recording = render_choir().mixture if path is None else load_mixture(path, _seconds(path))
     show = Show(

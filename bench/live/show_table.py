@@ -6,10 +6,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-OF_A_TURN = {
-    "clients": "pages",
-    "seconds": "s",
-    "hops": "hops",
+OF_BOTH = {
     "p50_us": "p50 us",
     "p99_us": "p99 us",
     "p99_9_us": "p99.9 us",
@@ -17,26 +14,35 @@ OF_A_TURN = {
     "late_hops": "late hops",
     "fallback_samples": "fallback",
     "xruns": "xruns",
-    "frames_per_s": "frames/s",
-    "load": "load",
 }
+OF_A_WINDOW = {"p99_ratio": "p99 ratio", "frames_per_s": "frames/s", "load": "load"}
 
 
 def say(found: dict[str, Any]) -> None:
     """Tables of `long_show`'s result on standard output."""
     console = Console(width=120, markup=False)
-    turns = Table(box=SIMPLE, title=f"hop times, a hop is {found['hop_us']} us")
-    for title in OF_A_TURN.values():
-        turns.add_column(title, justify="right")
-    for turn in found["turns"]:
-        turns.add_row(*(str(turn[name]) for name in OF_A_TURN))
-    console.print(turns)
+    table = Table(box=SIMPLE, title=f"hop times without pages / with, a hop is {found['hop_us']} us")
+    for title in (*OF_BOTH.values(), *OF_A_WINDOW.values()):
+        table.add_column(title, justify="right")
+    for window in found["windows"]:
+        both = (f"{_short(window['without'][name])} / {_short(window['with'][name])}" for name in OF_BOTH)
+        table.add_row(*both, *(str(window[name]) for name in OF_A_WINDOW))
+    console.print(table)
     everything, take, osc, web = found["all"], found["take"], found["osc"], found["web"]
     facts = Table(box=SIMPLE, show_header=False)
     for name, value in {
         "p50, p99 without pages": _times(found["without_clients"]),
         "p50, p99 with pages": _times(found["with_clients"]),
-        "p99 with / without": found["p99_ratio"],
+        **{
+            f"{name} with / without, pair by pair": (
+                "{ratio} ({lowest} to {highest} with 95 %, {pairs} pairs)".format(**found[f"{name}_ratio"])
+            )
+            for name in ("p50", "p99")
+        },
+        "processor without / with pages, % of a core": ", ".join(
+            f"{name} {100 * before:.1f} / {100 * after:.1f}"
+            for name, (before, after) in found["processor"].items()
+        ),
         "whole run: p50 / p99 / p99.9 / max us": " / ".join(
             str(everything[key]) for key in ("p50_us", "p99_us", "p99_9_us", "max_us")
         ),
@@ -68,6 +74,10 @@ def say(found: dict[str, Any]) -> None:
     }.items():
         facts.add_row(name, str(value))
     console.print(facts)
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}"
 
 
 def _times(found: dict[str, float]) -> str:

@@ -13,9 +13,8 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from typing import Self
 
 import click
 import numpy as np
@@ -30,6 +29,7 @@ from rtsep.rt.live.meters import HOP_TIME_SECONDS
 from rtsep.rt.python_process import environment, module_command
 from rtsep.rt.session import Session
 
+LEAST = 19  # nice value
 SETTLE_S = HOP_TIME_SECONDS + 1.0  # until the status tells nothing of the turn before
 
 
@@ -49,60 +49,97 @@ class Turn:
     frames_per_s: float = 0.0
 
 
-async def _watch(url: str, clients: int, rate: float) -> None:
-    """Opens pages until standard input closes; prints how many frames came."""
+async def _watch(url: str, clients: int) -> None:
+    """For every line on standard input: pages that take that many frames a second, none for 0; answers how
+    many frames have come so far. Ends when standard input closes.
+    """
     import aiohttp
 
     frames = 0
 
-    async def page(session: aiohttp.ClientSession) -> None:
+    async def page(session: aiohttp.ClientSession, rate: float) -> None:
         nonlocal frames
         async with session.ws_connect(f"{url}api/live", max_msg_size=0) as live:
             await live.send_json({"type": "subscribe", "rate": rate})
-            async for message in live:
-                json.loads(message.data)
+            async for _ in live:
                 frames += 1
 
     async with aiohttp.ClientSession() as session:
-        pages = [asyncio.create_task(page(session)) for _ in range(clients)]
-        await asyncio.to_thread(sys.stdin.read)
-        for one in pages:
-            one.cancel()
-    print(frames)
+        pages: list[asyncio.Task[None]] = []
+        drawn = 0.0
+        while line := await asyncio.to_thread(sys.stdin.readline):
+            if (rate := float(line)) != drawn:
+                for one in pages:
+                    one.cancel()
+                await asyncio.gather(*pages, return_exceptions=True)
+                pages = [asyncio.create_task(page(session, rate)) for _ in range(clients if rate else 0)]
+                drawn = rate
+            print(frames, flush=True)
 
 
-@contextmanager
-def open_pages(url: str, clients: int, rate: float, turn: Turn) -> Iterator[None]:
-    """Pages in a process of their own."""
-    if not clients:
-        yield
-        return
-    command = module_command(
-        "rtsep.bench.live.web_clients", "--watch", url, "--clients", str(clients), "--rate", str(rate)
-    )
+class Pages:
+    """Pages in a process beside the server's, none open at first.
+
+    They stand for phones, which take no time from the machine that they watch: the process is the least of
+    all, or has a core where the engine is not.
+
+    Args:
+        url: of the server.
+        clients: how many are open when they are.
+        core: where they run, anywhere where None.
+    """
+
+    def __init__(self, url: str, clients: int, core: int | None = None) -> None:
+        self.clients = clients
+        command = module_command(
+            "rtsep.bench.live.web_clients", "--watch", url, "--clients", str(clients)
+        )  # fmt: skip
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment()
+        )
+        if core is None:
+            os.setpriority(os.PRIO_PROCESS, self._process.pid, LEAST)
+        else:
+            os.sched_setaffinity(self._process.pid, {core})
+        self._told = 0
+        self.draw(0.0)
+
+    def draw(self, rate: float) -> float:
+        """From now on pages take `rate` frames a second, 0: they are closed; the same rate again changes
+        nothing. Returns how many frames each has got since it was told last.
+        """
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{rate}\n")
+        self._process.stdin.flush()
+        before, self._told = self._told, int(self._process.stdout.readline())
+        return (self._told - before) / self.clients
+
+    def close(self) -> None:
+        """Ends the process."""
+        self._process.communicate("")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+def measure(session: Session, pages: Pages, number: int, rate: float, seconds: float) -> Turn:
+    """One turn; every second one has pages."""
+    turn = Turn(pages.clients * (number % 2))
+    pages.draw(rate * (number % 2))
     started = time.monotonic()
-    process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment()
-    )
-    try:
-        yield
-    finally:
-        out, _ = process.communicate("")
-        turn.frames_per_s = round(int(out) / (time.monotonic() - started) / clients, 1)
-
-
-def measure(session: Session, url: str, clients: int, rate: float, seconds: float) -> Turn:
-    """One turn."""
-    turn = Turn(clients)
-    with open_pages(url, clients, rate, turn):
-        time.sleep(SETTLE_S)
-        before = session.status()
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            time.sleep(1.0)
-            status = session.status()
-            turn.p50.append(status.hop_time_p50)
-            turn.p99.append(status.hop_time_p99)
+    time.sleep(SETTLE_S)
+    before = session.status()
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        time.sleep(1.0)
+        status = session.status()
+        turn.p50.append(status.hop_time_p50)
+        turn.p99.append(status.hop_time_p99)
+    turn.frames_per_s = round(pages.draw(0.0) / (time.monotonic() - started), 1)
     turn.late_hops, turn.xruns = status.late_hops - before.late_hops, status.xruns - before.xruns
     return turn
 
@@ -133,7 +170,7 @@ def main(
 ) -> None:
     """Hop times with pages and without, in turns."""
     if watch is not None:
-        asyncio.run(_watch(watch, clients, rate))
+        asyncio.run(_watch(watch, clients))
         return
     choir, turns = render_choir().mixture, []
     length_s = (seconds + SETTLE_S + 2.0) * 2 * rounds
@@ -148,11 +185,12 @@ def main(
             assert surfaces.web is not None
             rig.connect()
             rig.start(np.resize(choir, round(length_s * 48000)))
-            for number in range(2 * rounds):
-                turn = measure(session, surfaces.web.url, clients * (number % 2), rate, seconds)
-                turns.append(turn)
-                told = {name: statistics.median(getattr(turn, name)) for name in ("p50", "p99")}
-                click.echo(json.dumps({**asdict(turn), **told, "load": os.getloadavg()[0]}))
+            with Pages(surfaces.web.url, clients) as pages:
+                for number in range(2 * rounds):
+                    turn = measure(session, pages, number, rate, seconds)
+                    turns.append(turn)
+                    told = {name: statistics.median(getattr(turn, name)) for name in ("p50", "p99")}
+                    click.echo(json.dumps({**asdict(turn), **told, "load": os.getloadavg()[0]}))
     click.echo(json.dumps(compared(turns)))
 
 

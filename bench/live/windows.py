@@ -1,12 +1,14 @@
 """Hop times of a stretch of a live run, from the histogram that the engine publishes."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import t
 
 from rtsep.bench.hop.hdr_file import write_hdr
 from rtsep.rt.live.meters import OCTAVES, STEPS_PER_OCTAVE
@@ -28,10 +30,6 @@ class Histogram:
     def since(self, before: "Histogram") -> "Histogram":
         """Hops between two snapshots."""
         return Histogram(self.counts - before.counts)
-
-    def joined(self, other: "Histogram") -> "Histogram":
-        """Hops of both."""
-        return Histogram(self.counts + other.counts)
 
     @property
     def hops(self) -> int:
@@ -59,3 +57,33 @@ class Histogram:
         present = np.flatnonzero(self.counts)
         times = [float(2.0 ** ((bucket + 0.5) / STEPS_PER_OCTAVE)) for bucket in present]
         write_hdr(file, times, self.counts[present].tolist())
+
+
+def difference(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """What was counted between two moments."""
+    return {
+        "seconds": round(after["at"] - before["at"], 1),
+        **{name: value - before["counters"][name] for name, value in after["counters"].items()},
+        **{f"late_{name}": dict(late - before["late"][name]) for name, late in after["late"].items()},
+    }
+
+
+def joined(histograms: Sequence[Histogram]) -> Histogram:
+    """Hops of all; one at least."""
+    return Histogram(np.sum([one.counts for one in histograms], axis=0))
+
+
+def ratio_of_pairs(before: Sequence[float], after: Sequence[float]) -> dict[str, float]:
+    """What neighbours in time have in common cancels: the geometric mean of after / before, pair by pair, and
+    where it is with 95 % (Student's t of its logarithm; NaN from one pair).
+    """
+    logarithms = np.log(np.asarray(after) / np.asarray(before))
+    at, pairs = float(logarithms.mean()), len(logarithms)
+    half = math.nan if pairs < 2 else float(t.ppf(0.975, pairs - 1) * logarithms.std(ddof=1) / pairs**0.5)
+    return {
+        "pairs": pairs,
+        **{
+            name: round(math.exp(value), 3)
+            for name, value in (("ratio", at), ("lowest", at - half), ("highest", at + half))
+        },
+    }

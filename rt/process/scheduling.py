@@ -45,6 +45,17 @@ def no_hurry() -> None:
         os.setpriority(os.PRIO_PROCESS, 0, os.getpriority(os.PRIO_PROCESS, os.getppid()))
 
 
+def give_way(niceness: int) -> None:
+    """For a process that shows something: it waits where processor time is short, and where the system knows
+    batch work (Linux) its waking interrupts nobody.
+    """
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, niceness)
+    if hasattr(os, "SCHED_BATCH"):
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+
+
 def may_run_realtime(priority: int) -> bool:
     """Whether this process would be given a real-time priority; it keeps the one it has."""
     if not hasattr(os, "sched_setscheduler"):

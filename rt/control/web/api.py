@@ -7,6 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from rtsep.kernels.errors import RtsepError
+from rtsep.rt.control.web.frame_feed import FrameFeeds
 from rtsep.rt.control.web.guard import Refused
 from rtsep.rt.control.web.json_values import dumps, loads
 from rtsep.rt.control.web.live_channel import LiveChannel
@@ -35,6 +36,7 @@ class Api:
     def __init__(self, watcher: Watcher, counts: "Counter[str]") -> None:
         self._watcher, self._counts = watcher, counts
         self._channels: set[LiveChannel] = set()
+        self._feeds = FrameFeeds(watcher, counts)
         # read once: no request names a file of the disk, so there is nothing to list or to climb out of
         self._files = {path.name: path.read_bytes() for path in PAGE.iterdir() if path.suffix in TYPES}
 
@@ -107,7 +109,7 @@ class Api:
     async def _live(self, request: web.Request) -> web.StreamResponse:
         if len(self._channels) >= CLIENTS:
             raise Refused(503, "refused_clients", f"{CLIENTS} pages are the most there can be", "close one")
-        channel = LiveChannel(self._watcher, self._counts)
+        channel = LiveChannel(self._watcher, self._feeds, self._counts)
         self._channels.add(channel)
         try:
             return await channel.run(request)

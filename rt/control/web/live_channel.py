@@ -4,27 +4,25 @@ import asyncio
 import math
 import time
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from rtsep.kernels.errors import RtsepError
+from rtsep.rt.control.web.frame_feed import Frame, FrameFeeds, Levels
 from rtsep.rt.control.web.guard import LARGEST_BODY
 from rtsep.rt.control.web.json_values import dumps, loads
 from rtsep.rt.control.web.orders import act, set_values
 from rtsep.rt.control.web.rate_limit import REQUESTS_PER_S, Bucket
 from rtsep.rt.control.web.watcher import Watcher
-from rtsep.rt.process.peaks import PeakKeeper
 
 HIGHEST_RATE_HZ, DEFAULT_RATE_HZ = 30.0, 20.0
 HEARTBEAT_S = 10.0  # a phone that is gone is noticed
 WAITING_BYTES = 16384  # what a client has not taken yet: beyond it frames are left out
 STUCK_S = 20.0  # a client that takes nothing for so long is let go
-ALIVE_S = 1.0  # a page that hears nothing takes the connection for lost
 TELL_S = 1.0  # how often a client that sends too much is told
-# Sent by other ways: as levels, as values, or not at all.
-NOT_SENT = ("levels", "peak_db", "rms_db", "input_peak_db", "output_peak_db", "clip", "hop_histogram")
 
 
 class LiveChannel:
@@ -40,27 +38,27 @@ class LiveChannel:
 
     Args:
         watcher: the session.
+        feeds: frames of every rate.
         counts: of the server.
     """
 
-    def __init__(self, watcher: Watcher, counts: "Counter[str]") -> None:
-        self._watcher, self._counts = watcher, counts
+    def __init__(self, watcher: Watcher, feeds: FrameFeeds, counts: "Counter[str]") -> None:
+        self._watcher, self._feeds, self._counts = watcher, feeds, counts
         self._bucket = Bucket()
         self._socket = web.WebSocketResponse(heartbeat=HEARTBEAT_S, max_msg_size=LARGEST_BODY, compress=False)
-        self._period_s = math.inf
-        self._rate_changed = asyncio.Event()
-        self._peaks = PeakKeeper()
-        self._sent_values: dict[str, float] = {}
-        self._sent_status: dict[str, Any] = {}
+        self._next: Frame | None = None  # what is to be sent
+        self._given = asyncio.Event()
+        self._in_step = False  # the page has the frame before the next one
+        self._missed: dict[str, Sequence[float]] = {}  # peaks of frames that were left out
         self._sent_event = 0
         self._greeted: tuple[int, tuple[str, ...]] = (0, ())  # which desk, and what can be done
+        self._free_at = math.inf  # when there was room for a frame
         self._too_many, self._told_at = 0, -math.inf
 
     async def run(self, request: web.Request) -> web.WebSocketResponse:
         """Until the client has gone."""
         await self._socket.prepare(request)
         self._transport = request.transport
-        self._watcher.keepers.add(self._peaks)
         feeding = asyncio.create_task(self._feed())
         try:
             await self._greet()
@@ -73,8 +71,8 @@ class LiveChannel:
         except ConnectionError:
             pass
         finally:
+            self._feeds.leave(self)
             feeding.cancel()
-            self._watcher.keepers.discard(self._peaks)
         return self._socket
 
     async def close(self) -> None:
@@ -84,7 +82,7 @@ class LiveChannel:
     async def _greet(self) -> None:
         model = self._watcher.model
         self._greeted = self._watcher.desks, model.actions
-        self._sent_values, self._sent_status = {}, {}
+        self._in_step = False
         await self._send({"type": "hello", "parameters": model.described(), "actions": model.actions})
 
     async def _send(self, message: dict[str, Any]) -> None:
@@ -105,7 +103,7 @@ class LiveChannel:
                 await self._send({"type": "answer", "id": identity, "answer": answer})
         except RtsepError as error:
             self._counts["refused_values"] += 1
-            self._sent_values = {}  # the page shows what it asked for: it is told what is
+            self._in_step = False  # the page shows what it asked for: it is told what is
             told = {"type": "error", "problem": error.problem, "remedy": error.remedy}
             await self._send(told | ({} if identity is None else {"id": identity}))
 
@@ -142,61 +140,52 @@ class LiveChannel:
             raise RtsepError(
                 f"a rate of {str(rate)[:40]} Hz is outside 0..{HIGHEST_RATE_HZ:g}", "choose one within"
             )
-        self._period_s = 1.0 / rate if rate else math.inf  # type: ignore[operator]
-        self._sent_values, self._sent_status, self._sent_event = {}, {}, 0
-        self._rate_changed.set()
+        self._in_step, self._sent_event, self._free_at = False, 0, time.monotonic()
+        self._feeds.join(self, float(rate))  # type: ignore[arg-type]
         return float(rate)  # type: ignore[arg-type]
 
+    def take_frame(self, frame: Frame) -> None:
+        """The next one. Where a slow client has no room for it, it is left out, never queued."""
+        now, transport = time.monotonic(), self._transport
+        if transport is None or transport.is_closing():
+            return
+        if self._next is None and transport.get_write_buffer_size() <= WAITING_BYTES:
+            self._free_at, self._next = now, frame
+            self._given.set()
+            return
+        self._counts["dropped_frames"] += 1
+        self._in_step = False
+        self._missed = louder(self._missed, frame.levels)
+        if now - self._free_at > STUCK_S:
+            self._counts["slow_clients"] += 1
+            transport.abort()
+
     async def _feed(self) -> None:
-        """Frames at the client's rate. One that a slow client has no room for is left out, never queued."""
-        next_at = free_at = sent_at = time.monotonic()
+        """Sends what is given. A task of its own: a client that takes nothing holds up no other."""
         while not self._socket.closed:
-            if math.isinf(self._period_s):
-                self._rate_changed.clear()
-                await self._rate_changed.wait()
-                next_at = time.monotonic()
-            await asyncio.sleep(max(0.0, next_at - time.monotonic()))
-            now = time.monotonic()
-            next_at = max(next_at + self._period_s, now)
-            transport = self._transport
-            if transport is None or transport.is_closing():
-                return
-            if transport.get_write_buffer_size() > WAITING_BYTES:
-                self._counts["dropped_frames"] += 1
-                if now - free_at > STUCK_S:
-                    self._counts["slow_clients"] += 1
-                    transport.abort()
-                    return
-                continue
-            free_at = now
+            await self._given.wait()
+            self._given.clear()
             if self._greeted != (self._watcher.desks, self._watcher.model.actions):
                 await self._greet()
-            frame = self._frame()
-            if frame or now - sent_at >= ALIVE_S:
-                sent_at = now
-                await self._send({"type": "live", **frame})
+            if self._next is None:
+                continue
+            frame, in_step, self._in_step = self._next, self._in_step, True
+            if in_step:
+                text = frame.text
+            else:
+                events = self._watcher.events.since(self._sent_event)
+                told = [asdict(event) for event in events if event.number <= frame.last_event]
+                text = frame.whole(louder(self._missed, frame.levels), told)
+                self._missed = {}
+            self._sent_event = max(self._sent_event, frame.last_event)
+            await self._socket.send_str(text)
+            self._next = None
 
-    def _frame(self) -> dict[str, Any]:
-        """What has changed since the last one; empty where nothing has."""
-        values, status = self._watcher.model.values(), self._watcher.status()
-        status["session_answers"] = self._watcher.answers
-        refused = (count for kind, count in self._counts.items() if kind.startswith("refused_"))
-        status["web_refused"] = sum(refused)
-        frame: dict[str, Any] = {}
-        changed = {name: value for name, value in values.items() if self._sent_values.get(name) != value}
-        news = {
-            key: value
-            for key, value in status.items()
-            if key not in NOT_SENT and (key not in self._sent_status or self._sent_status[key] != value)
-        }
-        if changed:
-            frame["values"] = changed
-        if news:
-            frame["status"] = news
-            if "frames" in news:  # a snapshot of the engine
-                frame["levels"] = self._peaks.take()
-        if events := [asdict(event) for event in self._watcher.events.since(self._sent_event)]:
-            frame["events"] = events
-            self._sent_event = events[-1]["number"]
-        self._sent_values, self._sent_status = values, status
-        return frame
+
+def louder(one: Mapping[str, Sequence[float]], other: Levels) -> dict[str, Sequence[float]]:
+    """The larger of two peaks, of every meter; where they are of different desks, the other's."""
+    found = dict(one)
+    for name, peaks in other.items():
+        kept = one.get(name, ())
+        found[name] = list(map(max, kept, peaks)) if len(kept) == len(peaks) else peaks
+    return found

@@ -16,7 +16,7 @@ from rtsep.rt.process.block import Block
 from rtsep.rt.process.peaks import PeakKeeper
 from rtsep.rt.process.shared_memory import SharedMemory
 
-LOOK_S = 1 / 60  # looking is one number in memory; the engine publishes twenty times a second
+LOOK_S = 0.05  # as often as the engine publishes; whoever shows something looks besides
 IDLE_LOOK_S = 0.2  # no page is open: what stands in the event log may be a moment late
 ASK_S = 0.5  # takes and notes change slowly
 # Of the session alone: the engine knows nothing of takes, nor that its process is gone.
@@ -65,6 +65,7 @@ class Watcher:
 
     Attributes:
         model: what is steered; another one when the desk has other parameters, `desks` counts them.
+        looks: counts those that found something new.
         answers: whether the session answered when it was asked last.
         events: what has happened since this process began.
         keepers: of peaks, each fed with every snapshot.
@@ -79,7 +80,7 @@ class Watcher:
         self._desk: dict[str, Any] | None = None
         self.actions = SessionActions(session)
         self.answers = True
-        self.desks = 0
+        self.desks = self.looks = 0
         self.events = EventLog()
         self.keepers: set[PeakKeeper] = set()
         self.look()
@@ -101,6 +102,7 @@ class Watcher:
         for keeper in self.keepers:
             keeper.add(snapshot)
         self._news = True
+        self.looks += 1
 
     @property
     def model(self) -> CommandModel:
@@ -141,9 +143,14 @@ class Watcher:
             status = ask(self._session, {"do": "status"})
             self.actions.learn()
         except RtsepError:
+            self.looks += self.answers
             self.answers = False
             return
-        self._told = {
+        told = {
             key: value for key, value in status.items() if key in OF_THE_SESSION or key.startswith("record_")
         }
+        if told == self._told and self.answers:
+            return
+        self._told = told
         self.answers = self._news = True
+        self.looks += 1

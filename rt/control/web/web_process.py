@@ -6,7 +6,6 @@ shared memory, and the engine waits for neither.
 """
 
 import asyncio
-import contextlib
 import logging
 import os
 import socket
@@ -22,6 +21,7 @@ from rtsep.rt.control.web.listening import WebSettings, is_loopback
 from rtsep.rt.control.web.watcher import Watcher
 from rtsep.rt.process.block import Block
 from rtsep.rt.process.parent_watch import ParentWatch
+from rtsep.rt.process.scheduling import give_way
 from rtsep.rt.process.shared_memory import SharedMemory
 
 POLL_S = 0.1  # how soon it notices that it is to end
@@ -64,8 +64,7 @@ def main() -> int:
     status, commands = (SharedMemory(int(fd)) for fd in sys.argv[1:3])
     listening = socket.socket(fileno=int(sys.argv[3]))
     settings = WebSettings.from_json(sys.stdin.readline())
-    with contextlib.suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
+    give_way(NICENESS)
     logging.disable(logging.CRITICAL)  # what clients do wrong is counted; a log of it could fill a disk
     asyncio.run(serve(settings, listening, Watcher(Block(status), commands, settings.session), watch))
     return 0

@@ -1,17 +1,21 @@
 """What a long show is judged by: percentiles of a histogram, and a take separated again."""
 
+import json
+import urllib.request
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 from click.testing import CliRunner
+from helpers.web_desk import WebDesk, own_runtime_folder, until
 
 from rtsep.bench.live.long_show import main
 from rtsep.bench.live.osc_flood import packets
-from rtsep.bench.live.windows import Histogram
+from rtsep.bench.live.web_clients import Pages
+from rtsep.bench.live.windows import Histogram, joined, ratio_of_pairs
 from rtsep.bench.take_check import replay
-from rtsep.rt.live.meters import HopHistogram
+from rtsep.rt.live.meters import OCTAVES, STEPS_PER_OCTAVE, HopHistogram
 from rtsep.rt.separator import Separator
 from rtsep.rt.takes.take_log import TakeLog
 
@@ -88,6 +92,41 @@ def test_a_take_is_separated_again_with_the_hops_it_skipped(tmp_path: Path, skip
 
 
 def test_too_few_windows_are_refused() -> None:
-    result = CliRunner().invoke(main, ["--minutes", "5", "--window", "300"])
-    assert result.exit_code == 2
-    assert "give two at least" in result.output
+    for minutes, window in (("1", "300"), ("1", "15")):
+        result = CliRunner().invoke(main, ["--minutes", minutes, "--window", window])
+        assert result.exit_code == 2
+        assert "give one at least" in result.output
+
+
+def test_a_ratio_of_pairs_is_not_moved_by_what_both_of_a_pair_have_in_common() -> None:
+    rng = np.random.default_rng(2)
+    machine, own = rng.lognormal(7.0, 0.5, 40), rng.lognormal(0.0, 0.02, 40)
+    found = ratio_of_pairs(machine.tolist(), (1.03 * own * machine).tolist())
+    assert found["pairs"] == 40
+    assert found["ratio"] == pytest.approx(1.03, abs=0.01)
+    assert found["lowest"] < 1.03 < found["highest"] < found["lowest"] + 0.03
+
+
+def test_histograms_are_joined() -> None:
+    counts = np.arange(STEPS_PER_OCTAVE * OCTAVES), np.ones(STEPS_PER_OCTAVE * OCTAVES, np.int64)
+    assert joined([Histogram(one) for one in counts]).counts.tolist() == (counts[0] + counts[1]).tolist()
+
+
+def test_pages_are_open_when_they_draw_and_closed_at_rate_0(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own_runtime_folder(monkeypatch, tmp_path)
+    desk = WebDesk()
+
+    def clients() -> int:
+        with urllib.request.urlopen(f"{web.url}api/status") as answer:
+            return int(json.loads(answer.read())["web"]["clients"])
+
+    with desk.served() as web, Pages(web.url, 3) as pages:
+        assert clients() == 0
+        pages.draw(30.0)
+        until(lambda: clients() == 3)
+        until(lambda: pages.draw(30.0) > 0.0)  # frames have come
+        pages.draw(0.0)
+        until(lambda: clients() == 0)
+        assert pages.draw(0.0) == 0.0
