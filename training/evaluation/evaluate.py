@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rtsep.kernels.errors import RtsepError
-from rtsep.rt.hop.presets import LATER_HOPS
 from rtsep.rt.python_process import ONE_THREAD, spawn_context
 from rtsep.training.baselines import basic_pitch
 from rtsep.training.evaluation.stems import Mixture, read_mixture, read_stem
@@ -87,14 +86,15 @@ class Evaluation:
 
 
 def runs(settings: Settings) -> list[Run]:
-    """Offline systems first, then latency by latency: at the later ones only who decides later."""
+    """Offline systems first, then latency by latency: at the later ones only who decides later, and nobody
+    where its model does not work."""
     systems = {name: find_system(name) for name in settings.systems}
     offline = [Run(name, None) for name, system in systems.items() if not system.streaming]
     return offline + [
         Run(name, ms)
         for ms in settings.latencies_ms
         for name, system in systems.items()
-        if system.streaming and (system.decides_later or ms not in LATER_HOPS)
+        if system.works_at(ms)
     ]
 
 

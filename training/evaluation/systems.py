@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from rtsep.kernels.errors import ModelRefused, RtsepError
+from rtsep.models.build import ModelChoice, why_not_both_ways
 from rtsep.models.card import CHOIR, TRACKER
 from rtsep.models.choir.given_pitches import F0Track
 from rtsep.models.choir.score.score import Score
@@ -28,7 +29,7 @@ from rtsep.models.mask_model import RESIDUAL
 from rtsep.models.registry import DEFAULT_MODEL, find_model, shipped_models
 from rtsep.rt import one_call
 from rtsep.rt.audio.score_file import load_score
-from rtsep.rt.hop.presets import LATER_HOPS, Preset
+from rtsep.rt.hop.presets import LATER_HOPS, LATER_WINDOWS_MS, Preset
 from rtsep.rt.separator import Separator
 from rtsep.training.baselines.nmf import nmf_separate
 from rtsep.training.baselines.oracle import IdealMasks, centred_ideal_masks, ratio
@@ -66,6 +67,7 @@ class System:
         streaming: runs at a latency preset; otherwise it is offline.
         by_excerpt: sees one normalised excerpt at a time even when the others see the whole piece.
         decides_later: presets of `LATER_HOPS` are something else to it than 43 ms.
+        presets_ms: at which its model works; None at all.
     """
 
     title: str
@@ -74,6 +76,13 @@ class System:
     streaming: bool = False
     by_excerpt: bool = False
     decides_later: bool = False
+    presets_ms: tuple[int, ...] | None = None
+
+    def works_at(self, latency_ms: int) -> bool:
+        """Whether a run at this preset says something that no other says."""
+        if latency_ms in LATER_HOPS:
+            return self.decides_later and self.works_at(LATER_WINDOWS_MS)
+        return self.streaming and (self.presets_ms is None or latency_ms in self.presets_ms)
 
 
 def _mixture(stems: Audio, latency_ms: int, given: Contours) -> Estimate:
@@ -189,8 +198,7 @@ def find_system(name: str) -> System:
         file = Path(name.removeprefix(SCORE_SYSTEM))
         return System(f"choir, score {file.stem}", partial(_score, file), "tracked", True, decides_later=True)
     if name.endswith(OFFLINE) and name != OFFLINE:
-        model = name.removesuffix(OFFLINE)
-        return System(f"{Path(model).name}, both ends", partial(_offline, model), streaming=True)
+        return _both_ends(name.removesuffix(OFFLINE))
     model, _, f0 = name.rpartition("-")
     later = f0 in map(str, LATER_HOPS)
     if not model or not (later or f0 in F0_SOURCES):
@@ -209,7 +217,20 @@ def find_system(name: str) -> System:
     if later:
         return System(f"{title}, tracked F0, {f0} ms", partial(_later, model, int(f0)), "tracked")
     decides_later = f0 == "tracked" and any(network.role == TRACKER for network in card.networks)
-    return System(f"{title}, {f0} F0", partial(_model, model, f0), f0, True, decides_later=decides_later)
+    presets_ms = card.latency_presets_ms
+    separates = partial(_model, model, f0)
+    return System(
+        f"{title}, {f0} F0", separates, f0, True, decides_later=decides_later, presets_ms=presets_ms
+    )
+
+
+def _both_ends(model: str) -> System:
+    card = find_model(model).card
+    longest = Preset(SAMPLERATE, max(card.latency_presets_ms)).framing
+    if (why := why_not_both_ways(ModelChoice(model), longest, None)) != "":
+        raise ModelRefused(f"--systems {model}{OFFLINE} cannot be: {why}", "leave it out")
+    title, presets_ms = f"{Path(model).name}, both ends", card.latency_presets_ms
+    return System(title, partial(_offline, model), streaming=True, presets_ms=presets_ms)
 
 
 def separate(

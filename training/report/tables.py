@@ -42,8 +42,10 @@ class Sheet:
 
 
 def sheets(report: Report) -> list[Sheet]:
-    """All tables of a report: SI-SDR per latency, tracked pitches, their truth, published numbers."""
+    """All tables of a report: SI-SDR per latency and over all, pitches, their truth, published numbers."""
     found = [_quality(report, latency) for latency in report["latencies"]]
+    if len(found) > 1:
+        found.append(over_latency(report))
     if report["f0"]:
         found += [_tracking(report, "agreed"), _tracking(report, "swift-f0"), _truth(report)]
     references = published(report["voices_per_mixture"])
@@ -75,6 +77,23 @@ def _quality(report: Report, latency: Report) -> Sheet:
         if row["latency_ms"] in (ms, None):
             numbers = (_pair(s["mean_db"], s["median_db"]) for s in (*row["voices"], row["overall"]))
             sheet.rows.append((row["title"], *numbers))
+    return sheet
+
+
+def over_latency(report: Report) -> Sheet:
+    """Every system at every preset; a dash where a system has nothing else to say, or does not work."""
+    presets = [latency["latency_ms"] for latency in report["latencies"]]
+    sheet = Sheet(
+        "all voices, by latency",
+        "mean SI-SDR in dB of all voices; -: decided as at 43 ms, or not offered; offline: no latency",
+        ("system", *(f"{ms} ms" for ms in presets), "offline"),
+    )
+    rows: dict[str, dict[int | None, float | None]] = {}
+    for row in report["results"]:
+        rows.setdefault(row["title"], {})[row["latency_ms"]] = row["overall"]["mean_db"]
+    for title, by_ms in rows.items():
+        numbers = (by_ms.get(ms) for ms in (*presets, None))
+        sheet.rows.append((title, *("-" if db is None else f"{db:.1f}" for db in numbers)))
     return sheet
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.model_folder import CHOIRS
+from helpers.model_folder import CHOIRS, write_model
 from helpers.tiny_band import write_band
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -185,6 +185,15 @@ def test_later_decisions_are_systems() -> None:
         find_system("band-143")
 
 
+def test_a_preset_that_a_model_does_not_have_is_left_out(tmp_path: Path) -> None:
+    """An hour into an evaluation is no time to hear of it."""
+    model = write_model(tmp_path / "long", [], latency_presets_ms=[21, 43])
+    names = (f"{model}-given", "choir-given")
+    rows = runs(Settings(names, (11, 21, 43, 143), 1, False, Path()))
+    assert [row.latency_ms for row in rows if row.system != "choir-given"] == [21, 43]
+    assert [row.latency_ms for row in rows if row.system == "choir-given"] == [11, 21, 43]
+
+
 def test_from_both_ends_is_a_system() -> None:
     stems = voices(9.0, (440.0, 261.63))
     found = find_system("choir-offline")
@@ -193,5 +202,5 @@ def test_from_both_ends_is_a_system() -> None:
     assert (summarise(score(stems, both)).mean_db or 0) > 8
     live = separate(find_system("choir-tracked"), stems, 43, None).voices
     assert np.abs(both - live).max() > 1e-3  # another decision than the stream's
-    with pytest.raises(RtsepError, match="choir-comb"):
-        separate(find_system("choir-comb-offline"), stems, 43, None)
+    with pytest.raises(RtsepError, match=r"choir-comb-offline cannot be: .* no network for pitches"):
+        find_system("choir-comb-offline")

@@ -19,7 +19,7 @@ from rtsep.training.measures.contours import Contours
 from rtsep.training.measures.protocol import Scores
 from rtsep.training.measures.stem_pitch import F0Truth
 from rtsep.training.report.report import places, report
-from rtsep.training.report.tables import distinct_trackers, sheets
+from rtsep.training.report.tables import distinct_trackers, over_latency, sheets
 
 PICTURES = ("overview", "quality_over_latency", "trackers", "pitch_errors", "masks")
 
@@ -69,6 +69,28 @@ def test_tables_in_markdown() -> None:
     text = "\n".join(sheet.markdown() for sheet in sheets(report(made_up({"choir-tracked": 202.0}))))
     assert "| choir, tracked F0 | 2.0/2.0 | 2.0/2.0 |" in text
     assert "| - solo | 100.0 | 100.0 | 0.0 | 100.0 | 2.00 Hz, 17 ct |" in text
+
+
+def test_what_was_not_run_is_a_dash() -> None:
+    def row(title: str, latency_ms: int | None, mean_db: float | None) -> dict[str, object]:
+        return {"title": title, "latency_ms": latency_ms, "overall": {"mean_db": mean_db}}
+
+    results = [
+        row("a", 43, 4.75),
+        row("a", 143, 5.42),
+        row("b", 43, 6.4),
+        row("c", None, 7.0),
+        row("d", 43, None),
+    ]
+    presets = [{"latency_ms": 43}, {"latency_ms": 143}]
+    sheet = over_latency({"latencies": presets, "results": results})
+    assert sheet.headings == ("system", "43 ms", "143 ms", "offline")
+    assert sheet.rows == [
+        ("a", "4.8", "5.4", "-"),
+        ("b", "6.4", "-", "-"),
+        ("c", "-", "-", "7.0"),
+        ("d", "-", "-", "-"),
+    ]
 
 
 def test_a_folder_of_everything(tmp_path: Path) -> None:
