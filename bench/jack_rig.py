@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from types import TracebackType
 from typing import IO, Any, Self
@@ -23,6 +24,9 @@ from rtsep.rt.process.scheduling import may_run_realtime
 
 START_TIMEOUT_S = 10.0
 RTSEP_CLIENT = "PortAudio"  # the name PortAudio gives its JACK client
+# Two threads that open and close clients at the same moment end the process: a segmentation fault in
+# jack_client_close beside jack_client_open.
+ONE_AT_A_TIME = threading.Lock()
 SERVER_PRIORITY = 10  # JACK's default; its clients run at 5, above rtsep's engine
 
 
@@ -90,7 +94,7 @@ class JackServer:
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline and self._process.poll() is None:
             with contextlib.suppress(Exception):
-                jack_client("probe").close()
+                leave(jack_client("probe"))
                 return
             time.sleep(0.05)
         self.stop()
@@ -129,7 +133,14 @@ def jack_client(name: str) -> Any:
 
     jack.set_error_function(lambda message: None)
     jack.set_info_function(lambda message: None)
-    return jack.Client(name, no_start_server=True)
+    with ONE_AT_A_TIME:
+        return jack.Client(name, no_start_server=True)
+
+
+def leave(client: Any) -> None:
+    """Closes a client."""
+    with ONE_AT_A_TIME:
+        client.close()
 
 
 def join(client: Any, source: Any, sink: Any, timeout_s: float = 5.0) -> None:
@@ -233,7 +244,7 @@ class Rig:
         for client in (self._player, self._recorder):
             with contextlib.suppress(Exception):
                 client.deactivate()
-                client.close()
+                leave(client)
 
     def __enter__(self) -> Self:
         # the two process callbacks and the main thread share one interpreter lock: hand it over at once, not

@@ -10,10 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from rtsep.bench.live.faults.room import Room
+from rtsep.bench.live.faults.room import another_room
 from rtsep.bench.live.faults.stage import Stage
 from rtsep.bench.live.faults.told import Told, watched
 from rtsep.rt.python_process import environment, module_command
+
+
+def restarted(stage: Stage, away_s: float = 0.0, samplerate: int | None = None) -> float:
+    """Ends the server, and starts it again so much later; when it was there again."""
+    stage.server.stop()
+    time.sleep(away_s)
+    stage.server.samplerate = samplerate or stage.server.samplerate
+    stage.server.start()
+    return time.monotonic()
 
 
 def jackd_stopped(folder: Path) -> Told:
@@ -30,10 +39,7 @@ def jackd_stopped(folder: Path) -> Told:
 def jackd_restarted(folder: Path) -> Told:
     injected = "jackd is ended, started again 1 s later"
     with Stage(folder) as stage, watched(stage, "jackd restarted", injected) as told:
-        stage.server.stop()
-        time.sleep(1.0)
-        stage.server.start()
-        told.recover_s = time.monotonic()
+        told.recover_s = restarted(stage, 1.0)
     told.expect(told.lost.get("frames of holes", 0) > 0, "the take has no hole")
     return told
 
@@ -44,14 +50,9 @@ def other_rate(folder: Path) -> Told:
         Stage(folder, samplerate=48000) as stage,
         watched(stage, "other rate", injected) as told,
     ):
-        stage.server.stop()
-        stage.server.samplerate = 44100
-        stage.server.start()
+        restarted(stage, samplerate=44100)
         stage.until(lambda status: "44100" in status.last_error and "48000" in status.last_error)
-        stage.server.stop()
-        stage.server.samplerate = 48000
-        stage.server.start()
-        told.recover_s = time.monotonic()
+        told.recover_s = restarted(stage, samplerate=48000)
     return told
 
 
@@ -69,11 +70,7 @@ def device_gone(folder: Path) -> Told:
     injected = "PortAudio: the server behind the device is ended, started again 2 s later"
     devices: dict[str, Any] = {"voices": 1, "input": "room", "output": "room", "allow_feedback": True}
     with Stage(folder, **devices) as stage, watched(stage, "device gone", injected) as told:
-        stage.server.stop()
-        stage.until(lambda status: status.state == "device-lost")
-        time.sleep(2.0)
-        stage.server.start()
-        told.recover_s = time.monotonic()
+        told.recover_s = restarted(stage, 2.0)
     told.expect(told.lost.get("frames of holes", 0) > 0, "the take has no hole")
     return told
 
@@ -81,18 +78,16 @@ def device_gone(folder: Path) -> Told:
 def two_devices(folder: Path) -> Told:
     """PortAudio, two clients that it takes for devices of one name; only the second has music."""
     injected = "PortAudio: two inputs of one name; jackd is ended, started again 1 s later"
-    with Stage(folder, with_session=False) as stage, Room(np.zeros(48000, np.float32), "twin-1"):
+    silence = np.zeros(48000, np.float32)
+    with Stage(folder, with_session=False) as stage, another_room(silence, "twin-1", folder):
         (folder / "faults" / "twins").touch()
-        with Room(stage.signal, "twin-2"):
+        with another_room(stage.signal, "twin-2", folder):
             asked = module_command("rtsep", "devices", "--json")
             listed = subprocess.run(asked, stdout=subprocess.PIPE, env=environment(), check=True)
             twins = [device["index"] for device in json.loads(listed.stdout) if device["name"] == "USB Audio"]
             stage.start(voices=1, input=twins[1], output="room")
             with watched(stage, "two devices of one name", injected) as told:
-                stage.server.stop()
-                time.sleep(1.0)
-                stage.server.start()
-                told.recover_s = time.monotonic()
+                told.recover_s = restarted(stage, 1.0)
             told.expect(len(twins) == 2, f"{len(twins)} devices of that name are listed")
             told.expect(stage.session.status().input_device == "USB Audio", "another device is played from")
     return told

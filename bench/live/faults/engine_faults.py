@@ -91,17 +91,18 @@ def absurd(folder: Path) -> Told:
     return told
 
 
-def feedback(folder: Path) -> Told:
-    with Stage(folder) as stage, watched(stage, "feedback", "a loop with a gain of 1.2 dB at 1 kHz") as told:
+def feedback(folder: Path, loop_db: float = 1.2) -> Told:
+    injected = f"a loop with a gain of {loop_db:g} dB at 1 kHz"
+    with Stage(folder) as stage, watched(stage, "feedback", injected) as told:
         stage.session.control.set("output.howl-guard", True)
         begin = time.monotonic()
-        stage.room.loops = True
+        stage.room.loop_db = loop_db
         dimmed, _ = stage.until(lambda status: any("dimmed by 20 dB" in note for note in status.notes))
         time.sleep(1.0)
         told.lost["dimmed after s"] = round(dimmed - begin, 2)
         louder = stage.room.loudest(dimmed + 0.5, time.monotonic())
         told.expect(louder < 0.5, f"the howl goes on at {louder:.2f}")
-        stage.room.loops = False
+        stage.room.loop_db = None
         opened = time.monotonic()
         back, _ = stage.until(lambda status: any("the output is back" in note for note in status.notes))
         told.recover_s, told.recovered = back - opened, "full level"

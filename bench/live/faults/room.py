@@ -2,6 +2,8 @@
 
 Every cycle leaves a line in `heard`: when, and how loud voices and residual were. So what an audience hears
 of a fault is known to a cycle: stems, the mixture, or silence.
+
+    python -m rtsep.bench.live.faults.room twin-1 recording.npy      # a room that is another process
 """
 
 import contextlib
@@ -9,19 +11,25 @@ import itertools
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import iirpeak, lfilter
 
-from rtsep.bench.jack_rig import jack_client
+from rtsep.bench.jack_rig import jack_client, leave
+from rtsep.bench.live.teller import running
+from rtsep.kernels.errors import RtsepError
 
 AUDIBLE = 1e-6  # -120 dBFS: stems of music never are below it for a whole cycle, a muted output is
 AGAIN_S = 0.05
+JOINED_WITHIN_S = 60.0  # a machine that does other work starts a process in seconds
+LOOKS_APART_S = 0.3  # each costs the server's clients a part of a cycle
 APART_S = 0.25  # two gaps closer than this are one
-FEEDBACK_HZ, FEEDBACK_Q, FEEDBACK_GAIN = 1000.0, 8.0, 1.15
+FEEDBACK_HZ, FEEDBACK_Q = 1000.0, 8.0
 
 
 @dataclass(frozen=True)
@@ -44,7 +52,7 @@ class Room:
     Attributes:
         heard: (monotonic time, peak of the voices, peak of the residual) of each cycle.
         storm: what every sample is instead of the signal, None for the signal.
-        loops: what is heard comes back, louder, at 1 kHz.
+        loop_db: what is heard comes back at 1 kHz, so much louder; None for a room without a loop.
     """
 
     def __init__(self, signal: NDArray[np.float32], name: str = "room") -> None:
@@ -52,7 +60,7 @@ class Room:
         self._frames, self._at = len(signal), 0
         self.heard: list[tuple[float, float, float]] = []
         self.storm: float | None = None
-        self.loops = False
+        self.loop_db: float | None = None
         self._leaving, self._lost = threading.Event(), threading.Event()
         self._client: Any = None
         self._left: list[Any] = []
@@ -86,7 +94,7 @@ class Room:
     def _leave(self) -> None:
         if self._client is not None:
             with contextlib.suppress(Exception):
-                self._client.close()
+                leave(self._client)
             self._left.append(self._client)  # its callbacks may still be on their way out: never freed
             self._client = None
 
@@ -110,10 +118,10 @@ class Room:
         else:
             out[:] = self._signal[self._at : self._at + frames]
         self._at = (self._at + frames) % self._frames
-        if self.loops:
+        if self.loop_db is not None:
             both = np.clip(voices + rest, -1.0, 1.0)
             back, self._filtered = lfilter(*self._filter, both, zi=self._filtered)
-            out[:] = 0.003 * out + FEEDBACK_GAIN * back
+            out[:] = 0.003 * out + 10 ** (self.loop_db / 20) * back
         self.heard.append((time.monotonic(), float(np.abs(voices).max()), float(np.abs(rest).max())))
 
     def gap(self, since: float, until: float) -> Gap:
@@ -143,3 +151,31 @@ class Room:
         peaks = [max(line[1:]) if line[1] == line[1] and line[2] == line[2] else np.inf for line in
                  list(self.heard) if since <= line[0] <= until]  # fmt: skip
         return float(max(peaks, default=0.0))
+
+
+@contextlib.contextmanager
+def another_room(signal: NDArray[np.float32], name: str, folder: Path) -> Iterator[None]:
+    """A room of which nothing is asked but to play, in a process of its own: libjack ends a process some of
+    whose clients are still leaving a server that is gone while others join the next one.
+
+    Args:
+        folder: where what it plays is laid down for it.
+    """
+    path = folder / f"{name}.npy"
+    np.save(path, signal)
+    with running("rtsep.bench.live.faults.room", name, str(path)):
+        deadline = time.monotonic() + JOINED_WITHIN_S
+        while time.monotonic() < deadline:
+            probe = jack_client("probe")
+            found = probe.get_ports(f"{name}:out")
+            leave(probe)
+            if found:
+                yield
+                return
+            time.sleep(LOOKS_APART_S)
+        raise RtsepError(f"no client {name} within {JOINED_WITHIN_S:g} s", "look why")
+
+
+if __name__ == "__main__":
+    with Room(np.load(sys.argv[2]), sys.argv[1]):
+        sys.stdin.read()
