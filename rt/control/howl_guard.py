@@ -24,13 +24,17 @@ class HowlGuard:
         self._quiet_frames = round(QUIET_S * samplerate)
         self._left = self._quiet_frames if howling else 0
         self._times = int(howling)
+        self._limited_samples = 0
 
-    def feed(self, hop: NDArray[np.float32], *, on: bool) -> None:
-        """A hop of the input, float32 [hop, channels]. Where it is not `on`, a dim that is in force ends."""
+    def feed(self, hop: NDArray[np.float32], *, on: bool, limited_samples: int = 0) -> None:
+        """Some of the input, float32 [frames, channels]. Where it is not `on`, a dim that is in force ends.
+        `limited_samples`: of the output, so far, as the device callback counts them.
+        """
         before = self._left
+        limited, self._limited_samples = limited_samples != self._limited_samples, limited_samples
         if not on:
             self._left = 0
-        elif self._detector.feed(hop[:, 0] if hop.shape[1] == 1 else hop.mean(axis=1)):
+        elif self._detector.feed(hop[:, 0] if hop.shape[1] == 1 else hop.mean(axis=1), limited):
             self._left = self._quiet_frames
             self._times += before == 0
         else:

@@ -98,13 +98,16 @@ class BypassStream:
 
     def _take_hops(self) -> None:
         """What has come in since the last look. A mixture howls as stems do."""
+        hops = [np.zeros_like(self._hop[:0])]
         while self._callback.wait_input(self._hop_index, 0.0):
             lost = self._callback.read_hop(self._hop_index, self._hop)
             self._hop_index += 1
-            self._guard.feed(self._hop, on=self._desk.guarding)
+            hops.append(self._hop.copy())
             if self._take is not None:
                 self._stems[-1] = self._hop
                 self._take.write(self._hop, self._stems, lost, skipped=False)
+        limited = self._callback.limited_samples
+        self._guard.feed(np.concatenate(hops), on=self._desk.guarding, limited_samples=limited)
 
     def close(self) -> None:
         """Silence."""

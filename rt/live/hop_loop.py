@@ -285,7 +285,8 @@ class HopLoop:
             if self._pitches is not None:
                 self._pitches.write(chain.hop_index, chain.separator.voices)
         chain.callback.deliver(chain.hop_index, chain.stems)
-        self._howl_guard.feed(chain.hop, on=chain.desk.guarding)
+        limited = chain.callback.limited_samples
+        self._howl_guard.feed(chain.hop, on=chain.desk.guarding, limited_samples=limited)
         self._report.howl_notes, self._report.howling = self._howl_guard.notes, self._howl_guard.dims
         self._report.add_hop(chain.stems, time.perf_counter() - started)
         chain.hop_index += 1

@@ -1,6 +1,7 @@
 """Every fault of docs/faults.md by its name."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from rtsep.bench.live.faults import device_faults, engine_faults, host_faults, take_faults
@@ -24,6 +25,7 @@ CASES: dict[str, Callable[[Path], Told]] = {
     "nan-model": engine_faults.nan_model,
     "1e30": engine_faults.absurd,
     "feedback": engine_faults.feedback,
+    "feedback-fast": partial(engine_faults.feedback, loop_db=8.0),
     "control-flood": host_faults.flood,
     "config": host_faults.config_with_errors,
 }

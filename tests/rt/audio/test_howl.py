@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.signal import iirpeak, lfilter
 
 from rtsep.rt.audio.howl import HowlDetector
 
@@ -10,11 +11,16 @@ LIMIT_S = 6.0
 RNG = np.random.default_rng(3)
 
 
-def found_after_s(signal: np.ndarray, block: int = 256, samplerate: int = RATE) -> float | None:
-    """Seconds until the detector speaks, None where it never does."""
+def found_after_s(
+    signal: np.ndarray, block: int = 256, samplerate: int = RATE, limited: np.ndarray | None = None
+) -> float | None:
+    """Seconds until the detector speaks, None where it never does. `limited`: where the output is at its
+    ceiling, bool [frames].
+    """
     detector = HowlDetector(samplerate)
     for start in range(0, len(signal), block):
-        if detector.feed(signal[start : start + block].astype(np.float32)):
+        at_ceiling = limited is not None and bool(limited[start : start + block].any())
+        if detector.feed(signal[start : start + block].astype(np.float32), at_ceiling):
             return (start + block) / samplerate
     return None
 
@@ -40,6 +46,23 @@ def loop(gain_db: float, delay_s: float, seconds: float, seed: int) -> np.ndarra
     return heard[: round(seconds * RATE)]
 
 
+def resonant_loop(gain_db: float, turn_s: float, seconds: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """A quiet room whose loop is closed 1 s after the start: one resonance at 1 kHz, as of a box, and a
+    loudspeaker that stops at full scale. What the microphone hears, and where the loudspeaker is at its
+    limit.
+    """
+    rng = np.random.default_rng(seed)
+    turn, filter_ba, filtered = round(turn_s * RATE), iirpeak(1000.0, 8.0, RATE), np.zeros(2)
+    turns = round(seconds * RATE) // turn
+    heard = rng.normal(0, 1e-4, (turns + 1, turn))
+    limited = np.zeros((turns + 1, turn), np.bool_)
+    for k in range(turns):
+        limited[k + 1] = np.abs(heard[k]) > 1
+        back, filtered = lfilter(*filter_ba, np.clip(heard[k], -1, 1), zi=filtered)
+        heard[k + 1] += (10 ** (gain_db / 20) if k * turn >= RATE else 0.0) * back
+    return heard.reshape(-1), limited.reshape(-1)
+
+
 def tone(f0_hz: float, partials_db: list[float], seconds: float, vibrato_cents: float = 0.0) -> np.ndarray:
     t = np.arange(round(seconds * RATE)) / RATE
     cents = vibrato_cents * np.sin(2 * np.pi * 5.5 * t)
@@ -60,6 +83,30 @@ def test_loops_are_found() -> None:
         found_after_s(loop(*gain_and_delay, LIMIT_S, seed)) for seed in range(4) for gain_and_delay in loops
     ]
     assert sum(seconds is not None for seconds in after) >= 14
+
+
+@pytest.mark.parametrize(
+    ("gain_db", "within_s"), [(0.5, 2.2), (1.0, 1.3), (2.0, 0.8), (4.0, 0.6), (8.0, 0.6), (12.0, 0.6)]
+)
+@pytest.mark.parametrize("seed", range(3))
+def test_a_loop_is_found_however_fast_it_grows(gain_db: float, within_s: float, seed: int) -> None:
+    """Turns of 16 ms: rtsep at 11 ms and a device. So long after the moment when the loop is closed."""
+    heard, limited = resonant_loop(gain_db, 0.016, 1.0 + within_s, seed)
+    found_s = found_after_s(heard, limited=limited)
+    assert found_s is not None
+    assert found_s > 1.0
+
+
+def test_what_is_still_at_full_scale_and_nothing_else_is_found() -> None:
+    """A loop that began at many frequencies at once is a clipped sine in the end: nobody saw it grow."""
+    t = np.arange(round(1.5 * RATE)) / RATE
+    mixed = RNG.normal(0, 0.3, RATE)
+    clipped = np.clip(2.0 * np.sin(2 * np.pi * 700 * t), -1, 1)
+    assert found_after_s(np.concatenate([mixed, clipped])) is not None
+    assert found_after_s(np.concatenate([mixed, 0.5 * clipped])) is None
+    at_ceiling = np.concatenate([np.zeros(len(mixed), np.bool_), np.ones(len(clipped), np.bool_)])
+    for block in (256, 5000):
+        assert found_after_s(np.concatenate([mixed, 0.5 * clipped]), block, limited=at_ceiling) is not None
 
 
 def test_a_loop_below_one_is_none() -> None:
@@ -101,3 +148,56 @@ def test_a_fade_out_and_noise_are_none() -> None:
     t = np.arange(2 * RATE) / RATE
     assert found_after_s(10 ** (-30 * t / 20) * np.sin(2 * np.pi * 500 * t)) is None
     assert found_after_s(RNG.normal(0, 0.1, 2 * RATE) * 10 ** ((30 * t - 60) / 20)) is None
+
+
+def applause(seconds: float, claps_per_s: float, seed: int) -> np.ndarray:
+    """Claps of chance: bursts of noise through a hand's resonance, 3 to 10 ms long."""
+    rng = np.random.default_rng(seed)
+    out = np.zeros(round(seconds * RATE))
+    for at in rng.integers(0, len(out) - 4800, rng.poisson(seconds * claps_per_s)):
+        burst = rng.normal(0, 1, 4800) * np.exp(-np.arange(4800) / RATE / rng.uniform(0.003, 0.01))
+        out[at : at + 4800] += lfilter(*iirpeak(rng.uniform(600, 1800), 2.0, RATE), burst)
+    return 0.5 * out / np.abs(out).max()
+
+
+def drums(seconds: float, seed: int) -> np.ndarray:
+    """Kick (a sine that falls to 55 Hz), tom (a nearly pure sine) and snare, in turns, each from nothing."""
+    rng = np.random.default_rng(seed)
+    out, beat = np.zeros(round(seconds * RATE)), RATE // 4
+    t = np.arange(beat) / RATE
+    kick = np.sin(2 * np.pi * (55 * t + 4 * (1 - np.exp(-t / 0.02)))) * np.exp(-t / 0.12)
+    tom = np.sin(2 * np.pi * 120 * t) * np.minimum(1, t / 0.002) * np.exp(-t / 0.25)
+    for number, at in enumerate(range(0, len(out) - beat, beat)):
+        snare = rng.normal(0, 0.4, beat) * np.exp(-t / 0.05)
+        out[at : at + beat] += (kick, snare, tom, snare)[number % 4]
+    return out
+
+
+def sung(f0_hz: float, seconds: float, crescendo_db: float, seed: int) -> np.ndarray:
+    """A voice that begins softly, with vibrato, a wavering level and breath, and swells."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(round(seconds * RATE)) / RATE
+    waver = lfilter([0.002], [1, -0.998], rng.normal(0, 0.02, len(t))) * 20
+    phase = (
+        2 * np.pi * np.cumsum(f0_hz * 2 ** ((30 * np.sin(2 * np.pi * 5.3 * t) + 300 * waver) / 1200)) / RATE
+    )
+    note = sum(10 ** (db / 20) * np.sin(k * phase) for k, db in enumerate(VOICE, 1))
+    level_db = crescendo_db * (t / seconds - 1) + 6 * waver
+    return 0.4 * np.minimum(1, t / 0.06) * 10 ** (level_db / 20) * note + rng.normal(0, 1e-3, len(t))
+
+
+@pytest.mark.parametrize("over_db", [0.0, 6.0], ids=["as it is", "6 dB over full scale"])
+@pytest.mark.parametrize("seed", range(2))
+def test_applause_drums_and_singing_are_none(seed: int, over_db: float) -> None:
+    """At their own level, and clipped at the microphone and at the output's ceiling."""
+    quiet = RNG.normal(0, 1e-4, RATE // 2)
+    for sound in (
+        applause(4.0, 200.0, seed),
+        applause(4.0, 8.0, seed),
+        drums(4.0, seed),
+        sung(220.0, 3.0, 40.0, seed),
+        sung(660.0, 3.0, 0.0, seed),
+    ):
+        louder = np.concatenate([quiet, 10 ** (over_db / 20) * sound / np.abs(sound).max()])
+        limited = np.abs(louder) > 1.0
+        assert found_after_s(np.clip(louder, -1, 1), limited=limited) is None

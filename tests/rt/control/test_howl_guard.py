@@ -48,3 +48,17 @@ def test_a_howl_takes_20_db_off_every_gain() -> None:
     mixer.howling = True
     mixer.set(mixer.defaults)
     np.testing.assert_allclose(mixer.gains, 0.1 * before, rtol=1e-6)
+
+
+def test_what_is_limited_at_the_output_counts() -> None:
+    """A sine that stands still is a note, and a howl where the output is at its ceiling all the while."""
+    t = np.arange(2 * RATE) / RATE
+    still = (0.3 * np.sin(2 * np.pi * 700 * t)).astype(np.float32)[:, None]
+    told: list[bool] = []
+    guard = HowlGuard(RATE, told.append)
+    for start in range(0, len(still) - HOP + 1, HOP):
+        guard.feed(still[start : start + HOP], on=True, limited_samples=17)
+    assert told == []
+    for start in range(0, len(still) - HOP + 1, HOP):
+        guard.feed(still[start : start + HOP], on=True, limited_samples=start)
+    assert told == [True]
