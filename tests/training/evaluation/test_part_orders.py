@@ -42,8 +42,8 @@ def test_both_lines_of_a_piece_are_about_as_long_and_do_what_it_says(piece: str)
 
 def _crossing() -> Sung:
     """A tone of the formants of a voice that glides across a held one of another timbre, and back."""
-    t = np.arange(16 * SAMPLERATE) / SAMPLERATE
-    moving = sing(note(1) * 2 ** ((59 + 6.0 * np.cos(2 * np.pi * t / 8.0)) / 12), SAMPLERATE)
+    t = np.arange(12 * SAMPLERATE) / SAMPLERATE
+    moving = sing(note(1) * 2 ** ((59 + 6.0 * np.cos(2 * np.pi * t / 6.0)) / 12), SAMPLERATE)
     held = 0.05 * sum((-1) ** k * np.sin(2 * np.pi * k * note(60) * t) / k**2 for k in range(1, 6))
     stems = np.stack([moving, held])
     return stems.astype(np.float32), stems.sum(axis=0).astype(np.float32)
