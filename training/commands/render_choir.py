@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.python_process import ONE_THREAD, spawn_context
@@ -15,6 +14,7 @@ from rtsep.training.choir.render.dataset import ChoirFolder, describe, is_comple
 from rtsep.training.choir.render.item import Materials, load_materials, render_item
 from rtsep.training.choir.render.settings import ChoirConfig
 from rtsep.training.choir.render.voicebank import default_cache
+from rtsep.training.commands.shared import progress_bar
 from rtsep.training.files.toml_settings import read_config
 
 LONGEST_HOURS = 1000.0
@@ -64,11 +64,10 @@ def command(
         leftover.unlink(missing_ok=True)
     items = math.ceil(hours * 3600.0 / config.item_s)
     missing = [index for index in range(items) if not is_complete(out, index)]
-    bar = (BarColumn(), MofNCompleteColumn(), TextColumn("items", markup=False), TimeRemainingColumn())
-    with Progress(*bar, console=screen, transient=True) as progress:
-        task = progress.add_task("", total=items, completed=items - len(missing))
-        for _ in _render(missing, out, config, materials, seed, jobs):
-            progress.advance(task)
+    with progress_bar() as progress:
+        before = items - len(missing)
+        for count, _ in enumerate(_render(missing, out, config, materials, seed, jobs), start=1):
+            progress(before + count, items, "items")
     rendered_h = len(ChoirFolder(out)) * config.item_s / 3600.0
     click.echo(f"{out}: {len(missing)} items rendered, {rendered_h:.2f} h in all")
 
