@@ -4,8 +4,8 @@
 const DESK = [[-60, 0.06], [-40, 0.18], [-30, 0.28], [-20, 0.42], [-10, 0.6], [0, 0.78], [12, 1]];
 // The same for a meter, in dBFS.
 const METER = [[-60, 0], [-50, 0.07], [-40, 0.17], [-30, 0.3], [-20, 0.5], [-10, 0.75], [0, 1]];
-export const METER_MARKS = [0, -6, -12, -20, -30, -40, -60];
-export const YELLOW_DB = -12, RED_DB = -3;
+export const METER_MARKS = [0, -6, -12, -18, -30, -40, -60];
+export const YELLOW_DB = -18, RED_DB = -6; // as in `rtsep mixer`
 const OFF_SHARE = 0.06; // of the way, where there is an "off" at its end
 
 function along(table, x, from, to) {

@@ -5,7 +5,7 @@ import { level, meterShare, METER_MARKS, RED_DB, YELLOW_DB } from "./law.js";
 
 const FLOOR_DB = -60;
 const FALL_DB_S = 24;
-const HOLD_MS = 1800;
+const HOLD_MS = 2000;
 const STALE_MS = 400; // without news nothing sounds
 const READ_MS = 1000; // for a screen reader
 
@@ -52,7 +52,7 @@ export class Meter {
       }
       const at = meterShare(bar.shown).toFixed(3), held = meterShare(bar.held).toFixed(3);
       if (at !== bar.at) bar.cover.style.transform = `scaleY(${1 - (bar.at = at)})`;
-      if (held !== bar.heldShare) bar.hold.style.bottom = `${100 * (bar.heldShare = held)}%`;
+      if (held !== bar.heldShare) bar.hold.style.transform = `translateY(${100 * (1 - (bar.heldShare = held))}%)`; // moved, not laid out and painted
     }
     if (stale) this.top.db = -Infinity;
     write(this.number, this.top.db > -100 ? level(this.top.db) : level(-Infinity));

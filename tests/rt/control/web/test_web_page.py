@@ -114,10 +114,16 @@ def test_levels_clips_and_pitches_are_seen(shown: tuple[WebDesk, WebKeeper, Any]
     assert clip.get_attribute("aria-pressed") == "false"
     desk.publish(clips=[4, 0, 0])
     until(lambda: clip.get_attribute("aria-pressed") == "true")
-    drawn = (
-        "canvas => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some(v => v)"
-    )
-    assert page.locator("#ribbon").evaluate(drawn)
+    orange = """canvas => { // voice 1's colour, among others that are drawn
+      const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+      return data.some((red, i) => i % 4 === 0 && red > 200 && data[i + 1] > 120 && data[i + 2] < 40);
+    }"""
+
+    def drawn() -> bool:
+        desk.publish(f0_hz=[443.0, 0.0, None])
+        return bool(page.locator("#ribbon").evaluate(orange))
+
+    until(drawn)
 
 
 def test_what_is_wrong_is_seen(shown: tuple[WebDesk, WebKeeper, Any]) -> None:
