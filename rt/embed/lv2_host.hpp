@@ -34,14 +34,17 @@ struct Lv2Host {
         if (!map) return;
         error_type_ = map->map(map->handle, LV2_LOG__Error);
         const LV2_URID longest = map->map(map->handle, LV2_BUF_SIZE__maxBlockLength);
-        bool known = false;
+        const LV2_URID usual = map->map(map->handle, LV2_BUF_SIZE__nominalBlockLength);
+        unsigned longest_frames = 0, usual_frames = 0;
         for (; options && options->key; ++options) {
-            if (options->key != longest || options->size != sizeof(std::int32_t)) continue;
-            const auto frames = *static_cast<const std::int32_t*>(options->value);
-            known = frames >= 1 && static_cast<std::size_t>(frames) <= rtsep::HopExchange::kMaxHostBlock;
-            if (known) engine->max_block_frames = static_cast<unsigned>(frames);
+            if (options->size != sizeof(std::int32_t)) continue;
+            if (options->key == longest) longest_frames = frames_of(*options);
+            if (options->key == usual) usual_frames = frames_of(*options);
         }
-        engine->block_is_fixed = engine->block_is_fixed && known;
+        engine->block_is_fixed = engine->block_is_fixed && longest_frames;
+        // Ardour's longest is 8192 whatever it plays with: as latency, 0.17 s for a block that comes in exports alone.
+        if (!engine->block_is_fixed && usual_frames) longest_frames = usual_frames;
+        if (longest_frames) engine->max_block_frames = longest_frames;
     }
 
     void say(const std::string& line) const {
@@ -53,6 +56,13 @@ struct Lv2Host {
     }
 
    private:
+    // 0 where it is no length that an engine can have.
+    static unsigned frames_of(const LV2_Options_Option& option) {
+        const auto frames = *static_cast<const std::int32_t*>(option.value);
+        const bool good = frames >= 1 && static_cast<std::size_t>(frames) <= HopExchange::kMaxHostBlock;
+        return good ? static_cast<unsigned>(frames) : 0;
+    }
+
     LV2_Log_Log* log_ = nullptr;
     LV2_URID error_type_ = 0;
 };

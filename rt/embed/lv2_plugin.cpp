@@ -1,5 +1,4 @@
-// The LV2 plugins: a set of stems each, on audio ports of their own. What the ports are called stands in the bundle's
-// Turtle files, which `lv2_bundle.py` writes from the same table; a test loads every plugin of both.
+// The LV2 plugins: a set of stems each, on audio ports of their own, whose names stand in the bundle's Turtle files.
 #include <lv2/core/lv2.h>
 #include <lv2/worker/worker.h>
 
@@ -13,28 +12,18 @@
 #include <vector>
 
 #include "lv2_host.hpp"
+#include "lv2_kinds.hpp"
 #include "planar_blocks.hpp"
 
 namespace {
 
 using rtsep::EngineLink;
 using rtsep::EngineOptions;
+using rtsep::HopExchange;
+using rtsep::kKinds;
+using rtsep::Kind;
 using rtsep::Lv2Host;
 using rtsep::PlanarBlocks;
-
-struct Kind {
-    const char *uri, *model, *stems;
-    unsigned voices, channels, outputs;  // outputs: stems, the residual among them
-};
-
-const Kind kKinds[] = {
-    {"urn:rtsep:choir-2", "choir", "", 2, 1, 3},
-    {"urn:rtsep:choir-3", "choir", "", 3, 1, 4},
-    {"urn:rtsep:choir-4", "choir", "", 4, 1, 5},
-    {"urn:rtsep:choir-4-stereo", "choir", "", 4, 2, 5},
-    {"urn:rtsep:band", "band", "", 0, 2, 5},
-    {"urn:rtsep:vocals", "band", "vocals", 0, 2, 2},
-};
 
 constexpr unsigned kPresets[] = {5, 11, 21, 43};
 constexpr float kLowestDb = -60.0f;   // of a gain control: there it is off
@@ -89,6 +78,8 @@ class Plugin {
 
     void activate() {
         preset_ = wanted_preset();
+        block_ = options_.max_block_frames;
+        longest_ = 0;
         options_.latency_ms = preset_;
         std::string why;
         if (auto link = EngineLink::open(options_, &why)) {
@@ -107,7 +98,8 @@ class Plugin {
     }
 
     void run(std::size_t frames) {
-        follow_preset();
+        if (!is_freewheeling()) longest_ = std::max(longest_, static_cast<unsigned>(std::min(frames, HopExchange::kMaxHostBlock)));
+        follow_settings();
         if (!voice_) {  // nothing to separate with: the input, in the residual's place, at a latency of 0
             pass_through(frames);
             report(0.0f, 0.0f, 0.0f);
@@ -115,8 +107,12 @@ class Plugin {
         }
         for (std::size_t s = 0; s < kind_.outputs; ++s) voice_->blocks.set_gain(s, linear(control(kGains + s, 0.0f)));
         voice_->blocks.set_bypass(control(kEnabled, 1.0f) <= 0.0f);
-        wait_where_it_may(frames);
-        voice_->blocks.process(in_.data(), out_.data(), frames);
+        const std::size_t most = options_.max_block_frames;
+        for (std::size_t done = 0; done < frames; done += most) {  // an export's blocks are longer than the usual ones
+            const std::size_t n = std::min(most, frames - done);
+            wait_where_it_may(n);
+            voice_->blocks.process(in_.data(), out_.data(), n, done);
+        }
         fade(frames);
         const auto& callback = voice_->link->callback();
         report(static_cast<float>(voice_->link->facts().latency_samples), static_cast<float>(voice_->link->state()),
@@ -133,6 +129,7 @@ class Plugin {
         }
         EngineOptions options = options_;
         options.latency_ms = job.preset;
+        options.max_block_frames = job.block;
         std::string why;
         auto link = EngineLink::open(options, &why);
         if (!link) host_.say(why);
@@ -150,7 +147,7 @@ class Plugin {
 
    private:
     struct Job {
-        unsigned preset;
+        unsigned preset, block;
         Voice* to_close;
     };
 
@@ -166,34 +163,47 @@ class Plugin {
         return nearest;
     }
 
+    // In steps of an octave, as every other length is another engine; exact where the host has one length only.
+    unsigned wanted_block() const {
+        if (options_.block_is_fixed) return std::max(block_, longest_);
+        unsigned block = block_;
+        while (block < longest_) block = std::min(2 * block, static_cast<unsigned>(HopExchange::kMaxHostBlock));
+        return block;
+    }
+
     static float linear(float db) { return db <= kLowestDb ? 0.0f : std::pow(10.0f, std::min(db, 12.0f) / 20.0f); }
 
-    // Another preset is another engine, opened by the host's worker; the sound goes on with the old one until then.
-    void follow_preset() {
+    bool is_freewheeling() const { return control(kFreewheel, 0.0f) > 0.0f; }
+
+    // Another preset is another engine, and so are longer blocks than the host said it usually has. It is opened by the
+    // host's worker; the sound goes on with the old one until then.
+    void follow_settings() {
         if (next_) {
             std::swap(voice_, next_);
+            options_.max_block_frames = block_;
             voice_->blocks.fade_in(kFade);
             fade_from_ = 0;
             close_later();
         }
-        const unsigned wanted = wanted_preset();
-        if (wanted == preset_ || opening_ || !host_.worker) return;
-        const Job job{wanted, nullptr};
+        const unsigned wanted = wanted_preset(), block = wanted_block();
+        if ((wanted == preset_ && block == block_) || opening_ || !host_.worker) return;
+        const Job job{wanted, block, nullptr};
         if (host_.worker->schedule_work(host_.worker->handle, sizeof job, &job) == LV2_WORKER_SUCCESS) {
             preset_ = wanted;
+            block_ = block;
             opening_ = true;
         }
     }
 
     void close_later() {
-        const Job job{0, next_.get()};
+        const Job job{0, 0, next_.get()};
         if (job.to_close && host_.worker->schedule_work(host_.worker->handle, sizeof job, &job) == LV2_WORKER_SUCCESS)
             (void)next_.release();  // the worker has it; else it stays until the plugin is deactivated
     }
 
     // In an offline export no hop is late. One that does not come at all is waited for once, not at every block.
     void wait_where_it_may(std::size_t frames) {
-        if (control(kFreewheel, 0.0f) <= 0.0f) {
+        if (!is_freewheeling()) {
             waits_ = true;
         } else if (waits_) {
             waits_ = voice_->link->wait(frames, kWaitS);
@@ -238,7 +248,8 @@ class Plugin {
     std::vector<float> last_;
     std::size_t fade_from_ = kFade;
     std::unique_ptr<Voice> voice_, next_;
-    unsigned preset_ = 43;
+    unsigned preset_ = 43, block_ = 0;  // of the engine that plays, or is being opened
+    unsigned longest_ = 0;              // block so far, exports aside
     bool opening_ = false, waits_ = true;
 };
 

@@ -18,12 +18,12 @@ class PlanarBlocks {
           in_(DeviceCallback::kChunk * channels_),
           out_(DeviceCallback::kChunk * stems_ * channels_) {}
 
-    // in [C][frames] or null, out [S * C][frames]. In chunks, each input read before its output is written: an output
+    // in [C][frames] or null, out [S * C][frames], from frame `begin` of both on. In chunks, each input read before its output is written: an output
     // may lie in the memory of an input.
-    void process(const float* const* in, float* const* out, std::size_t frames) {
+    void process(const float* const* in, float* const* out, std::size_t frames, std::size_t begin = 0) {
         const std::size_t width = stems_ * channels_;
-        for (std::size_t done = 0; done < frames;) {
-            const std::size_t n = std::min(DeviceCallback::kChunk, frames - done);
+        for (std::size_t done = begin, end = begin + frames; done < end;) {
+            const std::size_t n = std::min(DeviceCallback::kChunk, end - done);
             if (in)
                 for (std::size_t c = 0; c < channels_; ++c)
                     for (std::size_t f = 0; f < n; ++f) in_[f * channels_ + c] = share_in(f) * in[c][done + f];

@@ -1,7 +1,7 @@
 """librtsep and the LV2 plugin called from Python, as a host written in C calls them."""
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 F32 = NDArray[np.float32]
 FloatP = ctypes.POINTER(ctypes.c_float)
+BUF_SIZE = "http://lv2plug.in/ns/ext/buf-size"
 
 
 class Options(ctypes.Structure):
@@ -145,10 +146,32 @@ Respond = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_uint32, ctype
 Schedule = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_void_p)
 
 
+MapWord = ctypes.CFUNCTYPE(ctypes.c_uint32, ctypes.c_void_p, ctypes.c_char_p)
+
+
 class WorkerSchedule(ctypes.Structure):
     """LV2_Worker_Schedule."""
 
     _fields_ = (("handle", ctypes.c_void_p), ("schedule_work", Schedule))
+
+
+class Map(ctypes.Structure):
+    """LV2_URID_Map."""
+
+    _fields_ = (("handle", ctypes.c_void_p), ("map", MapWord))
+
+
+class Option(ctypes.Structure):
+    """LV2_Options_Option."""
+
+    _fields_ = (
+        ("context", ctypes.c_int),
+        ("subject", ctypes.c_uint32),
+        ("key", ctypes.c_uint32),
+        ("size", ctypes.c_uint32),
+        ("type", ctypes.c_uint32),
+        ("value", ctypes.c_void_p),
+    )
 
 
 class WorkerInterface(ctypes.Structure):
@@ -177,10 +200,18 @@ class PluginHost:
         uri: of the plugin.
         inputs, outputs: audio ports.
         controls: control ports in, then out.
+        blocks: what it says of its blocks, by the last word of LV2's name: `maxBlockLength`.
     """
 
     def __init__(
-        self, bundle: Path, uri: str, samplerate: float, inputs: int, outputs: int, controls: Sequence[float]
+        self,
+        bundle: Path,
+        uri: str,
+        samplerate: float,
+        inputs: int,
+        outputs: int,
+        controls: Sequence[float],
+        blocks: Mapping[str, int] | None = None,
     ) -> None:
         library = ctypes.CDLL(str(bundle / "rtsep_lv2.so"))
         library.lv2_descriptor.restype = ctypes.POINTER(Descriptor)
@@ -193,12 +224,25 @@ class PluginHost:
         self._jobs: list[bytes] = []
         self._schedule = Schedule(self._take_job)
         worker = WorkerSchedule(None, self._schedule)
-        self._features = (ctypes.POINTER(Feature) * 2)()
-        feature = Feature(
-            b"http://lv2plug.in/ns/ext/worker#schedule", ctypes.cast(ctypes.pointer(worker), ctypes.c_void_p)
-        )
-        self._features[0] = ctypes.pointer(feature)
-        self._keep = worker, feature
+        words: dict[bytes, int] = {}
+        mapped = Map(None, MapWord(lambda _, uri: words.setdefault(uri, len(words) + 1)))
+        sizes = [ctypes.c_int32(frames) for frames in (blocks or {}).values()]
+        options = (Option * (len(sizes) + 1))()
+        for option, size, name in zip(options, sizes, blocks or {}, strict=False):
+            option.key = mapped.map(None, f"{BUF_SIZE}#{name}".encode())
+            option.size, option.value = ctypes.sizeof(size), ctypes.addressof(size)
+        features = [
+            Feature(uri, ctypes.cast(ctypes.pointer(offered), ctypes.c_void_p))
+            for uri, offered in (
+                (b"http://lv2plug.in/ns/ext/worker#schedule", worker),
+                (b"http://lv2plug.in/ns/ext/urid#map", mapped),
+                (b"http://lv2plug.in/ns/ext/options#options", options),
+            )
+        ]
+        self._features = (ctypes.POINTER(Feature) * (len(features) + 1))()
+        for place, feature in enumerate(features):
+            self._features[place] = ctypes.pointer(feature)
+        self._keep = worker, mapped, sizes, options, features
         self._handle = self._plugin.instantiate(
             ctypes.addressof(self._plugin),
             samplerate,
@@ -235,6 +279,11 @@ class PluginHost:
 
     def _respond(self, _: int, size: int, data: int) -> int:
         return int(self._worker.work_response(self._handle, size, data))
+
+    def activate_again(self) -> None:
+        """As hosts do around a change of theirs."""
+        self._plugin.deactivate(self._handle)
+        self._plugin.activate(self._handle)
 
     def close(self) -> None:
         """Deactivates and destroys it."""

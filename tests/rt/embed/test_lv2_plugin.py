@@ -84,6 +84,45 @@ def test_an_offline_export_is_the_file_sample_for_sample(bundle: Path) -> None:
         plugin.close()
 
 
+def usual(bundle: Path, freewheel: float) -> PluginHost:
+    """A host as Ardour is one: blocks of up to 8192 frames, 1024 as a rule."""
+    controls = [11.0, 1.0, freewheel, 0.0, 0.0, 0.0, -1.0, -1.0, -1.0]
+    blocks = {"minBlockLength": 1, "maxBlockLength": 8192, "nominalBlockLength": 1024}
+    return PluginHost(bundle, duet().uri, RATE, 1, 3, controls, blocks)
+
+
+def test_latency_is_that_of_the_usual_block_and_an_export_of_longer_ones_is_the_file(bundle: Path) -> None:
+    plugin = usual(bundle, 1.0)
+    sound = chord(0.6)
+    try:
+        pieces = (sound[:, :8192], sound[:, 8192:8200], sound[:, 8200:16392], sound[:, 16392:])
+        heard = np.concatenate([plugin.run(piece) for piece in pieces], axis=1)
+        later = int(plugin.controls[-3]) - 512
+        assert later == 1023
+        assert plugin.controls[-1] == 0  # late hops
+        stems, _ = stems_of(sound, 11)
+        np.testing.assert_array_equal(heard[:, later:], stems[:, : sound.shape[1] - later])
+    finally:
+        plugin.close()
+
+
+def test_longer_blocks_than_the_usual_ones_get_an_engine_for_them(bundle: Path) -> None:
+    plugin = usual(bundle, 0.0)
+    try:
+        for _ in range(3):
+            plugin.run(chord(1024 / RATE))
+        assert plugin.controls[-3] == 512 + 1023
+        for frames in (2048, 2048, 1024, 1024):
+            plugin.run(chord(frames / RATE))
+        assert plugin.controls[-3] == 512 + 2047
+        assert plugin.controls[-2] == 1  # an engine runs
+        plugin.activate_again()
+        plugin.run(chord(1024 / RATE))
+        assert plugin.controls[-3] == 512 + 2047
+    finally:
+        plugin.close()
+
+
 def test_another_preset_is_another_engine_without_a_click(bundle: Path) -> None:
     plugin = host(bundle, duet(), 11.0)
     sound = chord(0.8)
