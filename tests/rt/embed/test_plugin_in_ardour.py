@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -27,6 +28,7 @@ RATE, HOP, LATENCY, BLOCK = 48000, 1024, 2048, 1024
 TICKS = 282240000 // RATE  # of Ardour's clock in a sample
 SILENCE = 12000  # before the sound: Ardour fades in where it begins to play
 PATIENCE_S = 300
+ATTEMPTS = 5  # Ardour 7.3's export frees something twice now and then, with no plugin in the session too
 HOPS, STEP = (
     (20, 40, 70, 100, 150, 200, 300, 500, 1000, 2000),
     4,
@@ -125,7 +127,11 @@ def test_an_export_of_ardour_is_the_file_sample_for_sample(
     soundfile.write(mixture, given, RATE, "FLOAT")
     put_on_track(session, mixture, len(given))
     export = ["ardour7-export", "-b", "float", "-o", str(stems_file), str(session), session.name]
-    subprocess.run(export, check=True, capture_output=True, timeout=PATIENCE_S)
+    for _ in range(ATTEMPTS):
+        done = subprocess.run(export, capture_output=True, timeout=PATIENCE_S)
+        if done.returncode != -signal.SIGABRT:
+            break
+    assert done.returncode == 0, done.stderr
     heard = soundfile.read(stems_file, dtype="float32")[0].T
     assert heard.shape == (3, len(given))  # aligned: Ardour has taken the latency off
     np.testing.assert_allclose(heard.sum(axis=0), given, atol=1e-5)
