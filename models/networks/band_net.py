@@ -10,6 +10,7 @@ preset.
 import math
 from contextlib import AbstractContextManager, nullcontext
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -29,7 +30,10 @@ AVERAGE_S = (
     0.15,
     1.0,
 )  # an onset, a note, a chord: a band's distance from its averages tells them apart
-FEATURES = 1 + len(AVERAGE_S)
+# What sounds at these multiples of a band's frequency lies beside it in the input: whether a peak is the second
+# partial of a bass or the first of a guitar is a question of the bands at half and twice its frequency.
+PARTIALS = (1.0 / 3.0, 1.0 / 2.0, 2.0, 3.0)
+FEATURES = 1 + len(AVERAGE_S) + len(PARTIALS)
 LEVEL_S = 3.0  # the level that is taken off moves this slowly: faster would hide who plays louder
 LOWEST_LEVEL = math.log(1e-8)  # -80 dB of full scale: noise is not brought up to the level of music
 RANGE = (-15.0, 8.0)  # of log power re the level; below lies nothing audible
@@ -41,28 +45,34 @@ DECODER = (12, 16, 12)  # channels of a decoder at a quarter, half and all of th
 class BandEncoder(nn.Module):
     """One hop of the mixture -> what every decoder is given.
 
-    Shape of `forward(bands, preset, level, averages, first, second)`:
+    Shape of `forward(bands, preset, level, averages, local, first, second)`:
         bands: float32 [batch, BANDS], log power, see `models.band.features`.
         preset: float32 [batch, 4], one-hot: 5, 11, 21, 43 ms.
         level: float32 [batch, 2], averaged power, and the sum of the average's weights so far.
-        averages: float32 [batch, 3, INPUT_BANDS] of the features; first, second: float32 [batch, CODE].
+        averages: float32 [batch, 3, INPUT_BANDS] of the features.
+        local: float32 [batch, INPUT_BANDS / 2, SKIP1], what every pair of bands remembers.
+        first, second: float32 [batch, CODE].
         returns code [batch, CODE], skip0 [batch, INPUT_BANDS, FEATURES], skip1 [batch, INPUT_BANDS / 2,
-        24], skip2 [batch, INPUT_BANDS / 4, 32], level, averages, first, second.
+        24], skip2 [batch, INPUT_BANDS / 4, 32], and the states.
     """
 
     inputs: tuple[str, ...] = ("bands", "preset")
     outputs: tuple[str, ...] = ("code", "skip0", "skip1", "skip2")
-    states: tuple[str, ...] = ("level", "averages", "first", "second")
+    states: tuple[str, ...] = ("level", "averages", "local", "first", "second")
 
     decay: Tensor  # [PRESETS, averages] and [PRESETS, 1], of a hop
     level_decay: Tensor
     level_share: Tensor
+    at_partials: Tensor  # [INPUT_BANDS, partials * INPUT_BANDS]
     mean: Tensor  # [INPUT_BANDS], natural logarithms of power
     deviation: Tensor
 
     def __init__(self) -> None:
         super().__init__()
         self.to_half = AlongBands(FEATURES, SKIP1, 7, INPUT_BANDS, stride=2)
+        self.local = GruCell(SKIP1, SKIP1)  # the same for every pair of bands
+        self.remembered = nn.Linear(SKIP1, SKIP1, bias=False)
+        nn.init.zeros_(self.remembered.weight)
         self.to_quarter = AlongBands(SKIP1, SKIP2, 5, INPUT_BANDS // 2, stride=2)
         self.across = nn.Linear(SKIP2 * (INPUT_BANDS // 4), CODE)
         self.preset = nn.Linear(PRESETS, CODE, bias=False)
@@ -74,6 +84,7 @@ class BandEncoder(nn.Module):
         self.register_buffer("level_decay", decay.float(), persistent=False)
         # Not 1 - decay in float32, which would lose four digits: after one hop the level is made of it alone.
         self.register_buffer("level_share", (1.0 - decay).float(), persistent=False)
+        self.register_buffer("at_partials", _at_partials(), persistent=False)
         # of log power re the level, over all training data; measured in the first steps, then left alone
         self.register_buffer("mean", torch.full((INPUT_BANDS,), -3.0))
         self.register_buffer("deviation", torch.full((INPUT_BANDS,), 3.0))
@@ -83,6 +94,7 @@ class BandEncoder(nn.Module):
         return (
             torch.zeros(batch, 2),
             torch.zeros(batch, len(AVERAGE_S), INPUT_BANDS),
+            torch.zeros(batch, INPUT_BANDS // 2, SKIP1),
             torch.zeros(batch, CODE),
             torch.zeros(batch, CODE),
         )
@@ -94,31 +106,37 @@ class BandEncoder(nn.Module):
 
     def forward(self, *args: Tensor) -> tuple[Tensor, ...]:
         """See the class."""
-        bands, preset, level, averages, first, second = args
+        bands, preset, level, averages, local, first, second = args
         inputs = bands[:, :INPUT_BANDS]
         power = torch.exp(inputs).mean(dim=1, keepdim=True)
         now = torch.cat([power, torch.ones_like(power)], dim=1)
         level = (preset @ self.level_decay) * level + (preset @ self.level_share) * now
         x = self._above_level(inputs, level)
         averages = x[:, None] + (preset @ self.decay)[:, :, None] * (averages - x[:, None])
-        features = torch.cat([x[:, None], x[:, None] - averages], dim=1).transpose(1, 2)
-        skip1, skip2, code = self._look(features, preset)
+        features = torch.cat([x[:, None], x[:, None] - averages, self._partials(x)], dim=1).transpose(1, 2)
+        skip1 = torch.relu(self.to_half(features))
+        local = self.local(skip1.reshape(-1, SKIP1), local.reshape(-1, SKIP1)).view_as(local)
+        skip1, skip2, code = self._look(skip1, local, preset)
         first = self.first(code, first)
         code = code + first
         second = self.second(code, second)
-        return code + second, features, skip1, skip2, level, averages, first, second
+        return code + second, features, skip1, skip2, level, averages, local, first, second
 
     def sequence(self, *args: Tensor) -> tuple[Tensor, ...]:
         """`forward` over a time axis: bands [batch, time, BANDS], preset [batch, time, 4], results too.
 
         The preset is that of the first hop throughout.
         """
-        bands, preset, level, averages, first, second = args
+        bands, preset, level, averages, local, first, second = args
         batch, time = bands.shape[:2]
         # No parameter is used here that needs a gradient, and half precision would round levels to 1 %.
         with torch.no_grad(), _full_precision(bands.device.type):
             level, averages, features = self._features(bands, preset[:, 0], level, averages)
-        skip1, skip2, flat = self._look(features.flatten(0, 1), preset.flatten(0, 1))
+        skip1 = torch.relu(self.to_half(features.flatten(0, 1)))
+        pairs = skip1.view(batch, time, -1, SKIP1).transpose(1, 2).reshape(-1, time, SKIP1)
+        remembered, local = self.local.sequence(pairs, local.reshape(-1, SKIP1))
+        remembered = remembered.view(batch, -1, time, SKIP1).transpose(1, 2).reshape_as(skip1)
+        skip1, skip2, flat = self._look(skip1, remembered, preset.flatten(0, 1))
         code = flat.view(batch, time, CODE)
         found, first = self.first.sequence(code, first)
         code = code + found
@@ -130,6 +148,7 @@ class BandEncoder(nn.Module):
             skip2.reshape(batch, time, INPUT_BANDS // 4, SKIP2),
             level,
             averages,
+            local.view(batch, -1, SKIP1),
             first,
             second,
         )
@@ -154,7 +173,9 @@ class BandEncoder(nn.Module):
         above, level = self.levelled(bands, preset, level)
         x = (above - self.mean) / self.deviation
         means = _average(x[:, None].expand(-1, len(AVERAGE_S), -1, -1), preset @ self.decay, averages)
-        features = torch.cat([x[:, None], x[:, None] - means], dim=1).permute(0, 2, 3, 1)
+        partials = self._partials(x.flatten(0, 1)).view(*x.shape[:2], len(PARTIALS), INPUT_BANDS)
+        features = torch.cat([x[:, None], x[:, None] - means, partials.transpose(1, 2)], dim=1)
+        features = features.permute(0, 2, 3, 1)
         return level, means[:, :, -1], features
 
     def _above_level(self, inputs: Tensor, level: Tensor) -> Tensor:
@@ -165,8 +186,12 @@ class BandEncoder(nn.Module):
         log_level = torch.log(level[..., :1] / level[..., 1:]).clamp(min=LOWEST_LEVEL)
         return torch.clamp(inputs - log_level, *RANGE)
 
-    def _look(self, features: Tensor, preset: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        skip1 = torch.relu(self.to_half(features))
+    def _partials(self, x: Tensor) -> Tensor:
+        """[N, INPUT_BANDS] -> [N, partials, INPUT_BANDS]."""
+        return (x @ self.at_partials).view(-1, len(PARTIALS), INPUT_BANDS)
+
+    def _look(self, skip1: Tensor, local: Tensor, preset: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        skip1 = skip1 + self.remembered(local)
         skip2 = torch.relu(self.to_quarter(skip1))
         code = torch.relu(self.across(skip2.flatten(1)) + self.preset(preset))
         return skip1, skip2, code
@@ -227,6 +252,22 @@ class BandDecoder(nn.Module):
         y = torch.relu(self.judge(y, skip0))
         out: Tensor = self.gain(y).squeeze(2).float() + self.bias
         return out
+
+
+def _at_partials() -> Tensor:
+    """float32 [INPUT_BANDS, partials * INPUT_BANDS]: bands -> bands at multiples of their frequency, linear
+    between centres; 0, the mean of all music, outside."""
+    centres = band_centres_hz()[:INPUT_BANDS]
+    out = np.zeros((INPUT_BANDS, len(PARTIALS), INPUT_BANDS), np.float32)
+    places = np.arange(INPUT_BANDS)
+    for k, multiple in enumerate(PARTIALS):
+        at = np.interp(multiple * centres, centres, places, left=-1.0, right=-1.0)
+        inside = places[at >= 0.0]
+        lower = np.minimum(at[inside].astype(int), INPUT_BANDS - 2)
+        share = at[inside] - lower
+        out[lower, k, inside] = 1.0 - share
+        out[lower + 1, k, inside] += share
+    return torch.from_numpy(out.reshape(INPUT_BANDS, -1))
 
 
 def _full_precision(device_type: str) -> AbstractContextManager[None]:

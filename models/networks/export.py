@@ -129,6 +129,18 @@ def save_weights(module: nn.Module, path: Path) -> None:
     save_file({name: value.contiguous() for name, value in module.state_dict().items()}, path)
 
 
+def read_weights(path: Path, content: bytes | None = None) -> dict[str, torch.Tensor]:
+    """Of a safetensors file, by name; arguments as of `load_weights`.
+
+    Raises:
+        RtsepError: no safetensors file.
+    """
+    try:
+        return load_file(path) if content is None else load(content)
+    except (OSError, SafetensorError) as error:
+        raise RtsepError(f"weights {path} cannot be read ({error})", "check the path") from None
+
+
 def load_weights(module: nn.Module, path: Path, content: bytes | None = None) -> None:
     """Fills `module` from `save_weights` of one of the same sizes.
 
@@ -141,10 +153,7 @@ def load_weights(module: nn.Module, path: Path, content: bytes | None = None) ->
     Raises:
         RtsepError: no safetensors file, or one of another network; `module` is unchanged then.
     """
-    try:
-        found = load_file(path) if content is None else load(content)
-    except (OSError, SafetensorError) as error:
-        raise RtsepError(f"weights {path} cannot be read ({error})", "check the path") from None
+    found = read_weights(path, content)
     own = module.state_dict()
     for name in sorted(own.keys() | found.keys()):
         have = list(own[name].shape) if name in own else "nothing"

@@ -14,10 +14,13 @@ SCORED = 10.0 ** (-17.0 / 10.0)
 # Errors below count as equal, re the stem's power: without it a stem that sounds alone dominates the loss.
 SMALLEST_ERROR = 1e-3
 SMALLEST_LEAK = 1e-3  # of a silent stem, re the mixture
-# Half of the loss does not depend on how loud the estimate is, like SI-SDR. Where a stem is hard to find, the
+# Most of the loss does not depend on how loud the estimate is, like SI-SDR. Where a stem is hard to find, the
 # error alone is smallest (0 dB) with gains of 0, and gains that have become 0 give no gradient to leave it.
-SHAPE_SHARE = 0.5
+SHAPE_SHARE = 0.7
 SMALLEST_LIKENESS = 0.03  # share of an estimate's power that is the stem; below it, it has not been found
+# Re the stem: what is nearer to it than 20 dB counts as equally near. A bass that plays all but alone would
+# otherwise decide the mean over all seconds: any gain but 1 makes it 30 dB worse than its mixture.
+LEAST_DISTORTION = 1e-2
 SILENCE_WEIGHT = 0.15  # at full weight the network learns to mute the vocals
 MASK_WEIGHT = 12.0
 MASK_POWER = 0.3  # of the mixture's power in the weight of a band: quiet bands are heard too
@@ -102,7 +105,7 @@ def improvement_db(gain: Tensor, powers: BandPowers, stem: int, counted: Tensor,
     before = distortion(_per_second(cross, second), whole)
     after = distortion(_per_second(gain * cross, second), _per_second(gain * gain * mixture, second))
     sounds = power > SCORED * whole + 1e-9
-    return (10.0 * torch.log10((after + 1e-4) / (before + 1e-4)))[sounds]
+    return (10.0 * torch.log10((after + LEAST_DISTORTION) / (before + LEAST_DISTORTION)))[sounds]
 
 
 def _per_second(x: Tensor, second: int) -> Tensor:

@@ -179,7 +179,8 @@ class Mixer:
 
         cuts_hz = np.array([[0.0, np.inf]] * (len(self.stems) + 1), np.float32)
         for place, stem in enumerate(self.stems):
-            cut, at_hz = rng.random(), drawn(settings.low_cut_hz)
+            between_hz = settings.low_cut_bass_hz if stem == "bass" else settings.low_cut_hz
+            cut, at_hz = rng.random(), drawn(between_hz)
             if cut < _at(settings.low_cut, place):
                 cuts_hz[place, 0] = at_hz
             cut, at_hz = rng.random(), drawn(settings.high_cut_bass_hz)

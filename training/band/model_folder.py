@@ -12,10 +12,11 @@ from rtsep.kernels.errors import RtsepError
 from rtsep.models.band_rules import DECODER, ENCODER
 from rtsep.models.card import BAND, ModelCard, NetworkCard
 from rtsep.models.networks.band_net import BandDecoder
-from rtsep.models.networks.export import load_weights
+from rtsep.models.networks.export import read_weights
 from rtsep.models.networks.step_module import StepModule
 from rtsep.models.registry import CARD_FILE, Model
 from rtsep.rt.hop.presets import MAX_SAMPLERATE, MIN_SAMPLERATE
+from rtsep.training.band.growth import grown
 from rtsep.training.band.networks import BandNet
 from rtsep.training.band.task import LATENCIES_MS
 from rtsep.training.databases.stem_folder import Manifest
@@ -88,8 +89,10 @@ def write_model(net: BandNet, folder: Path, summary: str, origin: Origin) -> Mod
 def load_model(net: BandNet, model: Model) -> None:
     """Fills `net` with a model's weights, to train on from there; every encoder of `net` gets the model's.
 
+    A model of the network before this one begins as a larger one that does the same (`growth`).
+
     Raises:
-        RtsepError: a file is damaged, or the model lacks one of the network's stems.
+        RtsepError: a file is damaged or of another network, or the model lacks one of the network's stems.
     """
     missing = [stem for stem in net.stems if stem not in model.card.stems]
     if missing:
@@ -104,7 +107,8 @@ def load_model(net: BandNet, model: Model) -> None:
         else:
             modules = [net.decoder(net.stems.index(network.stem))] if network.stem in net.stems else []
         for module in modules:
-            load_weights(module, model.folder / network.weights, content)
+            path = model.folder / network.weights
+            module.load_state_dict(grown(module, read_weights(path, content), str(path)))
 
 
 def write_add_on(decoder: BandDecoder, stem: str, base: Model, folder: Path, origin: Origin) -> ModelCard:
