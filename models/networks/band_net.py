@@ -30,8 +30,8 @@ AVERAGE_S = (
     0.15,
     1.0,
 )  # an onset, a note, a chord: a band's distance from its averages tells them apart
-# What sounds at these multiples of a band's frequency lies beside it in the input: whether a peak is the second
-# partial of a bass or the first of a guitar is a question of the bands at half and twice its frequency.
+# What sounds at these multiples of a band's frequency lies beside it in the input: whether a peak is the
+# second partial of a bass or the first of a guitar shows in the bands at half and twice its frequency.
 PARTIALS = (1.0 / 3.0, 1.0 / 2.0, 2.0, 3.0)
 FEATURES = 1 + len(AVERAGE_S) + len(PARTIALS)
 LEVEL_S = 3.0  # the level that is taken off moves this slowly: faster would hide who plays louder

@@ -40,7 +40,7 @@ class MixtureSettings:
     # notes of a piano that sound below 150 Hz can be `other`, and split a real bass between the two stems.
     low_cut: tuple[float, float, float, float] = (0.9, 0.1, 0.35, 0.9)
     low_cut_hz: tuple[float, float] = (80.0, 250.0)
-    # Of real basses, three of seven have a tenth of their energy below 90 Hz, where rendered ones have a third.
+    # Three of seven real basses have a tenth of their energy below 90 Hz, where rendered ones have a third.
     low_cut_bass_hz: tuple[float, float] = (60.0, 160.0)
     thin_vocals: float = 0.1  # of vocals: as through a telephone or a megaphone, a usual effect
     thin_low_cut_hz: tuple[float, float] = (300.0, 1000.0)

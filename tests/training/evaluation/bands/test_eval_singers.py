@@ -14,6 +14,7 @@ from rtsep.training.databases.stem_folder import active_level_dbfs
 from rtsep.training.evaluation.bands.singers import SINGERS_DBFS, meetings, scene
 from rtsep.training.evaluation.bands.songs import find_songs
 from rtsep.training.evaluation.stems import find_mixtures, pairs
+from rtsep.training.report.bands.singers_folder import improvement
 
 RATE = 16000
 SECONDS = 9.0
@@ -58,7 +59,8 @@ def test_every_song_meets_singers_in_turn_at_the_level_asked_for(folders: tuple[
 def test_singers_alone_are_the_bound(folders: tuple[Path, Path], tmp_path: Path) -> None:
     singers, songs = folders
     file = tmp_path / "found.json"
-    result = run(singers, "--backing", songs, "--pairs", "--each", 1, "--backing-db", "0", "--json", file)
+    result = run(singers, "--backing", songs, "--pairs", "--each", 1, "--backing-db", "0", "--json", file,
+                 "--report", tmp_path / "report")  # fmt: skip
     assert result.exit_code == 0, result.output
     assert "--stems vocals --voices" in result.output
     rows = {row["way"]: row for row in json.loads(file.read_text())["results"]}
@@ -69,6 +71,33 @@ def test_singers_alone_are_the_bound(folders: tuple[Path, Path], tmp_path: Path)
         assert len(rows[way]["meetings"]) == 2
     low, high = rows["clean"]["interval_db"]
     assert low <= rows["clean"]["improvement_db"] <= high
+    report = tmp_path / "report"
+    assert json.loads((report / "report.json").read_text()) == json.loads(file.read_text())
+    assert "improvement.png" in (report / "report.md").read_text()
+    assert (report / "improvement.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_plot_has_every_dot_and_mean_where_its_level_is() -> None:
+    def row(level_db: float, way: str, dots: list[float]) -> dict[str, object]:
+        songs = [{"song": str(k), "singers": "a", "improvement_db": dot} for k, dot in enumerate(dots)]
+        mean = float(np.mean(dots))
+        return {
+            "backing_db": level_db, "latency_ms": 43, "way": way, "improvement_db": mean,
+            "interval_db": [mean - 1.0, mean + 2.0], "meetings": songs,
+        }  # fmt: skip
+
+    rows = [row(0.0, "cascade", [1.0, 3.0]), row(-6.0, "cascade", [5.0]), row(-6.0, "clean", [9.0, 11.0])]
+    (axes,) = improvement({"results": rows}).axes
+    curves = {c.get_label(): c for c in axes.containers}
+    assert [tuple(p) for p in curves["--stems vocals --voices"].lines[0].get_xydata()] == [
+        (0.0, 5.0),
+        (1.0, 2.0),
+    ]
+    ((at, mean),) = curves["--voices on the singers alone"].lines[0].get_xydata()
+    assert (at, mean) == (pytest.approx(0.16), 10.0)
+    dots = sorted(float(y) for line in axes.lines if line.get_marker() == "." for y in line.get_ydata())
+    assert dots == [1.0, 3.0, 5.0, 9.0, 11.0]
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["-6", "+0"]
 
 
 @pytest.mark.parametrize(
