@@ -10,7 +10,6 @@ preset.
 import math
 from contextlib import AbstractContextManager, nullcontext
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -18,6 +17,7 @@ from torch.nn import functional
 from rtsep.models.band.features import BANDS, FLOOR_POWER, band_centres_hz
 from rtsep.models.networks.along_bands import AlongBands, Upwards
 from rtsep.models.networks.gru_cell import GruCell
+from rtsep.models.networks.partials import at_partials
 
 PRESETS = 4  # 5, 11, 21, 43 ms
 HOP_S = (256 / 96000, 512 / 96000, 1024 / 96000, 2048 / 96000)  # of the presets, at 48 kHz
@@ -84,7 +84,9 @@ class BandEncoder(nn.Module):
         self.register_buffer("level_decay", decay.float(), persistent=False)
         # Not 1 - decay in float32, which would lose four digits: after one hop the level is made of it alone.
         self.register_buffer("level_share", (1.0 - decay).float(), persistent=False)
-        self.register_buffer("at_partials", _at_partials(), persistent=False)
+        self.register_buffer(
+            "at_partials", at_partials(band_centres_hz()[:INPUT_BANDS], PARTIALS), persistent=False
+        )
         # of log power re the level, over all training data; measured in the first steps, then left alone
         self.register_buffer("mean", torch.full((INPUT_BANDS,), -3.0))
         self.register_buffer("deviation", torch.full((INPUT_BANDS,), 3.0))
@@ -207,6 +209,8 @@ class BandDecoder(nn.Module):
     outputs: tuple[str, ...] = ("gain",)
     states: tuple[str, ...] = ()
 
+    power: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         quarter, half, full = DECODER
@@ -218,6 +222,9 @@ class BandDecoder(nn.Module):
         self.gain = nn.Linear(full, 1, bias=False)
         # Without a bias of its own in every band, a bass's gain stays at 0.4 where nearly all is bass.
         self.bias = nn.Parameter(torch.full((INPUT_BANDS,), -1.0))
+        # Of the gain, set once after training: where a stem is hard to find, the loss is least with gains
+        # that are too low for what is heard (`rtsep-train band --power`).
+        self.register_buffer("power", torch.ones(()))
 
     def initial_state(self, batch: int) -> tuple[Tensor, ...]:
         """None: a decoder has no state."""
@@ -234,7 +241,7 @@ class BandDecoder(nn.Module):
 
     def forward(self, *args: Tensor) -> tuple[Tensor, ...]:
         """See the class."""
-        gains = torch.sigmoid(self.log_odds(*args))
+        gains = torch.sigmoid(self.log_odds(*args)) ** self.power
         above = gains[:, -1:].expand(-1, BANDS - INPUT_BANDS)
         return (torch.cat([gains, above], dim=1),)
 
@@ -252,22 +259,6 @@ class BandDecoder(nn.Module):
         y = torch.relu(self.judge(y, skip0))
         out: Tensor = self.gain(y).squeeze(2).float() + self.bias
         return out
-
-
-def _at_partials() -> Tensor:
-    """float32 [INPUT_BANDS, partials * INPUT_BANDS]: bands -> bands at multiples of their frequency, linear
-    between centres; 0, the mean of all music, outside."""
-    centres = band_centres_hz()[:INPUT_BANDS]
-    out = np.zeros((INPUT_BANDS, len(PARTIALS), INPUT_BANDS), np.float32)
-    places = np.arange(INPUT_BANDS)
-    for k, multiple in enumerate(PARTIALS):
-        at = np.interp(multiple * centres, centres, places, left=-1.0, right=-1.0)
-        inside = places[at >= 0.0]
-        lower = np.minimum(at[inside].astype(int), INPUT_BANDS - 2)
-        share = at[inside] - lower
-        out[lower, k, inside] = 1.0 - share
-        out[lower + 1, k, inside] += share
-    return torch.from_numpy(out.reshape(INPUT_BANDS, -1))
 
 
 def _full_precision(device_type: str) -> AbstractContextManager[None]:

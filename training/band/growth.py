@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from rtsep.kernels.errors import RtsepError
 
-# Layers that may be missing: what they give goes through `remembered`, which begins as zeros.
-NEW = ("local.", "remembered.")
+# What may be missing: a memory, whose output goes through `remembered`, which begins as zeros; a power.
+NEW = ("local.", "remembered.", "power")
 # Layers that may have had fewer inputs: the new ones follow the old ones, and begin with weights of zero.
 WIDER = ("to_half.weigh.weight", "judge.weigh.weight")
 

@@ -146,3 +146,43 @@ def test_independent_encoders_are_no_model(tmp_path: Path) -> None:
     with pytest.raises(RtsepError, match="no model of one encoder"):
         write_model(BandNet(("a", "b"), encoders=2), tmp_path / "model", "none", origin)
     assert not (tmp_path / "model").exists()
+
+
+def test_a_power_is_in_the_files_of_its_stem_alone(trained: Path, tmp_path: Path) -> None:
+    """The run again, which has ended: gains to the power of 1/2 in the weights and on the stage."""
+    arguments = [
+        "--data", trained / "whole", "--data", trained / "vocals", "--out", trained / "run",
+        "--config", trained / "config.toml", "--model", tmp_path / "model", "--power", "bass=0.5",
+    ]  # fmt: skip
+    result = click.testing.CliRunner().invoke(band, list(map(str, arguments)), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    mixture = np.repeat(sum(sound(stem, 0, 2) for stem in STEMS), 2).astype(np.float32)
+    nets, sounds = [], []
+    for folder in (trained / "model", tmp_path / "model"):
+        net = BandNet(STEMS)
+        load_model(net, find_model(str(folder)))
+        nets.append([float(net.decoder(k).power) for k in range(len(STEMS))])
+        separator = Separator.load(str(folder), stems=STEMS, samplerate=48000, latency_ms=43)
+        sounds.append(dict(zip(separator.stems, separator.process(mixture), strict=True)))
+    assert nets == [[1.0] * 4, [0.5 if stem == "bass" else 1.0 for stem in STEMS]]
+    for stem in STEMS:
+        before, after = (float(np.std(found[stem])) for found in sounds)
+        assert (after > 1.05 * before) if stem == "bass" else (after == before)
+
+
+@pytest.mark.parametrize("word", ["piano=0.5", "bass", "bass=0.1", "bass=nan", "bass=5"])
+def test_a_power_that_cannot_be_is_refused_before_the_run(tmp_path: Path, word: str) -> None:
+    arguments = [
+        "--data",
+        "nowhere",
+        "--out",
+        tmp_path / "run",
+        "--model",
+        tmp_path / "model",
+        "--power",
+        word,
+    ]
+    result = click.testing.CliRunner().invoke(band, list(map(str, arguments)))
+    assert isinstance(result.exception, RtsepError)
+    assert f"--power {word} is no stem" in str(result.exception)
+    assert not (tmp_path / "run").exists()

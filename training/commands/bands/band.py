@@ -1,6 +1,7 @@
 """`rtsep-train band`: trains the band model on databases that know some stems each."""
 
 import dataclasses
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from rtsep.training.band.task import BandTask
+
+LEAST_POWER = 0.25  # below it, and above its inverse, a mask is all but flat or on and off
 
 
 @click.command("band")
@@ -38,6 +41,10 @@ if TYPE_CHECKING:
     "--mean-with-start", is_flag=True,
     help="--model is the mean of the best weights and of --start's: both, without their noise.",
 )  # fmt: skip
+@click.option(
+    "--power", "powers", multiple=True, metavar="STEM=P",
+    help="--model gives this stem's gains to the power of P: below 1 it hears more of it. Once for each.",
+)  # fmt: skip
 @click.option("--stems", default="vocals,drums,bass,other", show_default=True, help="A decoder each.")
 @click.option("--config", "config_file", type=click.Path(path_type=Path), help="TOML over the defaults.")
 @click.option(
@@ -48,7 +55,7 @@ if TYPE_CHECKING:
 def command(
     folders: tuple[Path, ...], out: Path, start: Path | None, model_folder: Path | None, stems: str,
     config_file: Path | None, mode: str | None, minutes: float | None, seed: int | None,
-    mean_with_start: bool,
+    mean_with_start: bool, powers: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Trains an encoder and a decoder per stem.
 
@@ -56,6 +63,8 @@ def command(
     rows know. independent: an encoder for every stem.
     """
     with training_extra():
+        import torch
+
         from rtsep.training.band.model_folder import Origin, load_model, write_model
         from rtsep.training.band.task import BandConfig, BandTask
         from rtsep.training.databases.stem_folder import StemFolder
@@ -73,6 +82,9 @@ def command(
         raise RtsepError(f"{model_folder} exists", "name a new folder: models are never overwritten")
     if mean_with_start and (start is None or model_folder is None):
         raise RtsepError("--mean-with-start is about --start and --model", "give both, or leave it out")
+    power = _powers(powers, names)
+    if power and model_folder is None:
+        raise RtsepError("--power is about --model", "give both, or leave it out")
     if start is not None:  # its weights stand on the levels that were measured for them
         config = dataclasses.replace(config, statistics_steps=0)
     databases = [StemFolder(folder) for folder in folders]
@@ -89,6 +101,11 @@ def command(
         measures = load_best(task.module, out)
         if mean_with_start:
             measures = _mean_with(task, begun)
+        if power:
+            for stem, value in power.items():
+                task.module.decoder(names.index(stem)).power.fill_(value)
+            with torch.no_grad():
+                measures = task.validate(task.module.eval())
         found = ", ".join(f"{stem} {measures[f'{stem}_db']:.1f}" for stem in names)
         origin = Origin(
             manifests=[database.manifest for database in databases],
@@ -98,6 +115,25 @@ def command(
         )
         write_model(task.module, model_folder, f"Stems of a band: {', '.join(names)}.", origin)
         click.echo(f"{model_folder}: rtsep --model {model_folder} --stems {','.join(names)}")
+
+
+def _powers(given: tuple[str, ...], stems: tuple[str, ...]) -> dict[str, float]:
+    """Of --power."""
+    out = {}
+    for word in given:
+        stem, _, number = word.partition("=")
+        try:
+            power = float(number)
+        except ValueError:
+            power = math.nan
+        if stem not in stems or not LEAST_POWER <= power <= 1.0 / LEAST_POWER:
+            raise RtsepError(
+                f"--power {word} is no stem of {', '.join(stems)} with a power of {LEAST_POWER} to "
+                f"{1.0 / LEAST_POWER:g}",
+                "write e.g. other=0.75",
+            )
+        out[stem] = power
+    return out
 
 
 def _mean_with(task: "BandTask", begun: "dict[str, Tensor]") -> dict[str, float]:
