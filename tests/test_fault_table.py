@@ -6,9 +6,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 FAULTS = (
-    "overload", "engine killed", "recorder killed", "recorder stopped", "main killed", "jackd stopped 2 s",
-    "jackd restarted", "other rate", "other period", "device gone", "two devices of one name", "disk full",
-    "NaN storm", "NaN from the model", "1e30", "feedback", "control flood", "config with errors",
+    "overload", "engine killed", "crash loop", "recorder killed", "recorder stopped", "main killed",
+    "jackd stopped 2 s", "jackd restarted", "other rate", "other period", "device gone",
+    "two devices of one name", "disk full",
+    "NaN storm", "NaN from the model", "1e30", "feedback", "feedback, fast", "control flood",
+    "config with errors",
 )  # fmt: skip
 
 

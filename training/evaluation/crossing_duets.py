@@ -20,6 +20,7 @@ from rtsep.training.choir.render.voice_render import render_voice
 from rtsep.training.choir.render.voicebank import FRAME_S, SAMPLERATE, Voicebank
 from rtsep.training.measures import protocol
 from rtsep.training.measures.protocol import Audio
+from rtsep.training.seeds import generator
 
 BEAT_S = 0.6
 SEED = 20261
@@ -87,7 +88,7 @@ def written(text: str) -> tuple[tuple[SungNote, ...], float]:
 
 def render_duet(piece: str, cast: int, banks: tuple[Voicebank, ...], responses: tuple[Response, ...]) -> Duet:
     """One of `PIECES`, sung by the singers that cast number `cast` draws, in a room of its own."""
-    rng = np.random.default_rng([SEED, cast])
+    rng = generator(SEED, "crossing duets", cast)
     lines = [written(text) for text in PIECES[piece]]
     item_s = float(np.ceil(max(long_s for _, long_s in lines) + 1.0))
     config, frames = replace(PLAIN, item_s=item_s), round(item_s / FRAME_S)
