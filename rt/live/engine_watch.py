@@ -107,7 +107,9 @@ class EngineWatch:
         values = self._block.peek() or self._values
         told = {"state": "restarting", "engine_restarts": self._restarts, "last_fault": fault}
         self._block.resume()  # the engine has written since
-        self._block.write(values | told)
+        # the next engine has not run yet: it may take its time without being one that hangs
+        self._values = values | told
+        self._block.write(self._values)
 
 
 def main() -> int:
