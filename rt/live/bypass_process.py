@@ -23,6 +23,7 @@ from rtsep.rt.live.jack_choice import find_stream
 from rtsep.rt.live.stream_callback import StreamShape, device_callback
 from rtsep.rt.live.stream_choice import StreamChoice
 from rtsep.rt.process.block import Block
+from rtsep.rt.process.child_process import run_and_leave
 from rtsep.rt.process.parent_watch import ParentWatch
 from rtsep.rt.process.scheduling import raise_priority
 from rtsep.rt.process.shared_memory import SharedMemory
@@ -166,5 +167,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    code = main()
-    os._exit(code)  # without PortAudio's exit handler, as in the engine process
+    run_and_leave(main)

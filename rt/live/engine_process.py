@@ -26,12 +26,14 @@ from rtsep.models.mask_model import State
 from rtsep.rt.drivers.device_stream import leave_portaudio
 from rtsep.rt.drivers.driver_calls import GaveUp, after, call_driver
 from rtsep.rt.live.engines.engine_memory import EngineMemory
+from rtsep.rt.live.engines.loading import Loaded
 from rtsep.rt.live.hop_loop import HopLoop
 from rtsep.rt.live.jack_choice import choose, find_stream
 from rtsep.rt.live.settings import LiveSettings
 from rtsep.rt.live.status import Status
 from rtsep.rt.live.stream_choice import StreamChoice
 from rtsep.rt.process.block import Block
+from rtsep.rt.process.child_process import run_and_leave
 from rtsep.rt.process.parent_watch import ParentWatch
 from rtsep.rt.process.scheduling import raise_priority
 from rtsep.rt.process.shared_memory import SharedMemory
@@ -93,10 +95,11 @@ class EngineProcess:
     Args:
         fds: descriptors of the status block, of the command block, of the recorder's memory (-1 for none), of
             the memory of engine changes.
+        loaded: what was loaded beforehand, for the first hop loop.
     """
 
-    def __init__(self, fds: list[int]) -> None:
-        self._fds = fds
+    def __init__(self, fds: list[int], loaded: Loaded | None = None) -> None:
+        self._fds, self._loaded = fds, loaded
         self._scheduling = raise_priority()  # before PortAudio starts threads, which inherit it
         self.block = Block(SharedMemory(fds[0]))
         self._commands = SharedMemory(fds[1])
@@ -170,6 +173,7 @@ class EngineProcess:
 
     def _hop_loop(self, settings: LiveSettings, choice: StreamChoice, state: State | None) -> HopLoop:
         state = None if state is None else dict(state)
+        loaded, self._loaded = self._loaded, None
         return HopLoop(
             settings,
             choice,
@@ -179,21 +183,17 @@ class EngineProcess:
             self._scheduling,
             state,
             self._engines,
+            loaded,
         )
 
 
-def main() -> int:
-    """argv: the descriptors of `EngineProcess`, and that of `Carried` after a lost device."""
-    process = EngineProcess([int(fd) for fd in sys.argv[1:5]])
+def play(process: EngineProcess, given: LiveSettings | Carried) -> int:
+    """Until told to stop; the exit code."""
     try:
-        if len(sys.argv) > 5:
-            shared = SharedMemory(int(sys.argv[5]))
-            carried = Carried.load(shared)
-            shared.close()
-            settings, begun = carried.settings, process.resume(carried)
+        if isinstance(given, Carried):
+            settings, begun = given.settings, process.resume(given)
         else:
-            settings = LiveSettings.from_json(sys.stdin.readline())
-            begun = process.begin(settings)
+            settings, begun = given, process.begin(given)
         if begun is not None:
             process.run(begun[0], settings, begun[1])
     except GaveUp:  # told to stop while the driver hangs
@@ -205,7 +205,16 @@ def main() -> int:
     return 0
 
 
+def main() -> int:
+    """argv: the descriptors of `EngineProcess`, and that of `Carried` after a lost device."""
+    process = EngineProcess([int(fd) for fd in sys.argv[1:5]])
+    if len(sys.argv) == 5:
+        return play(process, LiveSettings.from_json(sys.stdin.readline()))
+    shared = SharedMemory(int(sys.argv[5]))
+    carried = Carried.load(shared)
+    shared.close()
+    return play(process, carried)
+
+
 if __name__ == "__main__":
-    code = main()
-    # Without PortAudio's exit handler: it would abort on a JACK server that has died meanwhile.
-    os._exit(code)
+    run_and_leave(main)

@@ -15,6 +15,7 @@ from typing import Any
 
 from rtsep.rt.live.engines.engine_memory import EngineMemory
 from rtsep.rt.live.engines.second_keeper import SecondKeeper
+from rtsep.rt.live.engines.spare_keeper import SpareKeeper
 from rtsep.rt.process.block import Block
 from rtsep.rt.process.child_process import end, spawn
 from rtsep.rt.process.parent_watch import ParentWatch
@@ -49,15 +50,23 @@ class EngineWatch:
         engines = shared[-1]
         assert engines is not None
         self._seconds = SecondKeeper(EngineMemory(engines))
+        self._spare = SpareKeeper(settings, shared)
         self._crashes: deque[float] = deque(maxlen=CRASHES)
         self._restarts = 0
         self._values: dict[str, Any] = {}  # the last whole snapshot: an engine may be killed while it writes
 
     def run(self) -> int:
         """The exit code: that of an engine that ended by its own words, 1 after a crash at its start."""
+        try:
+            return self._run()
+        finally:
+            self._spare.end()
+
+    def _run(self) -> int:
         module = ENGINE
         while True:
-            process = spawn(None, module, self._shared, self._settings)
+            spare = self._spare.take() if module == ENGINE else None
+            process = spare or spawn(None, module, self._shared, self._settings)
             if self._restarts:  # there is silence until it plays
                 hurry(process.pid)
             try:
@@ -73,6 +82,7 @@ class EngineWatch:
             self._restarts += 1
             if module == ENGINE and self._cannot_stay_up():
                 module = BYPASS
+                self._spare.end()
                 fault += f", {CRASHES} times within {CRASH_WINDOW_S:.0f} s: the mixture is played as it comes"
             self._tell(fault)
 
@@ -101,6 +111,7 @@ class EngineWatch:
                 process.wait()
                 return f"the engine hung for {HANG_S:.0f} s"
             self._seconds.look(self._values)
+            self._spare.look(self._values)
 
     def _tell(self, fault: str) -> None:
         """The session and whoever watches see it at once, and the next engine carries it on."""

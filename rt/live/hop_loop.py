@@ -16,7 +16,7 @@ from rtsep.rt.fallback import take_over
 from rtsep.rt.live.engines.chain import Chain
 from rtsep.rt.live.engines.engine_change import EngineChange
 from rtsep.rt.live.engines.engine_memory import EngineMemory
-from rtsep.rt.live.engines.loading import load_engine
+from rtsep.rt.live.engines.loading import Loaded, load_engine
 from rtsep.rt.live.engines.remote_separator import RemoteSeparator
 from rtsep.rt.live.engines.succession import first_report, kept_desk, last_change
 from rtsep.rt.live.settings import LiveSettings
@@ -26,7 +26,6 @@ from rtsep.rt.pitches.pitch_ring import PitchFeed
 from rtsep.rt.process.block import Block
 from rtsep.rt.takes.take_feed import TakeFeed
 from rtsep.rt.takes.take_memory import TakeMemory
-from rtsep.rt.warm_up import warm_up
 
 HOUSEKEEPING_S = 0.05  # a screen refreshes 20 times a second at most
 
@@ -43,6 +42,7 @@ class HopLoop:
         scheduling: what the operating system granted, for the status.
         state: of a hop loop before this one, as `state_dict` gives it, to go on sample-exactly.
         engines: where changes are ordered; None for none.
+        loaded: a separator that was made beforehand, used where it is what `settings` ask for.
 
     Raises:
         RtsepError: a model, rate or number of channels that cannot be had.
@@ -58,10 +58,11 @@ class HopLoop:
         scheduling: str,
         state: State | None = None,
         engines: EngineMemory | None = None,
+        loaded: Loaded | None = None,
     ) -> None:
         fmt, channels = choice.format, len(choice.inputs)
         self._choice = choice
-        separator, notes = load_engine(settings, fmt.samplerate)
+        separator, notes = load_engine(settings, fmt.samplerate, loaded)
         before = block.peek()
         self._chain = Chain(separator, choice, commands, kept_desk(before, separator.stems, fmt.outputs))
         begin_with(commands, mixer_parameters(self._chain.layout), settings.first_values)
@@ -85,7 +86,6 @@ class HopLoop:
         self._record = record
         delay_s = separator.preset.pitch_delay_s
         self._pitches = PitchFeed.of(commands, BLOCK_BYTES, hop / fmt.samplerate, delay_s)
-        warm_up(separator)
         if state is not None:
             waiting = {name: state.pop(name) for name in TakeFeed.no_state()}
             if self._take is not None:

@@ -1,9 +1,12 @@
 """The processes of a session: started with shared memory and one line of settings, ended by closing stdin."""
 
 import contextlib
+import os
 import subprocess
-from collections.abc import Sequence
-from typing import IO
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from typing import IO, NoReturn
 
 from rtsep.rt.process.shared_memory import SharedMemory
 from rtsep.rt.python_process import environment, module_command
@@ -58,3 +61,18 @@ def end(process: subprocess.Popen[str], timeout_s: float = STOP_TIMEOUT_S) -> No
             timeout_s = min(timeout_s, STOP_TIMEOUT_S)
             if insist is not None:
                 insist()
+
+
+def run_and_leave(main: Callable[[], int]) -> NoReturn:
+    """Ends this process with the exit code of `main`, 1 for a fault, which is printed; at once: PortAudio's
+    exit handler would abort on a JACK server that has died meanwhile, and after a fault the next engine waits
+    for this one.
+    """
+    try:
+        code = main()
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -1,8 +1,10 @@
 """Faults of the engine and of what comes in: late, dead, no numbers, absurd, a howl."""
 
+import contextlib
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from rtsep.bench.live.faults.room import Gap
@@ -10,6 +12,14 @@ from rtsep.bench.live.faults.stage import Stage
 from rtsep.bench.live.faults.told import Told, watched
 from rtsep.rt.live.engine_watch import CRASHES
 from rtsep.rt.takes.take_log import TakeLog
+
+
+@contextlib.contextmanager
+def waiting(stage: Stage, fault: str, injected: str) -> Iterator[Told]:
+    """As `watched`, once an engine in waiting is there, as it is some seconds after the start of a show."""
+    stage.await_spare()
+    with watched(stage, fault, injected) as told:
+        yield told
 
 
 def overload(folder: Path) -> Told:
@@ -25,7 +35,7 @@ def overload(folder: Path) -> Told:
 
 
 def engine_killed(folder: Path) -> Told:
-    with Stage(folder) as stage, watched(stage, "engine killed", "SIGKILL to the engine") as told:
+    with Stage(folder) as stage, waiting(stage, "engine killed", "SIGKILL to the engine") as told:
         stage.session.control.set("voice-1.gain", -6.0)
         os.kill(stage.session.status().engine_pid, signal.SIGKILL)
         told.recover_s = time.monotonic()
@@ -67,7 +77,7 @@ def nan_input(folder: Path) -> Told:
 
 def nan_model(folder: Path) -> Told:
     injected = "the model gives NaN until it is started again"
-    with Stage(folder) as stage, watched(stage, "NaN from the model", injected) as told:
+    with Stage(folder) as stage, waiting(stage, "NaN from the model", injected) as told:
         told.recover_s = time.monotonic()
         stage.switch("nan", True)
         stage.until(lambda status: status.engine_restarts == 1)

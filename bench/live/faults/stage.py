@@ -147,6 +147,22 @@ class Stage:
             time.sleep(0.01)
         return time.monotonic(), status
 
+    def await_spare(self) -> None:
+        """Until the engine in waiting has loaded what it needs, and sleeps.
+
+        Raises:
+            RtsepError: there is none.
+        """
+        deadline, before = time.monotonic() + WAIT_S, -1.0
+        while time.monotonic() < deadline:
+            time.sleep(SETTLED_S)
+            with contextlib.suppress(RtsepError, psutil.Error):
+                used = self.process("spare_process").cpu_times()
+                now, before = before, used.user + used.system
+                if now == before:
+                    return
+        raise RtsepError(f"after {WAIT_S:g} s no engine waits", "look why")
+
     def process(self, module: str) -> psutil.Process:
         """That of the session which runs a module, such as `recorder_process`."""
         for child in psutil.Process().children(recursive=True):

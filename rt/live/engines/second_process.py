@@ -32,7 +32,6 @@ from rtsep.rt.process.parent_watch import ParentWatch
 from rtsep.rt.process.scheduling import lock_memory, raise_priority
 from rtsep.rt.process.shared_memory import SharedMemory
 from rtsep.rt.separator import Separator
-from rtsep.rt.warm_up import warm_up
 
 LOOK_S = 0.05
 SLEEPS_PER_HOP, LONGEST_SLEEP_S = 40, 2.5e-4  # a hop is handed over twice, so it is waited for more finely
@@ -88,7 +87,6 @@ def main() -> int:
     try:
         settings = LiveSettings.from_json(order["settings"])
         separator, notes = load_engine(settings, order["samplerate"])
-        warm_up(separator)
         raise_priority()  # from here on it is an engine
         described = facts | {
             "stems": separator.stems,

@@ -2,17 +2,20 @@
 way to the delayed mixture.
 """
 
+import contextlib
 import os
 import signal
 import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import soundfile
 
 from rtsep.bench.jack_rig import JackServer, Rig
 from rtsep.rt.live.engine_watch import CRASHES
+from rtsep.rt.live.engines.spare_keeper import MODULE as SPARE
 from rtsep.rt.live.status import Status
 from rtsep.rt.session import Session
 from rtsep.rt.takes.take_log import TakeLog
@@ -45,6 +48,19 @@ def after_restart(session: Session, pid: int) -> Status:
         time.sleep(0.02)
 
 
+def spare_of(session: Session) -> psutil.Process:
+    """The engine in waiting, once there is one."""
+    deadline = time.monotonic() + WAIT_S
+    while True:
+        for child in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                waits = SPARE in child.cmdline() and child.pid != session.status().engine_pid
+                if waits and child.status() != psutil.STATUS_ZOMBIE:
+                    return child
+        assert time.monotonic() < deadline, "there is no spare"
+        time.sleep(0.05)
+
+
 def test_a_killed_engine_comes_back_as_it_was(jack_server: JackServer) -> None:
     with Session(voices=2) as session:
         session.control.set("voice-2.gain", -12.0)
@@ -57,6 +73,19 @@ def test_a_killed_engine_comes_back_as_it_was(jack_server: JackServer) -> None:
         assert any("code -9; started again" in note for note in status.notes)
         assert session.control.get("voice-2.gain") == -12.0
     assert session.status().state == "stopped"
+
+
+def test_the_engine_in_waiting_takes_over(jack_server: JackServer) -> None:
+    """And is itself replaced by the next one; nobody is left behind."""
+    with Session(voices=2) as session:
+        for restarts in (1, 2):
+            spare = spare_of(session)
+            pid = session.status().engine_pid
+            os.kill(pid, signal.SIGKILL)
+            status = after_restart(session, pid)
+            assert (status.engine_pid, status.engine_restarts) == (spare.pid, restarts)
+        left = spare_of(session)
+    assert not left.is_running()
 
 
 def test_a_killed_engine_plays_stems_again(jack_server: JackServer) -> None:

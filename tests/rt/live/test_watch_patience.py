@@ -57,5 +57,6 @@ def test_an_engine_that_is_started_again_has_time(
     monkeypatch.setattr(engine_watch, "spawn", lambda *_: next(engines))
     monkeypatch.setattr(engine_watch, "hurry", lambda pid: None)
     watch = EngineWatch("{}", block, [block.shared, None, None, EngineMemory.create().shared], lambda: False)  # type: ignore[arg-type]
+    watch._spare = SimpleNamespace(take=lambda: None, look=lambda status: None, end=lambda: None)  # type: ignore[assignment]
     assert watch.run() == 0
     assert second.killed is killed
