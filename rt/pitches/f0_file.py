@@ -27,17 +27,27 @@ class F0File:
         growing: write `path` itself from the start, which must not exist yet: it holds whole rows however
             the run ends.
         going_on: `path` is that of a growing file whose process has died: more rows follow those it has.
+        after_s: rows up to this time are left out.
+
+    Attributes:
+        last_s: time of the last row.
 
     Raises:
         RtsepError: the folder cannot be written, or `growing` and the file is there.
     """
 
     def __init__(
-        self, path: Path, stems: tuple[str, ...], *, growing: bool = False, going_on: bool = False
+        self,
+        path: Path,
+        stems: tuple[str, ...],
+        *,
+        growing: bool = False,
+        going_on: bool = False,
+        after_s: float = -math.inf,
     ) -> None:
         self._path = path
         self._growing, self._empty = growing, not going_on
-        self._last_s = -math.inf
+        self.last_s = after_s
         self._file: FileIO
         try:
             if going_on:
@@ -62,9 +72,9 @@ class F0File:
             RtsepError: the disk does not take it.
         """
         self._empty = False
-        if hop.time_s < 0 or hop.time_s <= self._last_s:
+        if hop.time_s < 0 or hop.time_s <= self.last_s:
             return
-        self._last_s = hop.time_s
+        self.last_s = hop.time_s
         row = f"{hop.time_s:.9f}," + ",".join("0" if f <= 0 else f"{f:.5f}" for f in hop.followed_hz) + "\n"
         self._rows.append(row)
         self._bytes += len(row)

@@ -6,7 +6,9 @@ import time
 from collections import deque
 from typing import Any
 
+from rtsep.kernels.assignments import MAX_VOICES
 from rtsep.kernels.errors import RtsepError, of_kind
+from rtsep.models.choir.model import voice_names
 from rtsep.rt.audio.part_file import output_file
 from rtsep.rt.pitches.midi_channels import require_mido
 from rtsep.rt.pitches.midi_port import require_rtmidi
@@ -26,6 +28,7 @@ class LivePitches:
     Args:
         stems: names of the voices, () where no stem has a pitch.
         f0_out: file that must not exist yet: it holds whole rows at any moment, however the session ends.
+            Where the number of voices changes another one begins, see `F0Tables`.
         midi_out: `.mid` file, written every two seconds and at the end; or part of a port's name, or
             `virtual:NAME`.
         jack: ports of JACK, not of the system.
@@ -47,6 +50,7 @@ class LivePitches:
             else:
                 require_rtmidi()
         self._asked: dict[str, Any] = {"stems": stems, "f0_out": f0_out, "midi_out": midi_out, "jack": jack}
+        self._asked["later"] = voice_names(MAX_VOICES)
         self._voices, self._told = len(stems), False
         self._process: subprocess.Popen[str] | None = None
         self._block: Block | None = None
@@ -105,7 +109,7 @@ class LivePitches:
         if often or "error" in values:
             self._told = True
             return f"pitches are not written any more: {why}; the sound goes on"
-        self._asked["going_on"] = True
+        self._asked |= {"going_on": True, "table": values.get("table")}
         self._spawn()
         return f"the process that writes pitches ended ({why}): started again"
 

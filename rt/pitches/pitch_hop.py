@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from rtsep.models.voice_report import VoiceReport
+from rtsep.models.voice_report import SILENCE_DB, VoiceReport
 
 F32 = NDArray[np.float32]
 
@@ -29,6 +29,18 @@ class PitchHop:
     f0_hz: F32
     followed_hz: F32
     level_db: F32
+
+
+def of_voices(hop: PitchHop, voices: int) -> PitchHop:
+    """The same of so many voices, in their order; those that there are none of are silent."""
+    count = hop.f0_hz.size
+    if count == voices:
+        return hop
+    f0_hz, followed_hz = np.zeros((2, voices), np.float32)
+    level_db = np.full(voices, SILENCE_DB, np.float32)
+    for to, told in ((f0_hz, hop.f0_hz), (followed_hz, hop.followed_hz), (level_db, hop.level_db)):
+        to[:count] = told[:voices]
+    return PitchHop(hop.time_s, f0_hz, followed_hz, level_db)
 
 
 def pass_on(sinks: "Sequence[PitchSink]", time_s: float, voices: VoiceReport) -> None:

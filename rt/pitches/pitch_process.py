@@ -7,14 +7,15 @@ It ends when stdin closes (its parent asks, or is gone), after the last pitches.
 import json
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.audio.part_file import output_file
-from rtsep.rt.pitches.f0_file import F0File
+from rtsep.rt.pitches.f0_tables import F0Tables
 from rtsep.rt.pitches.midi_file import MidiFile
 from rtsep.rt.pitches.midi_port import MidiPort
-from rtsep.rt.pitches.pitch_hop import PitchSink
+from rtsep.rt.pitches.pitch_hop import PitchHop, PitchSink, of_voices
 from rtsep.rt.pitches.pitch_outputs import is_midi_file
 from rtsep.rt.pitches.pitch_ring import PitchReader
 from rtsep.rt.process.block import Block
@@ -31,7 +32,7 @@ SAVE_S, SAVE_SHARE = 2.0, 0.05
 
 class PitchWriter:
     """Everything that one session's pitches go to; `going_on` where another process did so before, and
-    died.
+    died, with the `table` that it wrote. `later` and `opened`: as of `F0Tables`.
     """
 
     def __init__(
@@ -41,8 +42,13 @@ class PitchWriter:
         midi_out: str | None,
         jack: bool,
         going_on: bool = False,
+        *,
+        later: tuple[str, ...],
+        table: tuple[Path, int] | None,
+        opened: Callable[[Path, int], None],
     ) -> None:
-        self._f0: F0File | None = None
+        self._voices = len(stems)
+        self._f0: F0Tables | None = None
         self._song: MidiFile | None = None
         self._port: MidiPort | None = None
         if midi_out is not None and is_midi_file(midi_out):
@@ -52,10 +58,18 @@ class PitchWriter:
             if going_on:
                 self._port.silence()
         if f0_out is not None:
-            self._f0 = F0File(Path(f0_out), stems, growing=True, going_on=going_on)
+            if going_on and table is None and Path(f0_out).exists():  # it died before it could say so
+                table = Path(f0_out), len(stems)
+            self._f0 = F0Tables(Path(f0_out), stems, later, opened, table)
         self.sinks: list[PitchSink] = [s for s in (self._port, self._f0, self._song) if s is not None]
         self._flush_at = time.monotonic() + FLUSH_S
         self._save_at = time.monotonic() + SAVE_S
+
+    def add(self, hop: PitchHop) -> None:
+        """To all of them; notes are of the voices of the start, whatever the session is changed to."""
+        usual = of_voices(hop, self._voices)
+        for sink in self.sinks:
+            sink.add(hop if sink is self._f0 else usual)
 
     def look(self) -> None:
         """Between hops."""
@@ -78,15 +92,25 @@ def main() -> int:
     asked = json.loads(sys.stdin.readline())
     try:
         outputs = asked["f0_out"], asked["midi_out"], asked["jack"], asked.get("going_on", False)
-        writer = PitchWriter(tuple(asked["stems"]), *outputs)
+        table = asked.get("table")
+
+        def opened(path: Path, voices: int) -> None:
+            block.write({"state": "running", "table": [str(path), voices]})
+
+        writer = PitchWriter(
+            tuple(asked["stems"]),
+            *outputs,
+            later=tuple(asked["later"]),
+            table=None if table is None else (Path(table[0]), table[1]),
+            opened=opened,
+        )
         reader = PitchReader(memory.memory, asked["first_bytes"])
-        block.write({"state": "running"})
+        block.write({"state": "running"} | block.peek())
         ending = False
         while True:
             hops = reader.read()
             for hop in hops:
-                for sink in writer.sinks:
-                    sink.add(hop)
+                writer.add(hop)
             writer.look()
             if not hops:
                 if ending:

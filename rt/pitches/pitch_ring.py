@@ -11,13 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsep.kernels import _core
-from rtsep.models.voice_report import SILENCE_DB, VoiceReport
+from rtsep.kernels.assignments import MAX_VOICES
+from rtsep.models.voice_report import VoiceReport
 from rtsep.rt.pitches.pitch_hop import PitchHop
 from rtsep.rt.process.shared_memory import SharedMemory
 
 ROWS = 16384  # a power of two: 44 s at the shortest hop
 ALIGNMENT = 64  # of a ring
 TIME_FLOATS = 2  # a time is float64
+HEAD = TIME_FLOATS + 1  # and how many voices the row has
 KINDS = 3  # f0_hz, followed_hz, level_db
 
 
@@ -26,10 +28,12 @@ def _offset(first_bytes: int) -> int:
 
 
 def make_memory(first_bytes: int, voices: int) -> SharedMemory:
-    """Shared memory of `first_bytes` for something else, and a ring behind them; none for 0 voices."""
+    """Shared memory of `first_bytes` for something else, and a ring behind them; none for 0 voices. There is
+    room for as many as a session can be changed to.
+    """
     if not voices:
         return SharedMemory.create(first_bytes)
-    at, width = _offset(first_bytes), TIME_FLOATS + KINDS * voices
+    at, width = _offset(first_bytes), HEAD + KINDS * max(voices, MAX_VOICES)
     shared = SharedMemory.create(at + ALIGNMENT + _core.SampleRing.bytes_needed(ROWS, width))
     _core.SampleRing(ROWS, width, memoryview(shared.memory)[at + ALIGNMENT :])
     return shared
@@ -51,7 +55,7 @@ class PitchFeed:
         self._origin_s = np.frombuffer(view[at : at + 8], np.float64)  # of `time.monotonic`, 0 before sound
         self._ring = _core.SampleRing.attach(view[at + ALIGNMENT :])
         self._row = np.zeros((1, self._ring.channels), np.float32)
-        self._values = self._row[0, TIME_FLOATS:].reshape(KINDS, -1)
+        self._values = self._row[0, HEAD:].reshape(KINDS, -1)
         self._time = self._row[0, :TIME_FLOATS].view(np.float64)
         self._hop_s, self._delay_s = hop_s, delay_s
         self._base_s = 0.0
@@ -70,11 +74,7 @@ class PitchFeed:
             self._next = 0
 
     def write(self, hop_index: int, voices: VoiceReport) -> None:
-        """The pitches of a hop that has been separated; hops count from 0 where sound began (anew).
-
-        Of another number of voices than the ring was made for, those that both have, in order; those that
-        have gone are silent.
-        """
+        """The pitches of a hop that has been separated; hops count from 0 where sound began (anew)."""
         end_s = (hop_index + 1) * self._hop_s
         if self._next < 0 or hop_index < self._next:  # the first, or sound began anew: the clock says when
             now_s = time.monotonic()
@@ -84,7 +84,7 @@ class PitchFeed:
         self._next = hop_index + 1
         self._time[0] = self._base_s + end_s - self._delay_s
         count = min(voices.f0_hz.size, self._values.shape[1])
-        self._values[:2], self._values[2] = 0.0, SILENCE_DB
+        self._row[0, TIME_FLOATS] = count
         told = voices.f0_hz, voices.followed_hz, voices.level_db
         for row, values in zip(self._values, told, strict=True):
             row[:count] = values[:count]
@@ -107,5 +107,6 @@ class PitchReader:
         count = self._ring.read(self._rows[: min(len(self._rows), self._ring.available)])
         rows: NDArray[np.float32] = self._rows[:count]
         times_s = np.ascontiguousarray(rows[:, :TIME_FLOATS]).view(np.float64)[:, 0]
-        values = rows[:, TIME_FLOATS:].reshape(count, KINDS, (rows.shape[1] - TIME_FLOATS) // KINDS).copy()
-        return [PitchHop(float(t), v[0], v[1], v[2]) for t, v in zip(times_s, values, strict=True)]
+        values = rows[:, HEAD:].reshape(count, KINDS, (rows.shape[1] - HEAD) // KINDS).copy()
+        told = zip(times_s, rows[:, TIME_FLOATS].astype(int), values, strict=True)
+        return [PitchHop(float(t), v[0, :n], v[1, :n], v[2, :n]) for t, n, v in told]

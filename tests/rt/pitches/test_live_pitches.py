@@ -15,11 +15,12 @@ import soundfile
 from rtsep.bench.jack_rig import JackServer, Rig
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.choir.given_pitches import F0Track
-from rtsep.models.voice_report import VoiceReport
+from rtsep.models.voice_report import SILENCE_DB, VoiceReport
 from rtsep.rt.audio.test_signals import synthetic_choir
 from rtsep.rt.control.commands import BLOCK_BYTES, lay_out
 from rtsep.rt.pitches import pitch_ring
 from rtsep.rt.pitches.live_pitches import LivePitches
+from rtsep.rt.pitches.pitch_hop import of_voices
 from rtsep.rt.pitches.pitch_ring import PitchFeed, PitchReader, make_memory
 from rtsep.rt.process.block import Block
 from rtsep.rt.process.child_process import end, spawn
@@ -36,6 +37,12 @@ def report(hop: int) -> VoiceReport:
     voices.followed_hz[...] = 300 + hop, 200
     voices.level_db[...] = -20, -30
     return voices
+
+
+def report_of(voices: int) -> VoiceReport:
+    told = VoiceReport.silent(tuple(f"voice-{i + 1}" for i in range(voices)))
+    told.f0_hz[...] = told.followed_hz[...] = 200 + np.arange(voices)
+    return told
 
 
 def test_ring_carries_every_hop() -> None:
@@ -57,7 +64,12 @@ def test_ring_carries_every_hop() -> None:
     one.f0_hz[0] = 250
     feed.write(300, one)
     (row,) = reader.read()
-    assert (row.f0_hz.tolist(), row.followed_hz.tolist()) == ([250, 0], [0, 0])
+    assert (row.f0_hz.tolist(), row.followed_hz.tolist()) == ([250], [0])
+    assert of_voices(row, 2).f0_hz.tolist() == [250, 0]
+    assert of_voices(row, 2).level_db.tolist() == [row.level_db[0], SILENCE_DB]
+    feed.write(301, report_of(4))
+    (row,) = reader.read()
+    assert (row.f0_hz.tolist(), of_voices(row, 2).f0_hz.tolist()) == ([200, 201, 202, 203], [200, 201])
     # another preset whose hops count from 0.4 s of this one: the same clock, to the sample
     feed.go_over(2 * HOP_S, 0.05, 0.4)
     feed.write(7, report(7))
@@ -91,7 +103,8 @@ def test_another_engine_goes_on_at_its_own_time() -> None:
 def start_writer(shared: SharedMemory, **asked: object) -> tuple["subprocess.Popen[str]", Block]:
     block = Block.create()
     outputs = {"f0_out": None, "midi_out": None, "jack": False}
-    settings = {"stems": ["voice-1", "voice-2"], "first_bytes": 64, **outputs}
+    later = [f"voice-{i + 1}" for i in range(4)]
+    settings = {"stems": ["voice-1", "voice-2"], "later": later, "first_bytes": 64, **outputs}
     process = spawn(
         None, "rtsep.rt.pitches.pitch_process", [shared, block.shared], json.dumps(settings | asked)
     )
@@ -127,6 +140,43 @@ def test_a_killed_writer_leaves_whole_rows_and_one_that_ends_everything(tmp_path
     assert len(F0Track.load(tmp_path / "other.csv", 2).times_s) == 400
     notes = [m.note for t in mido.MidiFile(song).tracks for m in t if m.type == "note_on"]
     assert notes == [62]  # 300 Hz, reported; the other voice is only followed
+
+
+def test_another_table_begins_where_the_number_of_voices_changes(tmp_path: Path) -> None:
+    """It has a column for each voice, and time goes on; a model without pitches begins none. What is there
+    already is left alone, and after a kill it is the last table that goes on.
+    """
+    shared = make_memory(64, 2)
+    feed = PitchFeed(shared.memory, 64, HOP_S, DELAY_S)
+    table = tmp_path / "f0.csv"
+    (tmp_path / "f0-2.csv").write_text("mine")
+    process, block = start_writer(shared, f0_out=str(table))
+    hop = 0
+    for voices in (2, 4, 0, 4, 1):
+        for _ in range(10):
+            feed.write(hop, report_of(voices))
+            hop += 1
+    wait_for(lambda: (tmp_path / "f0-4.csv").exists())
+    wait_for(lambda: len((tmp_path / "f0-4.csv").read_text().splitlines()) > 5)
+    process.kill()
+    process.wait()
+    told = block.peek()["table"]
+    assert told == [str(tmp_path / "f0-4.csv"), 1]
+    process, _ = start_writer(shared, f0_out=str(table), going_on=True, table=told)
+    for voices in (1, 2):
+        for _ in range(10):
+            feed.write(hop, report_of(voices))
+            hop += 1
+    end(process, 20)
+    assert (tmp_path / "f0-2.csv").read_text() == "mine"
+    tables = {name: F0Track.load(tmp_path / f"f0{name}.csv", count) for name, count in
+              (("", 2), ("-3", 4), ("-4", 1), ("-5", 2))}  # fmt: skip
+    assert [len(track.times_s) for track in tables.values()][1] == 20
+    assert tables["-3"].f0_hz.tolist() == [[200, 201, 202, 203]] * 20
+    assert len(tables["-4"].times_s) == 20
+    times = np.concatenate([track.times_s for track in tables.values()])
+    assert (np.diff(times) > 0).all()
+    assert (tmp_path / "f0-3.csv").read_text().splitlines()[0].count("voice-") == 4
 
 
 def test_refused(tmp_path: Path) -> None:
