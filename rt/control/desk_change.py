@@ -90,6 +90,16 @@ def change_desk(
     return DeskChange(layout, tuple(free.opened), tuple(notes))
 
 
+def set_resting(shared: SharedMemory, layout: DeskLayout, values: Mapping[str, float]) -> None:
+    """Values by name of stems that have gone, which come back with them; all others are left alone."""
+    resting = set(layout.strips) - set(layout.stems)
+    parameters = tuple(mixer_parameters(_all_strips(layout)))
+    known = {parameter.name for parameter in parameters}
+    held = {n: v for n, v in values.items() if n in known and n.rpartition(".")[0] in resting}
+    if held:
+        Control(shared, parameters).update(held)
+
+
 class _Free:
     """Outputs that a new stem may have."""
 

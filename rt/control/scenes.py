@@ -1,5 +1,6 @@
 """Scenes: values of all parameters under a name, recalled at once or with a fade."""
 
+import contextlib
 import math
 import re
 import threading
@@ -165,8 +166,12 @@ class Scenes:
             within = f"0..{LONGEST_FADE_S:g} s"
             raise RtsepError(f"a fade of {seconds:g} s is outside {within}", "choose one within")
         target = self.values(name.strip())
-        known = {parameter.name for parameter in self._control.parameters}
-        target = {n: v for n, v in target.items() if n in known and n not in GUARDS}
+        known = {parameter.name: parameter for parameter in self._control.parameters}
+        held = {n: v for n, v in target.items() if n in known and n not in GUARDS}
+        target = {}
+        for parameter, value in held.items():
+            with contextlib.suppress(RtsepError):  # of a stem that has come since a file was read
+                target[parameter] = known[parameter].checked(value)
         with self._recalling:
             self.stop()
             if seconds <= STEP_S:

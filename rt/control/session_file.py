@@ -61,12 +61,15 @@ def load_session(name: str) -> SavedSession:
 
 
 def restore(control: Control, scenes: Scenes, saved: SavedSession) -> list[str]:
-    """Sets what was kept and still exists; returns what the user should know. `GUARDS` stay as they are."""
-    values, left_out = fitting(control, saved.values)
+    """Sets what was kept and exists; returns what the user should know. `GUARDS` stay as they are. What is of
+    other stems stays in the scenes: they may come.
+    """
+    values, _, left_out = fitting(control, saved.values)
     control.update(values)
     kept = {}
     for name, held in saved.scenes.items():
-        kept[name], missing = fitting(control, held)
+        now, later, missing = fitting(control, held)
+        kept[name] = now | later
         left_out += missing
     scenes.restore(kept)
     notes = list(saved.notes)
@@ -77,18 +80,31 @@ def restore(control: Control, scenes: Scenes, saved: SavedSession) -> list[str]:
     return notes
 
 
-def fitting(control: Control, values: Mapping[str, float]) -> tuple[dict[str, float], list[str]]:
-    """Values that a session takes, and the names of the others; without `GUARDS`."""
+def fitting(
+    control: Control, values: Mapping[str, float]
+) -> tuple[dict[str, float], dict[str, float], list[str]]:
+    """Values that a session takes, those of stems that it has not, and the names of the others; without
+    `GUARDS`.
+    """
     known = {parameter.name: parameter for parameter in control.parameters}
-    taken, left_out = {}, []
+    strips = {strip_of(name) for name in known}
+    taken, later, left_out = {}, {}, []
     for name, value in values.items():
         if name in GUARDS:
+            continue
+        if strip_of(name) not in strips:
+            later[name] = value
             continue
         try:
             taken[name] = known[name].checked(value)
         except (KeyError, RtsepError):
             left_out.append(name)
-    return taken, left_out
+    return taken, later, left_out
+
+
+def strip_of(name: str) -> str:
+    """The stem of a parameter's name, or what else is before its last dot; empty for `bypass` and `dry`."""
+    return name.rpartition(".")[0]
 
 
 class SessionKeeper:
@@ -97,12 +113,16 @@ class SessionKeeper:
     Args:
         control, scenes: of the session.
         name: of the session.
+        kept: values that it had before: those of stems that are not there stay in the file.
     """
 
-    def __init__(self, control: Control, scenes: Scenes, name: str) -> None:
+    def __init__(
+        self, control: Control, scenes: Scenes, name: str, kept: Mapping[str, float] | None = None
+    ) -> None:
         self._control, self._scenes, self._path = control, scenes, session_path(name)
         self._written: dict[str, Any] = {}
-        self._values: dict[str, float] = {}  # of stems that have gone too, as they were left
+        # of stems that are not there too, as they were left
+        self._values = {n: v for n, v in (kept or {}).items() if n not in GUARDS}
         self._news: list[str] = []
         self._failed = False
         self._ended = threading.Event()

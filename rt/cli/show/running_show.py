@@ -8,10 +8,10 @@ from typing import Any, Self
 import click
 
 from rtsep.kernels.errors import RtsepError
-from rtsep.rt.cli.show.show_check import check_values, numbers
+from rtsep.rt.cli.show.show_check import check_values, later_parameters, numbers
 from rtsep.rt.cli.show.show_file import ShowFile, read_show
 from rtsep.rt.control.scenes import GUARDS
-from rtsep.rt.control.session_file import SavedSession, SessionKeeper, restore
+from rtsep.rt.control.session_file import SavedSession, SessionKeeper, restore, strip_of
 from rtsep.rt.session import Session
 
 
@@ -55,7 +55,7 @@ class RunningShow:
         self.notes: list[str] = []
         if name is not None:
             self.notes += restore(session.control, session.scenes, saved)
-            self._keeper = SessionKeeper(session.control, session.scenes, name)
+            self._keeper = SessionKeeper(session.control, session.scenes, name, saved.values)
         if show is not None:
             self.notes += self._apply(show, None)
 
@@ -120,17 +120,26 @@ class RunningShow:
         before = {} if old is None else old.parameters
         changed = {n: v for n, v in new.parameters.items() if n not in before or before[n] != v}
         values = numbers(known, changed)
+        strips = {strip_of(name) for name in known}
+        mentioned = {name: None for held in (new.parameters, *new.scenes.values()) for name in held}
+        coming = {n: p for n, p in later_parameters(mentioned).items() if strip_of(n) not in strips}
+        later = numbers(coming, changed)
+        self._session.changer.expect_values(later)
         kept = [n for n in GUARDS if values.get(n) == 0.0 and control.get(n) == 1.0]
         values = {n: v for n, v in values.items() if n not in kept}
         control.update(values)
-        if missing := [n for n in changed if n not in known]:
+        if missing := [n for n in changed if n not in known and n not in later]:
             told.append(f"there is no {', '.join(missing)} on this device")
+        if later and old is not None:
+            told.append(f"{', '.join(later)} is kept until there is such a stem")
         if kept:
             told.append(f"{', '.join(kept)} stays on against feedback: take it off by hand")
         if values and old is not None:
             told.append(f"set {', '.join(values)}")
         if old is None or new.scenes != old.scenes:
-            self._session.scenes.configure({n: numbers(known, held) for n, held in new.scenes.items()})
+            self._session.scenes.configure(
+                {n: numbers(coming | known, held) for n, held in new.scenes.items()}
+            )
             if old is not None:
                 told.append("scenes have changed")
         return told

@@ -4,8 +4,12 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from rtsep.kernels.assignments import MAX_VOICES
 from rtsep.kernels.errors import RtsepError
+from rtsep.models.choir.model import voice_names
 from rtsep.models.mask_model import RESIDUAL
+from rtsep.models.registry import shipped_models
+from rtsep.models.singers import REST as SINGERS_REST
 from rtsep.rt.cli.input_kind import Kind, classify
 from rtsep.rt.cli.option_types import RunOptions
 from rtsep.rt.cli.run_offline import check_conflicts, given_pitches, model_choice
@@ -15,6 +19,7 @@ from rtsep.rt.control.desk_layout import lay_desk, parse_input_mix, parse_route
 from rtsep.rt.control.osc_server import parse_address
 from rtsep.rt.control.parameters import Parameter, mixer_parameters, plain_value
 from rtsep.rt.control.scenes import check_scene_name
+from rtsep.rt.control.session_file import strip_of
 from rtsep.rt.control.web.listening import parse_web_address
 from rtsep.rt.drivers.jack_options import JackOptions, wanted_jack
 from rtsep.rt.drivers.jack_ports import stem_port_names
@@ -62,9 +67,25 @@ def _largest_output(names: Mapping[str, object]) -> int:
     return max(found, default=0)
 
 
+def later_parameters(mentioned: Mapping[str, object]) -> dict[str, Parameter]:
+    """By name, those of stems that a change of voices, stems or model may bring while a show plays: of every
+    shipped model. `mentioned`: names of parameters; the outputs named there are taken to be there.
+    """
+    of_models = [stem for model in shipped_models().values() for stem in model.card.stems]
+    stems = list(dict.fromkeys([*of_models, *voice_names(MAX_VOICES), SINGERS_REST, RESIDUAL]))
+    outputs = list(range(max(STEREO, _largest_output(mentioned))))
+    layout, _ = lay_desk(stems, [[0]], outputs, len(outputs))
+    return {p.name: p for p in mixer_parameters(layout) if strip_of(p.name) in stems}
+
+
 def check_values(show: ShowFile, parameters: tuple[Parameter, ...]) -> None:
-    """Notes in `show.faults` every value that is none of these parameters."""
-    of_name = {parameter.name: parameter for parameter in parameters}
+    """Notes in `show.faults` every value that is none of these parameters, nor of a stem that may come."""
+    later = later_parameters(
+        {name: None for held in (show.parameters, *show.scenes.values()) for name in held}
+    )
+    strips = {strip_of(parameter.name) for parameter in parameters}
+    of_name = {name: p for name, p in later.items() if strip_of(name) not in strips}
+    of_name |= {parameter.name: parameter for parameter in parameters}
     tables = [(PARAMETERS, show.parameters), *((f"{SCENES}.{n}", held) for n, held in show.scenes.items())]
     for table, held in tables:
         for name, value in held.items():

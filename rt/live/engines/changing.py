@@ -1,13 +1,13 @@
 """The session's part of a change of engines: what may be asked for, and what has come of it."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.mask_model import RESIDUAL
-from rtsep.rt.control.desk_change import DeskChange, change_desk
+from rtsep.rt.control.desk_change import DeskChange, change_desk, set_resting
 from rtsep.rt.control.desk_layout import DeskLayout
 from rtsep.rt.drivers.jack_ports import stem_port_names
 from rtsep.rt.hop.presets import Preset
@@ -49,6 +49,7 @@ class Changer:
         self._expect = expect
         self._memory, self._status, self._first, self._commands = memory, status, settings, commands
         self._serial = 0
+        self._later: dict[str, float] = {}
         self.notes: tuple[str, ...] = ()
 
     @property
@@ -111,7 +112,12 @@ class Changer:
         before = DeskLayout.from_dict(values["desk"])
         if stems == before.stems:
             return DeskChange(before, (), ())
-        return change_desk(self._commands, before, stems, new.first_values)
+        return change_desk(self._commands, before, stems, new.first_values | self._later)
+
+    def expect_values(self, values: Mapping[str, float]) -> None:
+        """Values by name of stems that are not there: they have them when they come, or come back."""
+        self._later |= values
+        set_resting(self._commands, DeskLayout.from_dict(self._status.peek()["desk"]), values)
 
     @property
     def told(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import pytest
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.control.commands import BLOCK_BYTES, Control, lay_out
+from rtsep.rt.control.desk_change import change_desk
 from rtsep.rt.control.desk_layout import lay_desk
 from rtsep.rt.control.parameters import OFF_DB, mixer_parameters
 from rtsep.rt.control.scenes import GUARDS, STEP_S, Scenes, fade_value, scene_command
@@ -187,13 +188,41 @@ def test_nothing_is_written_where_nothing_changes(control: Control, state_home: 
     assert not session_path("show").exists()
 
 
+def test_what_is_of_a_stem_that_is_not_there_waits_for_it(state_home: Path) -> None:
+    """In the file through a session without it, and in scenes: recalled when it has come."""
+    path = session_path("show")
+    path.parent.mkdir()
+    held = {"voice-1.gain": -3.0, "voice-4.gain": -9.0, "voice-4.delay": 999.0}
+    path.write_text(json.dumps({"version": 1, "parameters": held, "scenes": {"a": held}}))
+    shared = SharedMemory.create(BLOCK_BYTES)
+    lay_out(shared.memory)
+    control = Control(shared, mixer_parameters(LAYOUT))
+    scenes, saved = Scenes(control), load_session("show")
+    assert restore(control, scenes, saved) == []
+    with SessionKeeper(control, scenes, "show", saved.values):
+        control.set("voice-1.gain", -4.0)
+    again = load_session("show")
+    assert {n: again.values[n] for n in held} == held | {"voice-1.gain": -4.0}
+    assert again.scenes["a"] == held
+    desk = change_desk(shared, LAYOUT, ("voice-1", "voice-4", "residual"), again.values).layout
+    later = Control(shared, mixer_parameters(desk))
+    assert (later.get("voice-4.gain"), later.get("voice-4.delay")) == (-9.0, 0.0)
+    later.set("voice-4.gain", 0.0)
+    there = Scenes(later)
+    (note,) = restore(later, there, again)
+    assert "session, voice-4.delay cannot be restored" in note
+    later.set("voice-4.gain", 0.0)
+    there.recall("a")
+    assert later.get("voice-4.gain") == -9.0
+
+
 def test_what_is_gone_is_told_and_the_rest_comes_back(control: Control, state_home: Path) -> None:
     path = session_path("show")
     path.parent.mkdir()
     held = {"voice-1.gain": -3.0, "voice-4.gain": -9.0, "voice-2.gain": 99.0}
     path.write_text(json.dumps({"version": 1, "parameters": held, "scenes": {"a": held}}))
     (note,) = restore(control, Scenes(control), load_session("show"))
-    assert "voice-2.gain, voice-4.gain cannot be restored" in note
+    assert "session, voice-2.gain cannot be restored" in note
     assert (control.get("voice-1.gain"), control.get("voice-2.gain")) == (-3.0, 0.0)
 
 

@@ -98,11 +98,21 @@ def test_no_file_and_no_config(capfd: pytest.CaptureFixture[str], tmp_path: Path
 
 
 def test_the_command_line_wins(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """The file's two voices have no voice-3; three on the command line do."""
+    """The file's two voices have no output 4; a route on the command line has."""
     path = tmp_path / "show.toml"
-    path.write_text('input = "mic"\nvoices = 2\n[parameters]\n"voice-3.gain" = -1')
+    path.write_text('input = "mic"\nroute = "voice-1>1"\n[parameters]\n"voice-1.to-4" = true')
     assert run_command(capfd, "--config", str(path), "--check").code == 2
-    assert run_command(capfd, "--config", str(path), "--check", "--voices", "3").out == "ok\n"
+    assert run_command(capfd, "--config", str(path), "--check", "--route", "voice-1>1,4").out == "ok\n"
+
+
+def test_values_of_stems_that_may_come_are_right(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Of more voices, and of another shipped model; their values are looked at like all others."""
+    told = 'input = "mic"\nvoices = 2\n[parameters]\n"voice-4.gain" = -1\n"drums.to-3" = true\n'
+    assert check(capfd, tmp_path, told + '[scenes.a]\n"vocals.mute" = true') == (0, [], "ok\n")
+    code, lines, _ = check(capfd, tmp_path, told + '"voice-3.gain" = 99\n"voice-5.gain" = 1')
+    assert code == 2
+    assert "voice-3.gain 99 dB is out" in lines[0]
+    assert "there is no parameter 'voice-5.gain'" in lines[1]
 
 
 def test_every_long_option_may_stand_in_the_file(tmp_path: Path) -> None:

@@ -99,6 +99,45 @@ def test_a_show_is_reloaded_faded_and_found_again(
         assert run_command(capfd, "control", "scene", "list").out == "low\n"
 
 
+def test_values_of_voices_that_come_later(
+    jack_server: JackServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Those of the file at the start, and those of a reload: for a voice that never was there, and for one
+    that has gone. A session of two voices keeps what was set of a third for the next one of three.
+    """
+    for variable in ("XDG_STATE_HOME", "XDG_RUNTIME_DIR"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    path = tmp_path / "show.toml"
+    later = '"voice-{n}.gain" = {db}'
+
+    def voices(count: int) -> None:
+        assert run_command(capfd, "control", "voices", str(count)).code == 0
+        until(lambda: ask("evening", {"do": "status"})["change"].get("text") == f"voices {count}")
+        until(lambda: ask("evening", {"do": "status"})["change"]["state"] == "done")
+
+    path.write_text(FILE.format(gain="-6\n" + later.format(n=3, db=-11), more="voices = 2"))
+    with show(path) as process:
+        voices(3)
+        assert value("voice-3.gain") == -11.0
+        voices(2)
+        reloaded = "\n".join([later.format(n=3, db=-12), later.format(n=4, db=-13)])
+        path.write_text(FILE.format(gain="-6\n" + reloaded, more="voices = 2"))
+        process.send_signal(signal.SIGHUP)
+        until(lambda: "is kept until there is such a stem" in (tmp_path / "err.txt").read_text())
+        voices(4)
+        assert (value("voice-3.gain"), value("voice-4.gain")) == (-12.0, -13.0)
+        ask("evening", {"do": "set", "name": "voice-4.delay", "value": 7.0})
+    path.write_text(FILE.format(gain=-6, more="voices = 2"))
+    with show(path):
+        ask("evening", {"do": "set", "name": "voice-2.delay", "value": 3.0})
+    path.write_text(FILE.format(gain=-6, more="voices = 4"))
+    with show(path):
+        assert (value("voice-4.delay"), value("voice-2.delay")) == (7.0, 3.0)
+
+
 def test_a_taken_port_is_refused_before_the_sound(capfd: pytest.CaptureFixture[str]) -> None:
     """There is no device here at all: the port is told all the same."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
