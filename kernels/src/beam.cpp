@@ -14,17 +14,20 @@
 #include <vector>
 
 #include "checks.hpp"
+#include "open_peaks.hpp"
 #include "voices.hpp"
 
 namespace {
 
 using rtsep::kMaxVoices;
+using rtsep::kMissing;
+using rtsep::kSilent;
+using rtsep::OpenPeaks;
+using rtsep::Range;
 
 constexpr int kBeam = 12;
-constexpr int kSilent = -1;
 constexpr int kApart = 3;           // voices lie more than 60 cents apart; closer, one comb is all there is to see
 constexpr int kGlide = 3;           // candidates a voice may glide per hop without counting as a jump
-constexpr float kMissing = 2.0f;    // cost of a voice with no partial of its own present
 constexpr float kSounding = 0.7f;   // cost of a voice: fewer voices win where peaks are explained anyway
 constexpr float kJump = 3.0f;       // transition cost of a new pitch, in emission of one hop
 constexpr float kStep = 0.1f;       // cost per candidate (20 cents) of gliding
@@ -41,21 +44,14 @@ struct Hypothesis {
     float score;
 };
 
-struct Range {
-    int low, high;  // inclusive; empty where high < low
-};
-
 class PitchBeam {
    public:
     PitchBeam(int voices, int candidates, int max_peaks)
-        : voices_(voices), candidates_(candidates), max_peaks_(max_peaks) {
+        : voices_(voices), candidates_(candidates), max_peaks_(max_peaks), peaks_(voices, candidates, max_peaks) {
         require(voices >= 1 && voices <= kMaxVoices && candidates >= 2 && max_peaks >= 1,
                 "PitchBeam: needs 1..4 voices, at least 2 candidates and 1 peak");
         proposals_.reserve(static_cast<size_t>(kBeam) * (2 + 3 * kMaxVoices) + kReseeded);
         order_.reserve(proposals_.capacity());
-        open_.resize(static_cast<size_t>(max_peaks));
-        gain_.resize(static_cast<size_t>(candidates));
-        transposed_.resize(gain_.size() * open_.size());
     }
 
     // weight [P], covered [G, P], missing [G]; state, best first: pitch [beam, V], last [beam, V] (candidate or -1),
@@ -67,9 +63,6 @@ class PitchBeam {
                     pitch.shape(1) == voices_ && last.ndim() == 2 && last.shape(0) == kBeam &&
                     last.shape(1) == voices_ && score.ndim() == 1 && score.shape(0) == kBeam,
                 "PitchBeam.step: weight [P], covered [G, P], missing [G], pitch and last [12, V], score [12]");
-        weight_ = weight.data();
-        covered_ = covered.data();
-        missing_ = missing.data();
         pitch_ = pitch.mutable_data();
         last_ = last.mutable_data();
         score_ = score.mutable_data();
@@ -77,10 +70,7 @@ class PitchBeam {
             require(pitch_[i] >= kSilent && pitch_[i] < candidates_ && last_[i] >= kSilent && last_[i] < candidates_,
                     "PitchBeam.step: pitch and last hold candidates 0..G-1, or -1 for silence");
         py::gil_scoped_release nogil;
-        used_ = 0;  // trailing peaks of weight zero change nothing
-        for (int p = 0; p < max_peaks_; ++p)
-            if (weight_[p] > 0.0f) used_ = p + 1;
-        transpose();
+        peaks_.look(weight.data(), covered.data(), missing.data());
         proposals_.clear();
         int alive = 0;
         while (alive < kBeam && std::isfinite(score_[alive])) ++alive;
@@ -97,47 +87,6 @@ class PitchBeam {
     }
 
    private:
-    const float* row(int candidate) const {
-        return covered_ + static_cast<size_t>(candidate) * static_cast<size_t>(max_peaks_);
-    }
-
-    // open_[p] = weight of the peak left unexplained by all voices but `skip`.
-    RTSEP_CLONES void leave_open(const int* pitch, int skip) {
-        float* open = open_.data();
-        for (int p = 0; p < used_; ++p) open[p] = weight_[p];
-        for (int v = 0; v < voices_; ++v) {
-            if (v == skip || pitch[v] == kSilent) continue;
-            const float* c = row(pitch[v]);
-            for (int p = 0; p < used_; ++p) open[p] *= 1.0f - c[p];
-        }
-    }
-
-    // What each candidate would add to the peaks left open, into gain_: peak by peak over the transposed coverage, so
-    // that the inner loop runs along candidates.
-    RTSEP_CLONES void find_gains(Range range) {
-        float* gain = gain_.data();
-        for (int c = range.low; c <= range.high; ++c) gain[c] = -kMissing * missing_[c];
-        for (int p = 0; p < used_; ++p) {
-            const float open = open_[static_cast<size_t>(p)];
-            const float* by_peak = transposed_.data() + static_cast<size_t>(p) * gain_.size();
-            for (int c = range.low; c <= range.high; ++c) gain[c] += open * by_peak[c];
-        }
-    }
-
-    // The same for one candidate.
-    float gain(int candidate) const {
-        const float* c = row(candidate);
-        float sum = -kMissing * missing_[candidate];
-        for (int p = 0; p < used_; ++p) sum += open_[static_cast<size_t>(p)] * c[p];
-        return sum;
-    }
-
-    void transpose() {
-        for (int c = 0; c < candidates_; ++c)
-            for (int p = 0; p < used_; ++p)
-                transposed_[static_cast<size_t>(p) * gain_.size() + static_cast<size_t>(c)] = row(c)[p];
-    }
-
     // Candidates a voice may take without crossing or touching another sounding voice.
     Range room(const int* pitch, int voice) const {
         Range range{0, candidates_ - 1};
@@ -165,19 +114,19 @@ class PitchBeam {
         glide(base);
         propose(base, h);
         for (int v = 0; v < voices_; ++v) {
-            leave_open(base, v);
+            peaks_.leave_open(base, v);
             int best = kSilent, second = kSilent;
             const Range range = room(base, v);
-            find_gains(range);
+            peaks_.find_gains(range);
             for (int c = std::max(range.low, 1); c <= std::min(range.high, candidates_ - 2); ++c) {
-                const float g = gain_[static_cast<size_t>(c)];
-                if ((c > range.low && g <= gain_[static_cast<size_t>(c - 1)]) ||
-                    (c < range.high && g < gain_[static_cast<size_t>(c + 1)]))
+                const float g = peaks_.found(c);
+                if ((c > range.low && g <= peaks_.found(c - 1)) ||
+                    (c < range.high && g < peaks_.found(c + 1)))
                     continue;
-                if (best == kSilent || g > gain_[static_cast<size_t>(best)]) {
+                if (best == kSilent || g > peaks_.found(best)) {
                     second = best;
                     best = c;
-                } else if (second == kSilent || g > gain_[static_cast<size_t>(second)]) {
+                } else if (second == kSilent || g > peaks_.found(second)) {
                     second = c;
                 }
             }
@@ -198,13 +147,13 @@ class PitchBeam {
         for (int round = 0; round < 2; ++round)
             for (int v = 0; v < voices_; ++v) {
                 if (base[v] == kSilent) continue;
-                leave_open(base, v);
+                peaks_.leave_open(base, v);
                 float best = kNever;
                 int choice = base[v];
                 const Range range = room(base, v);
                 const int low = std::max(range.low, start[v] - kGlide), high = std::min(range.high, start[v] + kGlide);
                 for (int c = low; c <= high; ++c) {
-                    const float g = gain(c) - kStep * static_cast<float>(std::abs(c - start[v]));
+                    const float g = peaks_.gain(c) - kStep * static_cast<float>(std::abs(c - start[v]));
                     if (g > best) {
                         best = g;
                         choice = c;
@@ -219,15 +168,15 @@ class PitchBeam {
         int chosen[kMaxVoices];
         std::fill(chosen, chosen + kMaxVoices, kSilent);
         for (int v = 0; v < voices_; ++v) {
-            leave_open(chosen, kSilent);
+            peaks_.leave_open(chosen, kSilent);
             float best = kSounding;
             int choice = kSilent;
-            find_gains({0, candidates_ - 1});
+            peaks_.find_gains({0, candidates_ - 1});
             for (int c = 0; c < candidates_; ++c) {
                 bool apart = true;
                 for (int u = 0; u < v; ++u) apart = apart && std::abs(chosen[u] - c) > kApart;
                 if (!apart) continue;
-                const float g = gain_[static_cast<size_t>(c)];
+                const float g = peaks_.found(c);
                 if (g > best) {
                     best = g;
                     choice = c;
@@ -250,7 +199,7 @@ class PitchBeam {
                 if (before[v] != kSilent) transition += kToggle;
                 continue;
             }
-            emission -= kMissing * missing_[now] + kSounding;
+            emission -= kMissing * peaks_.missing(now) + kSounding;
             if (before[v] != kSilent) {
                 transition += std::min(kStep * static_cast<float>(std::abs(now - before[v])), kJump);
             } else {
@@ -259,8 +208,8 @@ class PitchBeam {
                     transition += kReentry * std::min(1.0f, kReentryPerStep * static_cast<float>(std::abs(now - was_last[v])));
             }
         }
-        leave_open(h.pitch, kSilent);
-        for (int p = 0; p < used_; ++p) emission += weight_[p] - open_[static_cast<size_t>(p)];
+        peaks_.leave_open(h.pitch, kSilent);
+        emission = peaks_.add_explained(emission);
         const float score = kMemory * score_[h.parent] + emission - transition;
         h.score = is_finite(score) ? score : -INFINITY;  // NaN has no place in an order
     }
@@ -302,13 +251,12 @@ class PitchBeam {
         }
     }
 
-    int voices_, candidates_, max_peaks_, used_ = 0;
-    const float *weight_ = nullptr, *covered_ = nullptr, *missing_ = nullptr;
+    int voices_, candidates_, max_peaks_;
+    OpenPeaks peaks_;
     int *pitch_ = nullptr, *last_ = nullptr;
     float* score_ = nullptr;
     std::vector<Hypothesis> proposals_;
     std::vector<int> order_;
-    std::vector<float> open_, gain_, transposed_;  // transposed_ [P, G]
 };
 
 }  // namespace
