@@ -1,7 +1,7 @@
 // Ring and device callback under the thread sanitizer: every thread of a live session, and what it must hear.
 //
-// Three parts. A SampleRing between a producer and a consumer: every frame arrives once, in order. A ValueSnapshot: each
-// is whole. A DeviceCallback with its device thread, an engine thread and a controller thread that moves gains, the same
+// Four parts. A SampleRing between a producer and a consumer: every frame arrives once, in order. A ValueSnapshot: each
+// is whole. GainRamps: so is each command. A DeviceCallback with its device thread, an engine thread and a controller thread that moves gains, the same
 // one for all stems: whether stems come in time or not, the sum of outputs is the delayed input times one number of 0 to
 // 1; once the gains rest, each output is its stem to the last bit. Exits 1 with a line on the first wrong sample.
 #include <algorithm>
@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "device_callback.hpp"
+#include "gain_ramps.hpp"
 #include "ring.hpp"
 #include "value_snapshot.hpp"
 
@@ -100,6 +101,37 @@ void snapshot_between_two_threads() {
         last = values[0];
     }
     producer.join();
+}
+
+// Commands follow each other as fast as can be, each with one number for all gains: a reader that took what it copied
+// without looking at the sequence again would have parts of two.
+void gains_between_two_threads() {
+    constexpr std::size_t kGains = 400;
+    constexpr int kCommands = 20000;
+    rtsep::GainRamps gains(std::vector<float>(kGains, 0.0f), 50, {0.0f});
+    std::atomic<bool> ended{false};
+    std::thread engine([&] {
+        std::vector<float> targets(kGains + 1);
+        for (int n = 1; n <= kCommands; ++n) {
+            std::fill(targets.begin(), targets.end(), static_cast<float>(n));
+            gains.set(targets.data());
+            if (n % 64 == 0) std::this_thread::yield();
+        }
+        ended.store(true, std::memory_order_relaxed);
+    });
+    float last = 0.0f;
+    const auto look = [&] {
+        if (!gains.look(true)) return;
+        const float* now = gains.next();
+        for (std::size_t i = 0; i < kGains; ++i)
+            if (now[i] != gains.extras()[0]) fail("gains", i, now[i], gains.extras()[0]);
+        if (now[0] <= last) fail("gains go back", 0, now[0], last);
+        last = now[0];
+    };
+    while (!ended.load(std::memory_order_relaxed)) look();
+    engine.join();
+    look();
+    if (last != kCommands) fail("the last gains", 0, last, kCommands);
 }
 
 // The device's pace. Most of the time it waits until the engine has caught up, as a device's clock makes it: every hop
@@ -243,6 +275,7 @@ void callback_engine_and_controller() {
 int main() {
     ring_between_two_threads();
     snapshot_between_two_threads();
+    gains_between_two_threads();
     callback_engine_and_controller();
     std::puts("ring and callback: no race");
 }
