@@ -59,9 +59,16 @@ class Recording:
             time.sleep(0.01)
 
     def play(self, hops: int) -> None:
-        """Plays, and waits until the ring is empty."""
+        """Plays, and waits until the ring is empty and what was in it is in the files."""
         self.show.play(hops)
         self.until(lambda: not self.show.memory.ring.available)
+        self.until(self._rests)
+
+    def _rests(self) -> bool:
+        """What the recorder has read is written: its length stands. A signal in between would lose that."""
+        frames = self.status().get("record_frames")
+        time.sleep(0.05)
+        return self.status().get("record_frames") == frames and not self.show.memory.ring.available
 
     def stop_process(self) -> None:
         """SIGSTOP, effective when this returns."""
