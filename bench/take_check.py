@@ -19,7 +19,8 @@ class Replay:
 
     Attributes:
         frames: of the take; compared: of its first part, which can be followed.
-        different: samples of stems that are not exactly the same; max_difference: full scale 1.
+        different: samples of stems that are not exactly the same; max_difference: full scale 1;
+            first_different: frame of the take, None where there is none.
         skipped_hops, holes, hole_frames, parts: as the take says.
     """
 
@@ -27,6 +28,7 @@ class Replay:
     compared: int
     different: int
     max_difference: float
+    first_different: int | None
     skipped_hops: int
     holes: int
     hole_frames: int
@@ -49,7 +51,8 @@ def replay(folder: Path, separator: Separator) -> Replay:
     """Separates the take's input again, hop by hop, in constant memory.
 
     Args:
-        folder: a take of mono WAV files whose frame 0 is the engine's first.
+        folder: a take of mono WAV files whose frame 0 is the engine's first. A hop that was skipped before
+            its stems lay in the take has a frame below 0.
         separator: fresh, as the session's was.
     """
     log = TakeLog.load(folder)
@@ -64,7 +67,7 @@ def replay(folder: Path, separator: Separator) -> Replay:
     files = [soundfile.SoundFile(part / f"{name}.{log.suffix}") for name in log.names]
     made = np.zeros((stems, HOPS_AT_ONCE, hop), np.float32)
     out, kept = np.zeros((stems, hop, 1), np.float32), np.zeros((stems, 0), np.float32)
-    different, largest, compared, number = 0, 0.0, 0, 0
+    different, largest, compared, number, first = 0, 0.0, 0, 0, None
     while len(block := files[0].read(HOPS_AT_ONCE * hop, dtype="float32")) >= hop:
         hops = len(block) // hop
         for k in range(hops):
@@ -80,6 +83,8 @@ def replay(folder: Path, separator: Separator) -> Replay:
             different + int(np.count_nonzero(apart)),
             max(largest, float(apart.max(initial=0.0))),
         )
+        if first is None and different:
+            first = compared + int(np.argmax(apart.any(axis=0)))
         compared, kept = compared + taken.shape[1], kept[:, taken.shape[1] :]
     for file in files:
         file.close()
@@ -88,6 +93,7 @@ def replay(folder: Path, separator: Separator) -> Replay:
         compared,
         different,
         largest,
+        first,
         len(skipped),
         len(log.holes),
         log.hole_frames,

@@ -24,6 +24,7 @@ from typing import Any
 
 import click
 import numpy as np
+import soundfile
 from numpy.typing import NDArray
 
 from rtsep.bench.demo.choir import render_choir
@@ -247,7 +248,7 @@ def _told(window: tuple[dict[str, Any], list[Spell]]) -> tuple[dict[str, Any], l
     "--input", "path", type=click.Path(exists=True, path_type=Path), help="A choir; the demo's own."
 )
 @click.option(
-    "--folder", type=click.Path(path_type=Path), help="Keep the take here; thrown away unless given."
+    "--folder", type=click.Path(path_type=Path), help="Keep the take here; else it stays only if it differs."
 )
 @click.option("--hdr", type=click.Path(path_type=Path), help="All hop times as an HDR histogram (.hgrm).")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Everything that was found.")
@@ -272,28 +273,26 @@ def main(
         raise click.UsageError(
             f"{minutes:g} min have {windows} windows of {window_s:g} s; give one at least, of 20 s or longer"
         )
-    recording = render_choir().mixture if path is None else load_mixture(path, _seconds(path))
+    recording = render_choir().mixture if path is None else load_mixture(path, soundfile.info(path).duration)
     show = Show(
         voices, latency_ms, period, clients, rate, messages, load_core if load_core >= 0 else None
     )  # fmt: skip
     place = Path(tempfile.mkdtemp(prefix="rtsep-show-")) if folder is None else folder
     place.mkdir(parents=True, exist_ok=True)
+    differ = 0
     try:
         found, hops = run_show(show, recording.astype(np.float32), windows, window_s, place)
+        differ = found["take"]["different"]
     finally:
-        if folder is None:
+        if folder is None and not differ:
             shutil.rmtree(place)
     if json_file is not None:
         json_file.write_text(json.dumps(found, indent=1) + "\n")
     if hdr is not None:
         hops.write(hdr)
     say(found)
-
-
-def _seconds(path: Path) -> float:
-    import soundfile
-
-    return float(soundfile.info(path).duration)
+    if differ:
+        raise click.ClickException(f"the take is not what the file path gives; it is kept in {place}")
 
 
 if __name__ == "__main__":

@@ -68,7 +68,8 @@ def say(found: dict[str, Any]) -> None:
         ),
         "take against the file path": (
             f"{take['compared']} of {take['frames']} frames of each stem, {take['different']} samples differ "
-            f"(max {take['max_difference']:g}), {take['skipped_hops']} hops skipped"
+            f"(max {take['max_difference']:g}; the first at frame: {take['first_different']}), "
+            f"{take['skipped_hops']} hops skipped"
         ),
         "scheduling of the engine": found["scheduling"],
     }.items():

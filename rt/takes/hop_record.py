@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 MAGIC = 0x31646F6870737274
-# magic; frame of the rows in front of a seam and of those behind it; rows in front of it; why there is a
-# seam; input frames that were lost, and where; `SKIPPED`, `BYPASSED`; counters of the device:
-# xruns, late hops, fallback samples; frames of the record; of which engine it is
-HEADER = struct.Struct("<QqqqIIIIQQQII")
+# magic; frame of the rows in front of a seam and of those behind it; where input frames were lost; where the
+# stems of a skipped hop belong; rows in front of the seam; why there is one; input frames that were lost;
+# `SKIPPED`, `BYPASSED`; counters of the device: xruns, late hops, fallback samples; frames of the record; of
+# which engine it is
+HEADER = struct.Struct("<QqqqqIIIIQQQII")
 HEADER_FLOATS = HEADER.size // 4
+HOP_IN_HEADER = 12
 SKIPPED, BYPASSED = 1, 2
 NO_FRAME = -1  # of rows that belong nowhere: before the first sample, or after the last
 
@@ -55,7 +57,8 @@ class Layout:
 class HopFacts:
     """What the device and the hop loop say with a hop; `lost_frames` of the input from frame `lost_at` on,
     which is later than the frames that come with it. `bypassed`: no engine stays up, so the residual is the
-    input.
+    input. `hop`: frames that this is said of, the first of a segment. `skipped_at`: frame of the stems of a
+    skipped hop; that of an engine's first hops lies before what the engine gives, so it may be below 0.
     """
 
     cause: Cause
@@ -66,6 +69,8 @@ class HopFacts:
     fallback_samples: int
     lost_at: int = 0
     bypassed: bool = False
+    hop: int = 0
+    skipped_at: int = 0
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,7 @@ def whole_rows(block: NDArray[np.float32], layout: Layout) -> int:
     """
     at = 0
     while at + layout.header_rows <= len(block):
-        end = at + layout.header_rows + _header(block, at, layout)[11]
+        end = at + layout.header_rows + _header(block, at, layout)[HOP_IN_HEADER]
         if end > len(block):
             break
         at = end
@@ -105,15 +110,17 @@ def segments(block: NDArray[np.float32], layout: Layout) -> Iterator[Segment]:
     at = 0
     while at < len(block):
         header = _header(block, at, layout)
-        _, before_frame, frame, lost_at, before_rows, cause, lost, flags = header[:8]
-        xruns, late, fallback, hop, engine = header[8:]
+        _, before_frame, frame, lost_at, skipped_at, before_rows, cause, lost, flags = header[:9]
+        xruns, late, fallback, hop, engine = header[9:]
         at += layout.header_rows
         skipped, bypassed = bool(flags & SKIPPED), bool(flags & BYPASSED)
-        facts = HopFacts(Cause(cause), lost, skipped, xruns, late, fallback, lost_at, bypassed)
+        facts = HopFacts(
+            Cause(cause), lost, skipped, xruns, late, fallback, lost_at, bypassed, hop, skipped_at
+        )
         rows = block[at : at + hop]
         at += hop
         if before_rows and before_frame != NO_FRAME:
-            calm = HopFacts(Cause.NONE, 0, False, xruns, late, fallback)
+            calm = HopFacts(Cause.NONE, 0, False, xruns, late, fallback, hop=hop)
             yield Segment(before_frame, rows[:before_rows], calm, engine)
         behind = rows[before_rows:]
         yield Segment(frame, behind if frame != NO_FRAME else behind[:0], facts, engine)
@@ -129,7 +136,7 @@ def _header(block: NDArray[np.float32], at: int, layout: Layout) -> tuple[int, .
 
 def merged(found: Iterable[Segment]) -> Iterator[Segment]:
     """The same frames in as few segments as can be: those that follow each other and tell nothing new are
-    one, as each segment costs a write of every file.
+    one, as each segment costs a write of every file. What it tells is of its first `facts.hop` frames.
     """
     waiting: list[Segment] = []
     for segment in found:
@@ -142,7 +149,7 @@ def merged(found: Iterable[Segment]) -> Iterator[Segment]:
 
 
 def _goes_on(before: Segment, segment: Segment) -> bool:
-    calm = replace(before.facts, cause=Cause.NONE, lost_frames=0, lost_at=0, skipped=False)
+    calm = replace(before.facts, cause=Cause.NONE, lost_frames=0, lost_at=0, skipped=False, skipped_at=0)
     same = segment.facts == calm and segment.engine == before.engine
     return same and before.frame + len(before.rows) == segment.frame
 

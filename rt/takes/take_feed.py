@@ -158,6 +158,7 @@ class TakeFeed:
             if first == NO_FRAME:
                 before_rows = int(np.argmax(self._places[:frames] != NO_FRAME)) or frames
             frame = int(self._places[before_rows]) if before_rows < frames else NO_FRAME
+        heard_at = 0 if self._next is None else self._next - frames
         cause, callback = self._take_cause(int(self._places[:frames].max())), self._callback
         flags = (SKIPPED if skipped else 0) | (BYPASSED if self._bypassed else 0)
         HEADER.pack_into(
@@ -166,7 +167,8 @@ class TakeFeed:
             MAGIC,
             before_frame,
             frame,
-            int(self._places[-frames]) if lost_frames else 0,
+            heard_at if lost_frames else 0,
+            heard_at - self._delay if skipped else 0,
             before_rows,
             cause,
             lost_frames,

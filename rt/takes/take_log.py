@@ -36,8 +36,9 @@ class TakeLog:
     pre_roll_frames: of them, from before the recording was started.
     clipped_samples: that 24 bit could not hold.
     holes: {"first_frame", "frames", "reason"}: silence in place of what could not be had.
-    events: {"kind", "first_frame", "frames", "count"}; "bypassed" where no engine stayed up and the residual
-        is the input; of a change of engines also "time", "from" and "to",
+    events: {"kind", "first_frame", "frames", "count"}; of "skipped-hop" the frames of the stems of hops that
+        were not separated, below 0 for those before the take and the first of an engine; "bypassed" where no
+        engine stayed up and the residual is the input; of a change of engines also "time", "from" and "to",
         the stems before and what was changed to; events_left_out: those after the first 10 000.
     markers: {"id", "frame", "text"}.
     parts: {"folder", "first_frame", "frames", "bytes" of each file up to there}; of an engine that was
@@ -173,16 +174,17 @@ def note(log: TakeLog, segment: Segment, before: Segment | None) -> Segment:
         known = HopFacts(Cause.NONE, 0, False, 0, 0, 0)  # a new engine counts from zero
     else:
         known = before.facts
-    hop = len(segment.rows)
-    for kind, frames, count in (
-        ("xrun", 0, facts.xruns - known.xruns),
-        ("late-hop", hop, facts.late_hops - known.late_hops),
-        ("fallback", hop, facts.fallback_samples - known.fallback_samples),
-        ("skipped-hop", hop, int(facts.skipped)),
-        ("bypassed", hop, int(facts.bypassed)),
+    rows = len(segment.rows)
+    hop = min(facts.hop, rows)
+    for kind, first, frames, count in (
+        ("xrun", at, 0, facts.xruns - known.xruns),
+        ("late-hop", at, hop, facts.late_hops - known.late_hops),
+        ("fallback", at, hop, facts.fallback_samples - known.fallback_samples),
+        ("skipped-hop", facts.skipped_at - log.first_frame, facts.hop, int(facts.skipped)),
+        ("bypassed", at, rows, int(facts.bypassed)),
     ):
         if count > 0:
-            log.add_event(kind, at, frames, count)
+            log.add_event(kind, first, frames, count)
     if facts.lost_frames:
         log.add_hole(max(0, facts.lost_at - log.first_frame), facts.lost_frames, ENGINE_STALLED)
     return replace(segment, rows=segment.rows[:0])

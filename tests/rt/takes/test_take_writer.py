@@ -187,20 +187,35 @@ def test_what_comes_twice_is_written_once_and_what_came_before_the_take_is_not(w
 
 
 def test_counters_become_events_where_they_happened(writing: Writing) -> None:
-    writing.piece(HopFacts(Cause.NONE, 0, False, 2, 1, 64))  # from before the take
-    writing.piece(HopFacts(Cause.NONE, 0, True, 3, 1, 64))
-    writing.piece(HopFacts(Cause.NONE, 0, False, 3, 2, 128))
-    writing.piece(HopFacts(Cause.NONE, 0, False, 3, 2, 192))
-    writing.piece(HopFacts(Cause.NONE, 0, False, 0, 0, 0))
-    writing.piece(HopFacts(Cause.NONE, 0, False, 1, 0, 0))  # of a new engine
+    def facts(xruns: int, late: int, fallback: int, skipped_at: int | None = None) -> HopFacts:
+        skipped = skipped_at is not None
+        return HopFacts(
+            Cause.NONE, 0, skipped, xruns, late, fallback, hop=HOP, skipped_at=skipped_at or 0
+        )  # each piece is a hop with those behind it that had nothing to tell
+
+    writing.piece(facts(2, 1, 64))  # from before the take
+    writing.piece(facts(3, 1, 64, writing.at))
+    writing.piece(facts(3, 2, 128))
+    writing.piece(facts(3, 2, 192, writing.at))
+    writing.piece(facts(0, 0, 0))
+    writing.piece(facts(1, 0, 0))  # of a new engine
     events = [(e["kind"], e["first_frame"], e["frames"], e["count"]) for e in writing.finish().events]
     assert events == [
         ("xrun", PIECE, 0, 1),
-        ("skipped-hop", PIECE, PIECE, 1),
-        ("late-hop", 2 * PIECE, PIECE, 1),
-        ("fallback", 2 * PIECE, 2 * PIECE, 128),
+        ("skipped-hop", PIECE, HOP, 1),
+        ("late-hop", 2 * PIECE, HOP, 1),
+        ("fallback", 2 * PIECE, HOP, 64),
+        ("fallback", 3 * PIECE, HOP, 64),
+        ("skipped-hop", 3 * PIECE, HOP, 1),
         ("xrun", 5 * PIECE, 0, 1),
     ]
+
+
+def test_a_hop_skipped_before_the_take_is_told_by_frames_below_0(writing: Writing) -> None:
+    """Frames that came with it may be in the take: those that a take before it had not, or its pre-roll."""
+    writing.piece(HopFacts(Cause.NONE, 0, True, 0, 0, 0, hop=HOP, skipped_at=1000 - 3 * HOP))
+    (event,) = writing.finish().events
+    assert event == {"kind": "skipped-hop", "first_frame": -3 * HOP, "frames": HOP, "count": 1}
 
 
 def test_the_log_on_the_disk_names_a_hole_before_its_silence_is_written(
