@@ -29,7 +29,7 @@ _STEM = re.compile(r"\w(?:[\w .+-]{0,38}[\w+-])?")
 CONFIG_BOUNDS: dict[str, dict[str, tuple[int, int]]] = {
     "pitch-net": {"looks": (1, 2)},
     "source-filter": {"voices": (1, 4), "hidden": (1, 4096)},
-    "band-net": {},
+    "band-net": {"paths": (0, 8)},
 }
 # Presets are named by whole milliseconds; 5 ms stands for 5.3, and rates between the usual ones round their
 # frames: 4.8 to 5.9 ms are all this preset.

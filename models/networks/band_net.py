@@ -16,11 +16,13 @@ from torch.nn import functional
 
 from rtsep.models.band.features import BANDS, FLOOR_POWER, band_centres_hz
 from rtsep.models.networks.along_bands import AlongBands, Upwards
+from rtsep.models.networks.averages import HOP_S, decays, spans
+from rtsep.models.networks.averages import averages as averages_of
+from rtsep.models.networks.dual_path import DualPaths
 from rtsep.models.networks.gru_cell import GruCell
 from rtsep.models.networks.partials import at_partials
 
 PRESETS = 4  # 5, 11, 21, 43 ms
-HOP_S = (256 / 96000, 512 / 96000, 1024 / 96000, 2048 / 96000)  # of the presets, at 48 kHz
 # Training databases are recorded at 24 kHz: nothing could be learnt from bands above this. The
 # encoder does not get them, and their gains are that of the last band below.
 INPUT_TOP_HZ = 11500.0
@@ -45,12 +47,16 @@ DECODER = (12, 16, 12)  # channels of a decoder at a quarter, half and all of th
 class BandEncoder(nn.Module):
     """One hop of the mixture -> what every decoder is given.
 
-    Shape of `forward(bands, preset, level, averages, local, first, second)`:
+    Args:
+        paths: looks along time and along the bands (`dual_path`), 0 for a network without them.
+
+    Shape of `forward(bands, preset, level, averages, local, [paths,] first, second)`:
         bands: float32 [batch, BANDS], log power, see `models.band.features`.
         preset: float32 [batch, 4], one-hot: 5, 11, 21, 43 ms.
         level: float32 [batch, 2], averaged power, and the sum of the average's weights so far.
         averages: float32 [batch, 3, INPUT_BANDS] of the features.
         local: float32 [batch, INPUT_BANDS / 2, SKIP1], what every pair of bands remembers.
+        paths: as of `DualPaths`; not there if the network has none.
         first, second: float32 [batch, CODE].
         returns code [batch, CODE], skip0 [batch, INPUT_BANDS, FEATURES], skip1 [batch, INPUT_BANDS / 2,
         24], skip2 [batch, INPUT_BANDS / 4, 32], and the states.
@@ -67,8 +73,11 @@ class BandEncoder(nn.Module):
     mean: Tensor  # [INPUT_BANDS], natural logarithms of power
     deviation: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, paths: int = 0) -> None:
         super().__init__()
+        self.paths = DualPaths(paths, SKIP1, INPUT_BANDS // 2) if paths else None
+        if paths:
+            self.states = (*self.states[:3], "paths", *self.states[3:])
         self.to_half = AlongBands(FEATURES, SKIP1, 7, INPUT_BANDS, stride=2)
         self.local = GruCell(SKIP1, SKIP1)  # the same for every pair of bands
         self.remembered = nn.Linear(SKIP1, SKIP1, bias=False)
@@ -79,10 +88,10 @@ class BandEncoder(nn.Module):
         self.first = GruCell(CODE, CODE)
         self.second = GruCell(CODE, CODE)
         hops_s = torch.tensor(HOP_S)
-        self.register_buffer("decay", torch.exp(-hops_s[:, None] / torch.tensor(AVERAGE_S)), persistent=False)
+        self.register_buffer("decay", decays(AVERAGE_S), persistent=False)
         decay = torch.exp(-hops_s[:, None].double() / LEVEL_S)
         self.register_buffer("level_decay", decay.float(), persistent=False)
-        # Not 1 - decay in float32, which would lose four digits: after one hop the level is made of it alone.
+        # not 1 - decay in float32, which would lose four digits
         self.register_buffer("level_share", (1.0 - decay).float(), persistent=False)
         self.register_buffer(
             "at_partials", at_partials(band_centres_hz()[:INPUT_BANDS], PARTIALS), persistent=False
@@ -97,6 +106,7 @@ class BandEncoder(nn.Module):
             torch.zeros(batch, 2),
             torch.zeros(batch, len(AVERAGE_S), INPUT_BANDS),
             torch.zeros(batch, INPUT_BANDS // 2, SKIP1),
+            *([] if self.paths is None else [self.paths.initial_state(batch)]),
             torch.zeros(batch, CODE),
             torch.zeros(batch, CODE),
         )
@@ -108,7 +118,7 @@ class BandEncoder(nn.Module):
 
     def forward(self, *args: Tensor) -> tuple[Tensor, ...]:
         """See the class."""
-        bands, preset, level, averages, local, first, second = args
+        bands, preset, level, averages, local, *paths, first, second = args
         inputs = bands[:, :INPUT_BANDS]
         power = torch.exp(inputs).mean(dim=1, keepdim=True)
         now = torch.cat([power, torch.ones_like(power)], dim=1)
@@ -118,18 +128,22 @@ class BandEncoder(nn.Module):
         features = torch.cat([x[:, None], x[:, None] - averages, self._partials(x)], dim=1).transpose(1, 2)
         skip1 = torch.relu(self.to_half(features))
         local = self.local(skip1.reshape(-1, SKIP1), local.reshape(-1, SKIP1)).view_as(local)
-        skip1, skip2, code = self._look(skip1, local, preset)
+        found = self.remembered(local)
+        if self.paths is not None:
+            change, *paths = self.paths(skip1, preset, *paths)
+            found = found + change
+        skip1, skip2, code = self._look(skip1 + found, preset)
         first = self.first(code, first)
         code = code + first
         second = self.second(code, second)
-        return code + second, features, skip1, skip2, level, averages, local, first, second
+        return code + second, features, skip1, skip2, level, averages, local, *paths, first, second
 
     def sequence(self, *args: Tensor) -> tuple[Tensor, ...]:
         """`forward` over a time axis: bands [batch, time, BANDS], preset [batch, time, 4], results too.
 
         The preset is that of the first hop throughout.
         """
-        bands, preset, level, averages, local, first, second = args
+        bands, preset, level, averages, local, *paths, first, second = args
         batch, time = bands.shape[:2]
         # No parameter is used here that needs a gradient, and half precision would round levels to 1 %.
         with torch.no_grad(), _full_precision(bands.device.type):
@@ -138,7 +152,11 @@ class BandEncoder(nn.Module):
         pairs = skip1.view(batch, time, -1, SKIP1).transpose(1, 2).reshape(-1, time, SKIP1)
         remembered, local = self.local.sequence(pairs, local.reshape(-1, SKIP1))
         remembered = remembered.view(batch, -1, time, SKIP1).transpose(1, 2).reshape_as(skip1)
-        skip1, skip2, flat = self._look(skip1, remembered, preset.flatten(0, 1))
+        change = self.remembered(remembered)
+        if self.paths is not None:
+            added, *paths = self.paths.sequence(skip1.view(batch, time, -1, SKIP1), preset[:, 0], *paths)
+            change = change + added.flatten(0, 1)
+        skip1, skip2, flat = self._look(skip1 + change, preset.flatten(0, 1))
         code = flat.view(batch, time, CODE)
         found, first = self.first.sequence(code, first)
         code = code + found
@@ -151,6 +169,7 @@ class BandEncoder(nn.Module):
             level,
             averages,
             local.view(batch, -1, SKIP1),
+            *paths,
             first,
             second,
         )
@@ -166,7 +185,9 @@ class BandEncoder(nn.Module):
         inputs = bands[..., :INPUT_BANDS]
         power = torch.exp(inputs).mean(dim=2, keepdim=True)
         now = torch.cat([power, torch.ones_like(power)], dim=2)
-        levels = _average(now[:, None], preset @ self.level_decay, level[:, None])[:, 0]
+        levels = averages_of(now[:, None], spans(preset @ self.level_decay, now.shape[1]), level[:, None])[
+            :, 0
+        ]
         return self._re_level(inputs, levels), levels[:, -1]
 
     def _features(
@@ -174,7 +195,8 @@ class BandEncoder(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         above, level = self.levelled(bands, preset, level)
         x = (above - self.mean) / self.deviation
-        means = _average(x[:, None].expand(-1, len(AVERAGE_S), -1, -1), preset @ self.decay, averages)
+        over = spans(preset @ self.decay, x.shape[1])
+        means = averages_of(x[:, None].expand(-1, len(AVERAGE_S), -1, -1), over, averages)
         partials = self._partials(x.flatten(0, 1)).view(*x.shape[:2], len(PARTIALS), INPUT_BANDS)
         features = torch.cat([x[:, None], x[:, None] - means, partials.transpose(1, 2)], dim=1)
         features = features.permute(0, 2, 3, 1)
@@ -192,8 +214,7 @@ class BandEncoder(nn.Module):
         """[N, INPUT_BANDS] -> [N, partials, INPUT_BANDS]."""
         return (x @ self.at_partials).view(-1, len(PARTIALS), INPUT_BANDS)
 
-    def _look(self, skip1: Tensor, local: Tensor, preset: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        skip1 = skip1 + self.remembered(local)
+    def _look(self, skip1: Tensor, preset: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         skip2 = torch.relu(self.to_quarter(skip1))
         code = torch.relu(self.across(skip2.flatten(1)) + self.preset(preset))
         return skip1, skip2, code
@@ -266,22 +287,3 @@ def _full_precision(device_type: str) -> AbstractContextManager[None]:
     if torch.amp.is_autocast_available(device_type):
         return torch.autocast(device_type, enabled=False)
     return nullcontext()
-
-
-def _average(x: Tensor, decay: Tensor, start: Tensor) -> Tensor:
-    """Exponential averages over time, all hops at once.
-
-    Args:
-        x: [batch, kinds, time, values].
-        decay: [batch, kinds] per hop.
-        start: [batch, kinds, values], the averages before the first hop.
-
-    Shape:
-        returns [batch, kinds, time, values].
-    """
-    time = torch.arange(x.shape[2], device=x.device)
-    apart = (time[:, None] - time[None, :]).clamp(min=0)
-    d = decay[:, :, None, None]
-    weights = torch.tril((1.0 - d) * d**apart)
-    faded = d[..., 0] ** (time + 1)
-    return weights @ x + faded[..., None] * start[:, :, None]

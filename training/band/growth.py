@@ -1,5 +1,6 @@
-"""Weights of a band model from before its network had a memory for every pair of bands and partials beside
-every band, as the start of one that has both: it gives the same gains, and learns on from there."""
+"""Weights of a smaller band network as the start of a larger one: it gives the same gains, and learns on
+from there. Smaller is one without a memory for every pair of bands and partials beside every band, as models
+were once, or one without looks along time and bands (`models/networks/dual_path.py`)."""
 
 from collections.abc import Mapping
 
@@ -8,8 +9,9 @@ from torch import Tensor, nn
 
 from rtsep.kernels.errors import RtsepError
 
-# What may be missing: a memory, whose output goes through `remembered`, which begins as zeros; a power.
-NEW = ("local.", "remembered.", "power")
+# What may be missing: a memory, whose output goes through `remembered`, and looks, whose output goes through
+# `paths.narrow`, which both begin as zeros; a power.
+NEW = ("local.", "remembered.", "power", "paths.")
 # Layers that may have had fewer inputs: the new ones follow the old ones, and begin with weights of zero.
 WIDER = ("to_half.weigh.weight", "judge.weigh.weight")
 

@@ -16,14 +16,15 @@ class BandNet(nn.Module):
     Args:
         stems: a decoder each.
         encoders: 1, shared by all stems, or one per stem: then these are independent networks.
+        paths: of every encoder, see `BandEncoder`.
     """
 
-    def __init__(self, stems: Sequence[str], encoders: int = 1) -> None:
+    def __init__(self, stems: Sequence[str], encoders: int = 1, paths: int = 0) -> None:
         super().__init__()
         if encoders not in (1, len(stems)):
             raise ValueError(f"{encoders} encoders for {len(stems)} stems: expected 1 or {len(stems)}")
         self.stems = tuple(stems)
-        self.encoders = nn.ModuleList([BandEncoder() for _ in range(encoders)])
+        self.encoders = nn.ModuleList([BandEncoder(paths) for _ in range(encoders)])
         self.decoders = nn.ModuleDict({stem: BandDecoder() for stem in stems})
 
     def each_encoder(self) -> list[BandEncoder]:

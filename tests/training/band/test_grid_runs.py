@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from helpers.stem_databases import STEMS, manifest, sound, vocals_database, whole_database
 
+from rtsep.training.band.band_config import BandConfig
 from rtsep.training.band.grid.regimes import DISJOINT, FULL, databases_of
 from rtsep.training.band.grid.runs import (
     RECORD,
@@ -22,7 +23,6 @@ from rtsep.training.band.grid.runs import (
 from rtsep.training.band.mixture_settings import MixtureSettings
 from rtsep.training.band.mixtures import Mixer
 from rtsep.training.band.networks import INDEPENDENT, INTERLEAVED, MODES, SIMULTANEOUS
-from rtsep.training.band.task import BandConfig
 from rtsep.training.databases.stem_folder import SAMPLERATE, StemFolder, StemWriter
 from rtsep.training.loop.settings import FitSettings
 from rtsep.training.loop.task import Draw

@@ -9,9 +9,10 @@ from helpers.stem_databases import STEMS, vocals_database, whole_database
 from torch import Tensor
 
 from rtsep.kernels.errors import RtsepError
+from rtsep.training.band.band_config import PER_STEM, BandConfig
 from rtsep.training.band.moments import MomentsPerTask
 from rtsep.training.band.networks import INDEPENDENT, INTERLEAVED, MODES, SIMULTANEOUS
-from rtsep.training.band.task import PER_STEM, BandConfig, BandTask
+from rtsep.training.band.task import BandTask
 from rtsep.training.loop import checkpoint
 from rtsep.training.loop.fit import fit
 from rtsep.training.loop.settings import FitSettings

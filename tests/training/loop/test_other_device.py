@@ -16,7 +16,8 @@ from rtsep.models.card import TRACKER
 from rtsep.models.networks.pitch_net import PitchNet
 from rtsep.models.networks.source_filter_net import SourceFilterNet
 from rtsep.rt.hop.presets import Preset
-from rtsep.training.band.task import BandConfig, BandTask
+from rtsep.training.band.band_config import BandConfig
+from rtsep.training.band.task import BandTask
 from rtsep.training.baselines import unet_task
 from rtsep.training.choir.adapt import judge
 from rtsep.training.choir.adapt.rehearsal import Rehearsal

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rtsep.kernels.errors import RtsepError
+from rtsep.training.band.band_config import ONE, PER_STEM, BandConfig
 from rtsep.training.band.grid.regimes import DISJOINT, FULL, REGIMES, databases_of
 from rtsep.training.band.networks import INTERLEAVED, MODES, SIMULTANEOUS
-from rtsep.training.band.task import ONE, PER_STEM, BandConfig, BandTask
+from rtsep.training.band.task import BandTask
 from rtsep.training.databases.stem_folder import StemFolder
 from rtsep.training.files.atomic_write import place
 from rtsep.training.loop.fit import fit

@@ -43,9 +43,10 @@ def command(
         from rtsep.models.band_rules import ENCODER
         from rtsep.models.card import BAND
         from rtsep.models.registry import find_model
+        from rtsep.training.band.band_config import BandConfig
         from rtsep.training.band.model_folder import Origin, write_add_on, write_model
         from rtsep.training.band.networks import SIMULTANEOUS
-        from rtsep.training.band.task import BandConfig, BandTask
+        from rtsep.training.band.task import BandTask
         from rtsep.training.databases.stem_folder import StemFolder
         from rtsep.training.loop.checkpoint import load_best
         from rtsep.training.loop.fit import fit

@@ -65,8 +65,9 @@ def command(
     with training_extra():
         import torch
 
+        from rtsep.training.band.band_config import BandConfig
         from rtsep.training.band.model_folder import Origin, load_model, write_model
-        from rtsep.training.band.task import BandConfig, BandTask
+        from rtsep.training.band.task import BandTask
         from rtsep.training.databases.stem_folder import StemFolder
         from rtsep.training.loop.checkpoint import BEST, load_best
         from rtsep.training.loop.fit import fit
@@ -94,6 +95,8 @@ def command(
             load_best(task.module, start)
         else:
             load_model(task.module, find_model(str(start)))
+        for place in range(len(names)):  # set after training, for what was trained then
+            task.module.decoder(place).power.fill_(1.0)
     begun = {name: weight.clone() for name, weight in task.module.state_dict().items()}
     fitted = fit(task, config.fit, out)
     click.echo(f"{out}: {fitted.step} steps, best {fitted.best_score:.2f} dB on songs held out")

@@ -9,7 +9,8 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from rtsep.models.build import build_model
-from rtsep.models.networks.band_net import HOP_S, BandDecoder, BandEncoder
+from rtsep.models.networks.averages import HOP_S
+from rtsep.models.networks.band_net import BandDecoder, BandEncoder
 from rtsep.rt.hop.presets import OVERLAP_AT_48K, Preset
 
 MODEL, STEMS = "band", ("vocals", "drums", "bass", "other")  # the networks of the grid, as they are shipped

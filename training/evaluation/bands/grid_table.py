@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from rtsep.training.band.band_config import ONE, PER_STEM
 from rtsep.training.band.grid.regimes import REGIMES
 from rtsep.training.band.grid.runs import RECORD, GridRun
 from rtsep.training.band.networks import INDEPENDENT, INTERLEAVED, SIMULTANEOUS
-from rtsep.training.band.task import ONE, PER_STEM
 from rtsep.training.evaluation.bands.grid_scores import SongScores
 from rtsep.training.measures.bootstrap import mean_interval
 
