@@ -75,6 +75,7 @@ class BandEncoder(nn.Module):
 
     def __init__(self, paths: int = 0) -> None:
         super().__init__()
+        self.config = {"paths": paths} if paths else {}  # of the card
         self.paths = DualPaths(paths, SKIP1, INPUT_BANDS // 2) if paths else None
         if paths:
             self.states = (*self.states[:3], "paths", *self.states[3:])

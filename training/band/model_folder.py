@@ -1,14 +1,16 @@
 """From trained band networks to a model folder: `rtsep --model FOLDER --stems ...`, `--add-on FOLDER`."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from torch import nn
 
 from rtsep.kernels.errors import RtsepError
+from rtsep.models.band.build import ARCHITECTURE
 from rtsep.models.band_rules import DECODER, ENCODER
 from rtsep.models.card import BAND, ModelCard, NetworkCard
 from rtsep.models.networks.band_net import BandDecoder
@@ -23,7 +25,6 @@ from rtsep.training.databases.stem_folder import Manifest
 from rtsep.training.files.card_file import write_card
 from rtsep.training.files.model_files import write_network
 
-ARCHITECTURE = "band-net"
 SAMPLERATE_HZ = (MIN_SAMPLERATE, MAX_SAMPLERATE)  # bands mean the same at every rate
 LICENCE = "Apache-2.0"
 LIMITS = (
@@ -77,7 +78,7 @@ def write_model(net: BandNet, folder: Path, summary: str, origin: Origin) -> Mod
             f"{len(net.encoders)} independent encoders are no model of one encoder", "train it interleaved"
         )
     with _new_folder(folder) as part:
-        networks = [_network(net.encoder(0), part, ENCODER, None, origin)]
+        networks = [_network(net.encoder(0), part, ENCODER, None, origin, net.encoder(0).config)]
         networks += [
             _network(net.decoder(place), part, DECODER, stem, origin) for place, stem in enumerate(net.stems)
         ]
@@ -128,7 +129,14 @@ def write_add_on(decoder: BandDecoder, stem: str, base: Model, folder: Path, ori
     return card
 
 
-def _network(module: StepModule, part: Path, role: str, stem: str | None, origin: Origin) -> NetworkCard:
+def _network(
+    module: StepModule,
+    part: Path,
+    role: str,
+    stem: str | None,
+    origin: Origin,
+    config: Mapping[str, int] = MappingProxyType({}),
+) -> NetworkCard:
     return write_network(
         module,
         part,
@@ -136,7 +144,7 @@ def _network(module: StepModule, part: Path, role: str, stem: str | None, origin
         role=role,
         stem=stem,
         architecture=ARCHITECTURE,
-        config={},
+        config=dict(config),
         latency_presets_ms=LATENCIES_MS,
         seed=origin.seed,
         recipe=origin.recipe,

@@ -22,9 +22,15 @@ def _inputs(batch: int, time: int) -> tuple[Tensor, Tensor]:
     return bands, preset[:, None].expand(-1, time, -1)
 
 
-def _encoder() -> BandEncoder:
+PATHS = pytest.mark.parametrize("paths", [0, 2])
+
+
+def _encoder(paths: int = 0) -> BandEncoder:
     torch.manual_seed(0)
-    return BandEncoder().eval()
+    encoder = BandEncoder(paths).eval()
+    if encoder.paths is not None:  # begins as zeros: nothing of what lies before would be seen
+        torch.nn.init.normal_(encoder.paths.narrow.weight, std=0.3)
+    return encoder
 
 
 @torch.no_grad()
@@ -33,9 +39,10 @@ def _warm_state(encoder: BandEncoder, batch: int) -> tuple[Tensor, ...]:
     return step_through(encoder, bands, preset, *encoder.initial_state(batch))[len(encoder.outputs) :]
 
 
+@PATHS
 @pytest.mark.parametrize("warm", [False, True])
-def test_sequence_is_the_step_over_time(warm: bool) -> None:
-    encoder = _encoder()
+def test_sequence_is_the_step_over_time(warm: bool, paths: int) -> None:
+    encoder = _encoder(paths)
     assert isinstance(encoder, StepModule)
     bands, preset = _inputs(4, 60)
     state = _warm_state(encoder, 4) if warm else encoder.initial_state(4)
@@ -60,9 +67,10 @@ def test_decoder_over_time_is_the_decoder_hop_by_hop() -> None:
     assert float(together.max()) <= 1.0
 
 
-def test_training_over_time_is_the_stage_hop_by_hop(tmp_path: Path) -> None:
+@PATHS
+def test_training_over_time_is_the_stage_hop_by_hop(tmp_path: Path, paths: int) -> None:
     """Both exported networks, chained as on stage, against `sequence`."""
-    encoder, decoder = _encoder(), BandDecoder().eval()
+    encoder, decoder = _encoder(paths), BandDecoder().eval()
     export_onnx(encoder, tmp_path / "encoder.onnx")
     export_onnx(decoder, tmp_path / "decoder.onnx")
     first = OnnxStep((tmp_path / "encoder.onnx").read_bytes(), "encoder")

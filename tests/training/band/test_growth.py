@@ -29,7 +29,8 @@ def _gains(encoder: BandEncoder, decoder: BandDecoder) -> Tensor:
     return gain
 
 
-def test_grown_weights_give_the_gains_of_the_smaller_network() -> None:
+@pytest.mark.parametrize("paths", [0, 2])
+def test_grown_weights_give_the_gains_of_the_smaller_network(paths: int) -> None:
     torch.manual_seed(0)
     encoder, decoder = BandEncoder().eval(), BandDecoder().eval()
     judge = decoder.judge.weigh.weight.shape[1] - encoder.to_half.weigh.weight.shape[1] + BEFORE
@@ -43,13 +44,15 @@ def test_grown_weights_give_the_gains_of_the_smaller_network() -> None:
     expected = _gains(encoder, decoder)
 
     torch.manual_seed(1)
-    other, other_decoder = BandEncoder().eval(), BandDecoder().eval()
+    other, other_decoder = BandEncoder(paths).eval(), BandDecoder().eval()
     assert not torch.allclose(_gains(other, other_decoder), expected, atol=1e-3)
     other.load_state_dict(grown(other, small, "small"))
     other_decoder.load_state_dict(grown(other_decoder, small_decoder, "small"))
     torch.testing.assert_close(_gains(other, other_decoder), expected, atol=1e-6, rtol=0.0)
-    # and what was grown learns: what the memory holds gets a gradient
+    # and what was grown learns: what lies before the layers of zeros is not zero
     assert other.local.weight_ih.abs().sum() > 0
+    if other.paths is not None:
+        assert other.paths.widen.weight.abs().sum() > 0
 
 
 def test_weights_of_this_network_stay_as_they_are() -> None:
@@ -65,6 +68,7 @@ def test_weights_of_this_network_stay_as_they_are() -> None:
         (lambda w: w.update({"across.bias": torch.zeros(3)}), r"across.bias is \[3\]"),
         (lambda w: w.update({"to_half.weigh.weight": torch.zeros(24, 4, 1, 5)}), "to_half"),
         (lambda w: w.update({"more": torch.zeros(3)}), "has no more"),
+        (lambda w: w.update(BandEncoder(1).state_dict()), "has no paths"),
     ],
 )
 def test_another_network_is_refused(change: object, says: str) -> None:

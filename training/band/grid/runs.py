@@ -135,6 +135,7 @@ def train(
     record: dict[str, object] = {
         **dataclasses.asdict(run),
         "stems": list(stems),
+        "paths": config.band.paths,
         "steps": fitted.step,
         "updates_per_decoder": fitted.step // every,
         "processor_s": round(clock() - began, 1),

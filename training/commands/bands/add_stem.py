@@ -60,7 +60,7 @@ def command(
         raise RtsepError(f"model {model.card.name} has {stem} already", "name another stem")
     config = lasting(read_config(BandConfig, config_file), minutes)
     # one stem: there is nothing to take turns with
-    config = dataclasses.replace(config, mode=SIMULTANEOUS)
+    config = dataclasses.replace(config, mode=SIMULTANEOUS, **encoders[0].config)
     databases = [StemFolder(folder) for folder in folders]
     weights = None if from_scratch else load(model.read(encoders[0].weights))
     others = tuple(name.strip() for name in beside.split(",") if name.strip())

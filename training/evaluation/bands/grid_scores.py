@@ -120,7 +120,7 @@ def load_run(run: GridRun, out: Path) -> BandNet:
     """The averaged weights with which a run ended."""
     record = json.loads((out / run.name / RECORD).read_text(encoding="utf-8"))
     stems = record["stems"]
-    net = BandNet(stems, len(stems) if run.mode == INDEPENDENT else 1)
+    net = BandNet(stems, len(stems) if run.mode == INDEPENDENT else 1, record.get("paths", 0))
     load_best(net, out / run.name)
     return net.eval()
 
