@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.control.commands import MAX_VALUES, Control
 from rtsep.rt.control.desk_layout import DeskLayout, lay_desk
-from rtsep.rt.control.parameters import Parameter, mixer_parameters, plain_value, value_count
+from rtsep.rt.control.parameters import Parameter, mixer_parameters, plain_value, strip_of, value_count
 from rtsep.rt.process.block import Block
 from rtsep.rt.process.shared_memory import SharedMemory
 
@@ -85,7 +85,7 @@ def change_desk(
             f"{len(layout.strips)} strips in one session are more than there is room for", "start it again"
         )
     added = {strip for strip in layout.strips if strip not in before.strips}
-    new = [p for p in mixer_parameters(layout) if p.name.rpartition(".")[0] in added]
+    new = [p for p in mixer_parameters(layout) if strip_of(p.name) in added]
     Control(shared, new).update({parameter.name: _first(parameter, wanted) for parameter in new})
     return DeskChange(layout, tuple(free.opened), tuple(notes))
 
@@ -95,7 +95,7 @@ def set_resting(shared: SharedMemory, layout: DeskLayout, values: Mapping[str, f
     resting = set(layout.strips) - set(layout.stems)
     parameters = tuple(mixer_parameters(_all_strips(layout)))
     known = {parameter.name for parameter in parameters}
-    held = {n: v for n, v in values.items() if n in known and n.rpartition(".")[0] in resting}
+    held = {n: v for n, v in values.items() if n in known and strip_of(n) in resting}
     if held:
         Control(shared, parameters).update(held)
 

@@ -89,6 +89,11 @@ class Parameter:
         return float(value)
 
 
+def strip_of(name: str) -> str:
+    """The stem of a parameter's name, or what else is before its last dot; empty for `bypass` and `dry`."""
+    return name.rpartition(".")[0]
+
+
 def plain_value(parameter: Parameter, value: object) -> object:
     """A word as the value it stands for, `on` or `-inf`; all else as it is, for `Parameter.checked`."""
     if not isinstance(value, str):

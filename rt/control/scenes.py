@@ -10,7 +10,7 @@ from typing import Any
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.control.commands import Control
-from rtsep.rt.control.parameters import RAMP_S, SCORE_PARAMETERS, Parameter
+from rtsep.rt.control.parameters import RAMP_S, SCORE_PARAMETERS, Parameter, strip_of
 
 # What guards against feedback stays in the hand of who stands at the desk: no scene and no file of
 # yesterday takes a mute off or a guard away; nor does one say where in the score the choir is.
@@ -213,7 +213,7 @@ class Scenes:
 
 
 def _louder(name: str, start: Values, target: Values) -> bool:
-    gain = name.rpartition(".")[0] + ".gain"
+    gain = f"{strip_of(name)}.gain"
     return target.get(gain, 0.0) >= start.get(gain, 0.0)
 
 

@@ -12,6 +12,7 @@ from typing import Any, Self
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.audio.part_file import place
 from rtsep.rt.control.commands import Control
+from rtsep.rt.control.parameters import strip_of
 from rtsep.rt.control.scenes import GUARDS, Scenes
 from rtsep.rt.process.state_folder import state_folder
 
@@ -100,11 +101,6 @@ def fitting(
         except (KeyError, RtsepError):
             left_out.append(name)
     return taken, later, left_out
-
-
-def strip_of(name: str) -> str:
-    """The stem of a parameter's name, or what else is before its last dot; empty for `bypass` and `dry`."""
-    return name.rpartition(".")[0]
 
 
 class SessionKeeper:

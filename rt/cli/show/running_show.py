@@ -11,7 +11,7 @@ from rtsep.kernels.errors import RtsepError
 from rtsep.rt.cli.show.show_check import check_values, later_parameters, numbers
 from rtsep.rt.cli.show.show_file import ShowFile, read_show
 from rtsep.rt.control.scenes import GUARDS
-from rtsep.rt.control.session_file import SavedSession, SessionKeeper, restore, strip_of
+from rtsep.rt.control.session_file import SavedSession, SessionKeeper, restore
 from rtsep.rt.session import Session
 
 
@@ -120,9 +120,7 @@ class RunningShow:
         before = {} if old is None else old.parameters
         changed = {n: v for n, v in new.parameters.items() if n not in before or before[n] != v}
         values = numbers(known, changed)
-        strips = {strip_of(name) for name in known}
-        mentioned = {name: None for held in (new.parameters, *new.scenes.values()) for name in held}
-        coming = {n: p for n, p in later_parameters(mentioned).items() if strip_of(n) not in strips}
+        coming = later_parameters(new, known)
         later = numbers(coming, changed)
         self._session.changer.expect_values(later)
         kept = [n for n in GUARDS if values.get(n) == 0.0 and control.get(n) == 1.0]

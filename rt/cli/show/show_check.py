@@ -1,7 +1,7 @@
 """What can be known of a show without a device: options that go together, stems, parameters, scenes."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from rtsep.kernels.assignments import MAX_VOICES
@@ -17,9 +17,8 @@ from rtsep.rt.cli.session_actions import session_name
 from rtsep.rt.cli.show.show_file import PARAMETERS, SCENES, ShowFile, did_you_mean
 from rtsep.rt.control.desk_layout import lay_desk, parse_input_mix, parse_route
 from rtsep.rt.control.osc_server import parse_address
-from rtsep.rt.control.parameters import Parameter, mixer_parameters, plain_value
+from rtsep.rt.control.parameters import Parameter, mixer_parameters, plain_value, strip_of
 from rtsep.rt.control.scenes import check_scene_name
-from rtsep.rt.control.session_file import strip_of
 from rtsep.rt.control.web.listening import parse_web_address
 from rtsep.rt.drivers.jack_options import JackOptions, wanted_jack
 from rtsep.rt.drivers.jack_ports import stem_port_names
@@ -67,25 +66,28 @@ def _largest_output(names: Mapping[str, object]) -> int:
     return max(found, default=0)
 
 
-def later_parameters(mentioned: Mapping[str, object]) -> dict[str, Parameter]:
+def later_parameters(show: ShowFile, known: Iterable[str]) -> dict[str, Parameter]:
     """By name, those of stems that a change of voices, stems or model may bring while a show plays: of every
-    shipped model. `mentioned`: names of parameters; the outputs named there are taken to be there.
+    shipped model. The outputs that the show names are taken to be there. `known`: names of the parameters of
+    now; their stems are left out.
     """
     of_models = [stem for model in shipped_models().values() for stem in model.card.stems]
     stems = list(dict.fromkeys([*of_models, *voice_names(MAX_VOICES), SINGERS_REST, RESIDUAL]))
-    outputs = list(range(max(STEREO, _largest_output(mentioned))))
+    outputs = list(range(max(STEREO, _largest_output(_mentioned(show)))))
     layout, _ = lay_desk(stems, [[0]], outputs, len(outputs))
-    return {p.name: p for p in mixer_parameters(layout) if strip_of(p.name) in stems}
+    later = set(stems) - {strip_of(name) for name in known}
+    return {p.name: p for p in mixer_parameters(layout) if strip_of(p.name) in later}
+
+
+def _mentioned(show: ShowFile) -> dict[str, object]:
+    """Names of the parameters in a show and its scenes."""
+    return {name: None for held in (show.parameters, *show.scenes.values()) for name in held}
 
 
 def check_values(show: ShowFile, parameters: tuple[Parameter, ...]) -> None:
     """Notes in `show.faults` every value that is none of these parameters, nor of a stem that may come."""
-    later = later_parameters(
-        {name: None for held in (show.parameters, *show.scenes.values()) for name in held}
-    )
-    strips = {strip_of(parameter.name) for parameter in parameters}
-    of_name = {name: p for name, p in later.items() if strip_of(name) not in strips}
-    of_name |= {parameter.name: parameter for parameter in parameters}
+    known = {parameter.name: parameter for parameter in parameters}
+    of_name = later_parameters(show, known) | known
     tables = [(PARAMETERS, show.parameters), *((f"{SCENES}.{n}", held) for n, held in show.scenes.items())]
     for table, held in tables:
         for name, value in held.items():
@@ -136,8 +138,7 @@ def check_show(show: ShowFile, input_: str | None, options: RunOptions) -> None:
         except RtsepError as error:
             show.fault_of(error)
     try:
-        mentioned = {name: None for held in (show.parameters, *show.scenes.values()) for name in held}
-        parameters = known_parameters(options, mentioned)
+        parameters = known_parameters(options, _mentioned(show))
     except RtsepError as error:
         show.fault_of(error, "stems", "model", "add-on", "voices")
         return
