@@ -13,6 +13,7 @@ import click
 from rtsep.bench.jack_rig import JackServer, Rig
 from rtsep.rt.audio.test_signals import synthetic_choir
 from rtsep.rt.drivers.jack_options import JackOptions
+from rtsep.rt.live.engines.engine_memory import CHANGING
 from rtsep.rt.live.meters import HOP_TIME_SECONDS
 from rtsep.rt.session import Session
 
@@ -53,7 +54,7 @@ def main(voices: int, voices_then: int, latency_ms: int, period: int) -> None:
             click.echo(f"before  {row(session, hop_ms)}")
             began, while_loaded = time.monotonic(), ""
             session.changer.order(voices=voices_then)
-            while session.changer.told.get("state") in ("loading", "warming"):
+            while session.changer.told.get("state") in CHANGING:
                 while_loaded = row(session, hop_ms)  # of the engine that is heard
                 time.sleep(0.05)
             session.changer.wait()

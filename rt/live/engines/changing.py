@@ -11,7 +11,7 @@ from rtsep.rt.control.desk_change import DeskChange, change_desk, set_resting
 from rtsep.rt.control.desk_layout import DeskLayout
 from rtsep.rt.drivers.jack_ports import stem_port_names
 from rtsep.rt.hop.presets import Preset
-from rtsep.rt.live.engines.engine_memory import SLOTS, EngineMemory
+from rtsep.rt.live.engines.engine_memory import CHANGING, SLOTS, EngineMemory
 from rtsep.rt.live.settings import LiveSettings
 from rtsep.rt.live.stream_choice import buffering_samples
 from rtsep.rt.process.block import Block
@@ -21,7 +21,6 @@ from rtsep.rt.takes.recorder_process import TAKE_INPUT
 
 POLL_S = 0.02
 ANSWER_TIMEOUT_S = 90.0
-RUNNING = ("loading", "warming")
 
 
 class Changer:
@@ -75,7 +74,7 @@ class Changer:
         values, now = self._status.peek(), self.settings
         if values.get("state") != "running":
             raise RtsepError("there is no change while the sound is not running", "wait until it is back")
-        if self.told.get("state") in RUNNING:
+        if self.told.get("state") in CHANGING:
             raise RtsepError(f"{self.told['text']} is being loaded", "wait for it")
         if now.f0_times_s is not None:
             raise RtsepError("given pitches run from the start of a session", "start it again with others")
@@ -134,7 +133,7 @@ class Changer:
             RtsepError: it was refused, or the engine has not answered.
         """
         deadline = time.monotonic() + ANSWER_TIMEOUT_S
-        while (told := self.told).get("state") in RUNNING:
+        while (told := self.told).get("state") in CHANGING:
             if time.monotonic() > deadline:
                 raise RtsepError("the change was not made in time", "look at the session's status")
             time.sleep(POLL_S)

@@ -14,6 +14,7 @@ from rtsep.rt.process.block import BLOCK_BYTES, Block
 from rtsep.rt.process.shared_memory import SharedMemory
 
 SLOTS = 2
+CHANGING = ("loading", "warming")  # states of a change that is under way
 MAX_STEMS = 64
 # what the hop loop tells with a hop: the last hop to skip, which stems are heard, where the follower is sent
 SENT_AT = 1 + MAX_STEMS

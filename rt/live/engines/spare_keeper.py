@@ -6,6 +6,7 @@ import subprocess
 import time
 from typing import Any
 
+from rtsep.rt.live.engines.engine_memory import CHANGING
 from rtsep.rt.process.child_process import end, spawn
 from rtsep.rt.process.shared_memory import SharedMemory
 
@@ -32,10 +33,8 @@ class SpareKeeper:
     def look(self, status: dict[str, Any]) -> None:
         """Starts a spare once the engine has played for a while, and another one after a change."""
         now = time.monotonic()
-        if status.get("state") != "running" or (status.get("change") or {}).get("state") in (
-            "loading",
-            "warming",
-        ):
+        change = (status.get("change") or {}).get("state")
+        if status.get("state") != "running" or change in CHANGING:
             self._calm_since = None
             return
         self._calm_since = now if self._calm_since is None else self._calm_since
@@ -46,8 +45,9 @@ class SpareKeeper:
             return  # there, or gone of itself: it would go again
         self.end()
         self._loaded = wanted
-        settings = json.loads(wanted[0] or self._settings)
-        if settings["backend"] in ON_THE_PROCESSOR:
+        settings = wanted[0] or self._settings
+        # read without `LiveSettings`, which would make this small process 20 MB larger
+        if json.loads(settings)["backend"] in ON_THE_PROCESSOR:
             asked = json.dumps({"settings": settings, "samplerate": wanted[1]})
             self._process = spawn(None, MODULE, self._shared, asked)
 

@@ -21,7 +21,7 @@ def main() -> int:
     """argv: the descriptors of `EngineProcess`; stdin: settings and rate in Hz, then any line to play."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in an engine
     asked = json.loads(sys.stdin.readline())
-    settings, samplerate = LiveSettings(**asked["settings"]), asked["samplerate"]
+    settings, samplerate = LiveSettings.from_json(asked["settings"]), asked["samplerate"]
     try:
         loaded = Loaded(settings, samplerate, *load_engine(settings, samplerate))
     except RtsepError:

@@ -6,6 +6,7 @@ from typing import Any
 
 from rtsep.rt.control.desk_layout import DeskLayout
 from rtsep.rt.live.engines.chain import Chain
+from rtsep.rt.live.engines.engine_memory import CHANGING
 from rtsep.rt.live.live_report import LiveReport
 from rtsep.rt.live.stream_callback import changes
 from rtsep.rt.live.stream_choice import StreamChoice
@@ -28,7 +29,7 @@ def kept_desk(before: Mapping[str, Any], stems: tuple[str, ...], outputs: int) -
 def last_change(before: Mapping[str, Any]) -> dict[str, Any]:
     """What a status tells of the last change of engines; one that was under way has come to nothing."""
     told = dict(before.get("change") or {})
-    if told.get("state") in ("loading", "warming"):
+    if told.get("state") in CHANGING:
         told |= {"state": "refused", "text": f"{told['text']}: the engine was started again; ask again"}
     return told
 
