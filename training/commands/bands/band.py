@@ -103,10 +103,10 @@ def command(
     if model_folder is not None:
         measures = load_best(task.module, out)
         if mean_with_start:
-            measures = _mean_with(task, begun)
-        if power:
-            for stem, value in power.items():
-                task.module.decoder(names.index(stem)).power.fill_(value)
+            _mean_with(task, begun)
+        for stem, value in power.items():
+            task.module.decoder(names.index(stem)).power.fill_(value)
+        if mean_with_start or power:  # another network than the one that was validated
             with torch.no_grad():
                 measures = task.validate(task.module.eval())
         found = ", ".join(f"{stem} {measures[f'{stem}_db']:.1f}" for stem in names)
@@ -139,12 +139,11 @@ def _powers(given: tuple[str, ...], stems: tuple[str, ...]) -> dict[str, float]:
     return out
 
 
-def _mean_with(task: "BandTask", begun: "dict[str, Tensor]") -> dict[str, float]:
-    """Every weight half way to where the run began; what that gives on songs held out."""
+def _mean_with(task: "BandTask", begun: "dict[str, Tensor]") -> None:
+    """Every weight half way to where the run began."""
     import torch
 
     with torch.no_grad():
         for name, weight in task.module.state_dict().items():
             if weight.is_floating_point():
                 weight.lerp_(begun[name], 0.5)
-        return task.validate(task.module.eval())
