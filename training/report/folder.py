@@ -7,14 +7,12 @@ look at.
 import csv
 import gzip
 import io
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rtsep.kernels.errors import RtsepError
 from rtsep.training.evaluation.evaluate import Evaluation, Run
 from rtsep.training.evaluation.frame_pitch import frame_pitch
 from rtsep.training.evaluation.stems import read_mixture, voice_labels
@@ -26,6 +24,7 @@ from rtsep.training.report.plot_pitch import pitch_errors, trackers
 from rtsep.training.report.plot_quality import overview, quality_over_latency
 from rtsep.training.report.plot_style import save
 from rtsep.training.report.report import Report
+from rtsep.training.report.report_folder import picture, report_folder
 from rtsep.training.report.tables import sheets
 
 # Trackers and levels are warm, and the first scored excerpt begins.
@@ -40,23 +39,17 @@ def write(
     Raises:
         RtsepError: the folder cannot be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        place(folder / "report.json", (json.dumps(report, indent=1, allow_nan=False) + "\n").encode())
+    with report_folder(folder, report):
         progress("frames.csv.gz")
         place(folder / "frames.csv.gz", _frames(evaluation))
         pictures = []
         for name, caption, draw in _plots(evaluation, report):
             progress(name)
             draw(folder / name)
-            pictures.append(f"## {caption}\n\n![{caption}]({name})\n")
+            pictures.append(picture(name, caption))
         tables = [sheet.markdown() for sheet in sheets(report)]
         text = "\n".join([_head(report), *tables, *pictures])
         place(folder / "report.md", text.encode())
-    except OSError as error:
-        raise RtsepError(
-            f"--report {folder} cannot be written ({error.strerror})", "choose a writable folder"
-        ) from None
 
 
 Plot = tuple[str, str, Callable[[Path], None]]

@@ -1,15 +1,14 @@
 """`rtsep-train eval-singers --report DIR`: the numbers, their table and a plot."""
 
-import json
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from rtsep.kernels.errors import RtsepError
 from rtsep.training.files.atomic_write import place
 from rtsep.training.report.bands.singers import TITLES, sheet
 from rtsep.training.report.plot_style import BLACK, BLUE, GREEN, RED, SMALL, figure, quiet, save
 from rtsep.training.report.report import Report
+from rtsep.training.report.report_folder import picture, report_folder
 
 STYLE = {"choir": (BLUE, "s"), "cascade": (RED, "o"), "clean": (GREEN, "^")}
 PLOT = "improvement.png"
@@ -21,19 +20,11 @@ def write(report: Report, folder: Path) -> None:
     Raises:
         RtsepError: the folder cannot be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        place(folder / "report.json", (json.dumps(report, indent=1, allow_nan=False) + "\n").encode())
+    with report_folder(folder, report):
         save(improvement(report), folder / PLOT)
         caption = "Every dot a group of singers over a song; mean and its 95 % interval"
-        text = (
-            f"# Singers out of a band\n\n{sheet(report).markdown()}\n## {caption}\n\n![{caption}]({PLOT})\n"
-        )
+        text = f"# Singers out of a band\n\n{sheet(report).markdown()}\n{picture(PLOT, caption)}"
         place(folder / "report.md", text.encode())
-    except OSError as error:
-        raise RtsepError(
-            f"--report {folder} cannot be written ({error.strerror})", "choose a writable folder"
-        ) from None
 
 
 def improvement(report: Report) -> Figure:
