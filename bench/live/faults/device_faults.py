@@ -16,9 +16,16 @@ from rtsep.bench.live.faults.told import Told, watched
 from rtsep.rt.python_process import environment, module_command
 
 
-def restarted(stage: Stage, away_s: float = 0.0, samplerate: int | None = None) -> float:
-    """Ends the server, and starts it again so much later; when it was there again."""
+def restarted(
+    stage: Stage, away_s: float = 0.0, samplerate: int | None = None, missed: bool = False
+) -> float:
+    """Ends the server, and starts it again so much later; when it was there again.
+
+    missed: the engine has told that its device is lost before that time begins.
+    """
     stage.server.stop()
+    if missed:
+        stage.until(lambda status: status.state == "device-lost")
     time.sleep(away_s)
     stage.server.samplerate = samplerate or stage.server.samplerate
     stage.server.start()
@@ -70,7 +77,7 @@ def device_gone(folder: Path) -> Told:
     injected = "PortAudio: the server behind the device is ended, started again 2 s later"
     devices: dict[str, Any] = {"voices": 1, "input": "room", "output": "room", "allow_feedback": True}
     with Stage(folder, **devices) as stage, watched(stage, "device gone", injected) as told:
-        told.recover_s = restarted(stage, 2.0)
+        told.recover_s = restarted(stage, 2.0, missed=True)
     told.expect(told.lost.get("frames of holes", 0) > 0, "the take has no hole")
     return told
 

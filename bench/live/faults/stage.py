@@ -12,6 +12,7 @@ import psutil
 
 from rtsep.bench.jack_rig import JackServer
 from rtsep.bench.live.faults.room import AUDIBLE, Room
+from rtsep.bench.process_tree import modules
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.audio.test_signals import synthetic_choir
 from rtsep.rt.control.command_model import CommandModel
@@ -165,10 +166,9 @@ class Stage:
 
     def process(self, module: str) -> psutil.Process:
         """That of the session which runs a module, such as `recorder_process`."""
-        for child in psutil.Process().children(recursive=True):
-            with contextlib.suppress(psutil.Error):
-                if any(word.endswith(module) for word in child.cmdline()):
-                    return child
+        for pid, name in modules(os.getpid()).items():
+            if name == module:
+                return psutil.Process(pid)
         raise RtsepError(f"no process runs {module}", "look why")
 
 
