@@ -1,9 +1,10 @@
 // Ring and device callback under the thread sanitizer: every thread of a live session, and what it must hear.
 //
 // Four parts. A SampleRing between a producer and a consumer: every frame arrives once, in order. A ValueSnapshot: each
-// is whole. GainRamps: so is each command. A DeviceCallback with its device thread, an engine thread and a controller thread that moves gains, the same
-// one for all stems: whether stems come in time or not, the sum of outputs is the delayed input times one number of 0 to
-// 1; once the gains rest, each output is its stem to the last bit. Exits 1 with a line on the first wrong sample.
+// is whole. GainRamps: so is each command. A DeviceCallback with its device thread, an engine thread and a controller
+// thread that moves gains, the same one for all stems: whether stems come in time or not, the sum of outputs is the
+// delayed input times one number of 0 to 1; once the gains rest, each output is its stem to the last bit. Exits 1 with a
+// line on the first wrong sample.
 #include <algorithm>
 #include <atomic>
 #include <chrono>

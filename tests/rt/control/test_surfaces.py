@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.cli_helpers import run_command
-from pythonosc.osc_message_builder import OscMessageBuilder
-from pythonosc.osc_packet import OscPacket
+from helpers.osc_client import OscClient
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.cli.session_actions import session_name
@@ -52,49 +51,14 @@ class Desk:
         return float(self.reader.values[[p.name for p in PARAMETERS].index(name)])
 
 
-class Client:
-    """An OSC program."""
-
-    def __init__(self, server: OscServer) -> None:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.settimeout(10.0)
-        self._to = server.address
-
-    def send(self, address: str, *values: Any) -> None:
-        builder = OscMessageBuilder(address)
-        for value in values:
-            builder.add_arg(value)
-        self._socket.sendto(builder.build().dgram, self._to)
-
-    def raw(self, packet: bytes) -> None:
-        self._socket.sendto(packet, self._to)
-
-    def ask_until_told(self, address: str, *values: Any) -> tuple[str, list[Any]]:
-        """`ask` where the question may be lost: a queue of datagrams that is full drops the next."""
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                return self.ask(address, *values)
-            except TimeoutError:
-                assert time.monotonic() < deadline
-
-    def receive(self) -> tuple[str, list[Any]]:
-        message = OscPacket(self._socket.recv(65536)).messages[0].message
-        return message.address, list(message.params)
-
-    def ask(self, address: str, *values: Any) -> tuple[str, list[Any]]:
-        self.send(address, *values)
-        return self.receive()
-
-
 @pytest.fixture
-def desk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[tuple[Desk, Client]]:
+def desk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[tuple[Desk, OscClient]]:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     steered = Desk()
     with Surfaces(steered.model, "show", "0") as surfaces:
         assert surfaces.osc is not None
         steered.osc = surfaces.osc  # type: ignore[attr-defined]
-        yield steered, Client(surfaces.osc)
+        yield steered, OscClient(surfaces.osc.address)
 
 
 def others(p: Parameter) -> list[float]:
@@ -106,7 +70,7 @@ def others(p: Parameter) -> list[float]:
 
 
 def test_every_parameter_moves_by_every_way(
-    desk: tuple[Desk, Client], capfd: pytest.CaptureFixture[str]
+    desk: tuple[Desk, OscClient], capfd: pytest.CaptureFixture[str]
 ) -> None:
     steered, osc = desk
     for p in PARAMETERS:
@@ -128,7 +92,7 @@ def test_every_parameter_moves_by_every_way(
         assert osc.ask(address) == (address, [pytest.approx(by_python)])
 
 
-def test_the_list_is_the_parameters(desk: tuple[Desk, Client], capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_list_is_the_parameters(desk: tuple[Desk, OscClient], capfd: pytest.CaptureFixture[str]) -> None:
     rows = json.loads(run_command(capfd, "control", "--list", "--json").out)
     assert [row["name"] for row in rows] == [p.name for p in PARAMETERS]
     shown = {key: value for key, value in vars(PARAMETERS[0]).items() if key != "place"}
@@ -154,7 +118,7 @@ def test_the_list_is_the_parameters(desk: tuple[Desk, Client], capfd: pytest.Cap
     ],
 )
 def test_words_for_values(
-    desk: tuple[Desk, Client], capfd: pytest.CaptureFixture[str], words: list[str], value: float
+    desk: tuple[Desk, OscClient], capfd: pytest.CaptureFixture[str], words: list[str], value: float
 ) -> None:
     assert run_command(capfd, "control", *words).code == 0
     assert desk[0].engine_has(words[0]) == value
@@ -173,7 +137,7 @@ def test_words_for_values(
     ],
 )
 def test_what_is_wrong_is_one_line(
-    desk: tuple[Desk, Client], capfd: pytest.CaptureFixture[str], words: list[str], error: str
+    desk: tuple[Desk, OscClient], capfd: pytest.CaptureFixture[str], words: list[str], error: str
 ) -> None:
     done = run_command(capfd, "control", *words)
     assert done.code == 2
@@ -181,14 +145,14 @@ def test_what_is_wrong_is_one_line(
     assert len(done.err.splitlines()) == 1
 
 
-def test_commands_run(desk: tuple[Desk, Client], capfd: pytest.CaptureFixture[str]) -> None:
+def test_commands_run(desk: tuple[Desk, OscClient], capfd: pytest.CaptureFixture[str]) -> None:
     steered, osc = desk
     assert run_command(capfd, "control", "mark", "second", "verse").code == 0
     assert osc.ask("/rtsep/do/mark", "third verse") == ("/rtsep/do/mark", [])
     assert steered.done == ["second verse", "third verse"]
 
 
-def test_osc_answers_what_it_refuses(desk: tuple[Desk, Client]) -> None:
+def test_osc_answers_what_it_refuses(desk: tuple[Desk, OscClient]) -> None:
     _, osc = desk
     for address, values, words in (
         ("/rtsep/voice-9/gain", [1.0], "there is no address"),
@@ -204,7 +168,7 @@ def test_osc_answers_what_it_refuses(desk: tuple[Desk, Client]) -> None:
         assert words in text[0]
 
 
-def test_bytes_that_are_no_osc_are_counted(desk: tuple[Desk, Client]) -> None:
+def test_bytes_that_are_no_osc_are_counted(desk: tuple[Desk, OscClient]) -> None:
     steered, osc = desk
     rng = np.random.default_rng(0)
     for _ in range(300):
@@ -215,7 +179,7 @@ def test_bytes_that_are_no_osc_are_counted(desk: tuple[Desk, Client]) -> None:
     assert all(steered.control.get(p.name) == p.default for p in PARAMETERS)
 
 
-def test_a_flood_leaves_the_last_value(desk: tuple[Desk, Client]) -> None:
+def test_a_flood_leaves_the_last_value(desk: tuple[Desk, OscClient]) -> None:
     """Thousands a second: what the engine polls is always whole, and in the end the last of them."""
     steered, osc = desk
     for number in range(5000):
@@ -229,7 +193,7 @@ def test_a_flood_leaves_the_last_value(desk: tuple[Desk, Client]) -> None:
     assert steered.engine_has("voice-2.gain") == 0.0
 
 
-def test_subscribers_hear_values_and_meters(desk: tuple[Desk, Client]) -> None:
+def test_subscribers_hear_values_and_meters(desk: tuple[Desk, OscClient]) -> None:
     steered, osc = desk
     osc.send("/rtsep/subscribe", 50.0)
     heard: dict[str, list[Any]] = {}
@@ -245,16 +209,16 @@ def test_subscribers_hear_values_and_meters(desk: tuple[Desk, Client]) -> None:
     assert LEASE_S <= 10.0  # who does not renew it is forgotten
 
 
-def test_subscribers_are_bounded(desk: tuple[Desk, Client]) -> None:
+def test_subscribers_are_bounded(desk: tuple[Desk, OscClient]) -> None:
     steered, osc = desk
-    clients = [Client(steered.osc) for _ in range(SUBSCRIBERS)]  # type: ignore[attr-defined]
+    clients = [OscClient(steered.osc.address) for _ in range(SUBSCRIBERS)]  # type: ignore[attr-defined]
     for client in clients:
         client.send("/rtsep/subscribe", 1.0)
         client.receive()
     assert "the most there can be" in osc.ask("/rtsep/subscribe", 1.0)[1][0]
 
 
-def test_nonsense_on_the_socket_is_answered(desk: tuple[Desk, Client]) -> None:
+def test_nonsense_on_the_socket_is_answered(desk: tuple[Desk, OscClient]) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
         client.connect(str(socket_folder() / "show.sock"))
         lines = client.makefile("rb")
@@ -273,7 +237,7 @@ def test_nonsense_on_the_socket_is_answered(desk: tuple[Desk, Client]) -> None:
     assert ask("show", {"do": "get", "name": "bypass"}) == 0.0
 
 
-def test_clients_that_say_nothing_hold_nobody_up(desk: tuple[Desk, Client]) -> None:
+def test_clients_that_say_nothing_hold_nobody_up(desk: tuple[Desk, OscClient]) -> None:
     """More of them than would have to time out one by one within the patience of who asks."""
     with contextlib.ExitStack() as stack:
         for _ in range(3):
@@ -283,7 +247,7 @@ def test_clients_that_say_nothing_hold_nobody_up(desk: tuple[Desk, Client]) -> N
 
 
 def test_a_command_that_fails_is_told_and_the_ways_stay_open(
-    desk: tuple[Desk, Client], capfd: pytest.CaptureFixture[str]
+    desk: tuple[Desk, OscClient], capfd: pytest.CaptureFixture[str]
 ) -> None:
     """A full disk as a take begins must not take the steering away for the rest of the show."""
 
@@ -313,7 +277,7 @@ def test_a_killed_session_leaves_its_name_to_the_next(
         assert ask("show", {"do": "get", "name": "bypass"}) == 0.0
 
 
-def test_only_the_user_reaches_the_socket(desk: tuple[Desk, Client]) -> None:
+def test_only_the_user_reaches_the_socket(desk: tuple[Desk, OscClient]) -> None:
     assert os.stat(socket_folder()).st_mode & 0o077 == 0
 
 
@@ -368,7 +332,7 @@ def test_a_port_that_is_taken_is_told() -> None:
 
 
 def test_a_status_that_cannot_be_had_takes_no_fader_away(
-    desk: tuple[Desk, Client], monkeypatch: pytest.MonkeyPatch
+    desk: tuple[Desk, OscClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steered, osc = desk
 
@@ -393,7 +357,7 @@ def test_a_status_that_cannot_be_had_takes_no_fader_away(
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_thread_that_died_is_told_and_started_again(
-    desk: tuple[Desk, Client], monkeypatch: pytest.MonkeyPatch
+    desk: tuple[Desk, OscClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steered, osc = desk
     server = steered.osc  # type: ignore[attr-defined]

@@ -10,12 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from helpers.plugin_hosts import offer_plugin, two_tones
 from numpy.typing import NDArray
 
-from rtsep.kernels.errors import RtsepError
 from rtsep.models.mask_model import State
-from rtsep.rt.embed.built_files import PLUGIN, built_file
-from rtsep.rt.embed.lv2_bundle import install
 from rtsep.rt.separator import Separator
 
 pytestmark = [
@@ -102,12 +100,7 @@ def silence_before(sound: F32, heard: F32) -> int | None:
 def test_an_export_of_ardour_is_the_file_sample_for_sample(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    try:
-        built_file(PLUGIN)
-    except RtsepError as error:
-        pytest.skip(str(error))
-    install(tmp_path)
-    monkeypatch.setenv("LV2_PATH", f"{tmp_path}:/usr/lib/lv2")
+    offer_plugin(tmp_path, monkeypatch)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     session, stems_file, mixture = tmp_path / "duet", tmp_path / "stems.wav", tmp_path / "mixture.wav"
@@ -119,9 +112,7 @@ def test_an_export_of_ardour_is_the_file_sample_for_sample(
         env=os.environ,
     )
     assert f"latency of the plugin: {LATENCY + BLOCK - 1} samples" in made.stdout, made.stderr
-    t = np.arange(2 * RATE) / RATE
-    tones = (0.05 / k * np.sin(2 * np.pi * k * f * t) for f in (220.0, 330.0) for k in range(1, 8))
-    sound = sum(tones).astype(np.float32)  # type: ignore[union-attr]
+    sound = two_tones(2 * RATE, RATE)
     quiet = np.zeros(SILENCE, np.float32)
     given = np.concatenate([quiet, sound, quiet])
     soundfile.write(mixture, given, RATE, "FLOAT")

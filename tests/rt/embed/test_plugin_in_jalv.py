@@ -9,12 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.plugin_hosts import offer_plugin, two_tones
 from numpy.typing import NDArray
 
 from rtsep.bench.jack_rig import JackServer, Rig
-from rtsep.kernels.errors import RtsepError
-from rtsep.rt.embed.built_files import PLUGIN, built_file
-from rtsep.rt.embed.lv2_bundle import KINDS, install
+from rtsep.rt.embed.lv2_bundle import KINDS
 from rtsep.rt.separator import Separator
 
 pytestmark = [
@@ -61,15 +60,8 @@ def jalv() -> Iterator[float]:
 
 
 def test_jalv_plays_the_samples_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    try:
-        built_file(PLUGIN)
-    except RtsepError as error:
-        pytest.skip(str(error))
-    install(tmp_path)
-    monkeypatch.setenv("LV2_PATH", f"{tmp_path}:/usr/lib/lv2")
-    t = np.arange(RATE) / RATE
-    tones = (0.05 / k * np.sin(2 * np.pi * k * f * t) for f in (220.0, 330.0) for k in range(1, 8))
-    sound = sum(tones).astype(np.float32)  # type: ignore[union-attr]
+    offer_plugin(tmp_path, monkeypatch)
+    sound = two_tones(RATE, RATE)
     with JackServer(samplerate=RATE, period=PERIOD):
         for _ in range(ATTEMPTS):
             with jalv() as started, Rig(3, 4.0, CLIENT) as rig:

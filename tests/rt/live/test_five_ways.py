@@ -7,7 +7,6 @@ The JACK server freewheels: nothing is late on a busy machine, and every sample 
 import contextlib
 import json
 import math
-import socket
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -17,8 +16,7 @@ import numpy as np
 import pytest
 from helpers.cli_helpers import run_command
 from helpers.click_rig import ClickRig
-from pythonosc.osc_message_builder import OscMessageBuilder
-from pythonosc.osc_packet import OscPacket
+from helpers.osc_client import OscClient
 
 from rtsep.bench.jack_rig import JackServer
 from rtsep.rt.cli.session_actions import session_actions
@@ -54,6 +52,10 @@ def until(holds: Callable[[], bool], what: str) -> None:
         time.sleep(0.002)
 
 
+def osc_address(p: Parameter) -> str:
+    return "/rtsep/" + p.name.replace(".", "/")
+
+
 class Ways:
     """The five ways into one session, each to set and to ask where it can."""
 
@@ -63,9 +65,7 @@ class Ways:
         self._session, self._capfd = session, capfd
         assert surfaces.osc is not None
         assert surfaces.web is not None
-        self._osc = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._osc.settimeout(WAIT_S)
-        self._osc.connect(surfaces.osc.address)
+        self._osc = OscClient(surfaces.osc.address, WAIT_S)
         self._url = f"http://127.0.0.1:{surfaces.web.port}/api/parameters/"
         self._midi = rtmidi.MidiOut(rtmidi.API_UNIX_JACK, CONTROLLER)
         self._midi.open_virtual_port("out")
@@ -77,18 +77,11 @@ class Ways:
         self._midi.delete()
 
     def osc(self, p: Parameter, value: float) -> float:
-        self._send(p, value)
+        self._osc.send(osc_address(p), value)
         return float(np.float32(value))
 
-    def _send(self, p: Parameter, *values: float) -> None:
-        builder = OscMessageBuilder("/rtsep/" + p.name.replace(".", "/"))
-        for value in values:
-            builder.add_arg(value)
-        self._osc.send(builder.build().dgram)
-
     def ask_osc(self, p: Parameter) -> float:
-        self._send(p)
-        return float(OscPacket(self._osc.recv(65536)).messages[0].message.params[0])
+        return float(self._osc.ask(osc_address(p))[1][0])
 
     def midi(self, p: Parameter, value: float) -> float:
         law = FaderLaw(p)
