@@ -18,8 +18,8 @@ class PlanarBlocks {
           in_(DeviceCallback::kChunk * channels_),
           out_(DeviceCallback::kChunk * stems_ * channels_) {}
 
-    // in [C][frames] or null, out [S * C][frames], from frame `begin` of both on. In chunks, each input read before its output is written: an output
-    // may lie in the memory of an input.
+    // in [C][frames] or null, out [S * C][frames], from frame `begin` of both on. In chunks, each input read before its
+    // output is written: an output may lie in the memory of an input.
     void process(const float* const* in, float* const* out, std::size_t frames, std::size_t begin = 0) {
         const std::size_t width = stems_ * channels_;
         for (std::size_t done = begin, end = begin + frames; done < end;) {
