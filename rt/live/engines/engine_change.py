@@ -82,6 +82,7 @@ class EngineChange:
         self._deadline = self._calm_since = 0.0
         self._late_hops = 0
         self._posted = False
+        self._lost_frames, self._skipped = 0, False  # of the hop that is under way
         self._replacing: threading.Thread | None = None
         self._opening: threading.Thread | None = None
         self._opening_fault = ""
@@ -249,14 +250,15 @@ class EngineChange:
             self._deliver(chain)
         if chain.callback.wait_input(chain.hop_index, 0.0):
             chain.desk.obey()
-            lost = chain.callback.read_hop(chain.hop_index, chain.hop)
-            separator.post(chain.hop, skip=lost > 0 or chain.is_late)
+            self._lost_frames = chain.callback.read_hop(chain.hop_index, chain.hop)
+            self._skipped = self._lost_frames > 0 or chain.is_late
+            separator.post(chain.hop, skip=self._skipped)
             self._posted = True
 
     def _deliver(self, chain: Chain) -> None:
         chain.callback.deliver(chain.hop_index, chain.stems)
         if self.held is not None:
-            self.held.add(chain.hop, chain.stems)
+            self.held.add(chain.hop, chain.stems, self._lost_frames, self._skipped)
         chain.hop_index += 1
         self._posted = False
 

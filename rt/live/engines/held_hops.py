@@ -28,13 +28,19 @@ class HeldHops:
         count = -(-(delays + round(REPLACING_S * samplerate)) // hop) + 2
         self._hops = np.zeros((count, *chain.hop.shape), np.float32)
         self._stems = np.zeros((count, *chain.stems.shape), np.float32)
+        self._lost_frames, self._skipped = [0] * count, [False] * count
         self._chain, self._samplerate = chain, samplerate
         self._next = 0
 
-    def add(self, hop: NDArray[np.float32], stems: NDArray[np.float32]) -> None:
-        """The next hop of the input, float32 [hop, channels], and of the stems [stems, hop, channels]."""
+    def add(
+        self, hop: NDArray[np.float32], stems: NDArray[np.float32], lost_frames: int, skipped: bool
+    ) -> None:
+        """The next hop of the input, float32 [hop, channels], and of the stems [stems, hop, channels], with
+        what a take is told of it, see `TakeFeed.write`.
+        """
         place = self._next % len(self._hops)
         self._hops[place], self._stems[place] = hop, stems
+        self._lost_frames[place], self._skipped[place] = lost_frames, skipped
         self._next += 1
 
     def feed_from(self, before: TakeFeed, memory: TakeMemory, origin: int, engine: int) -> TakeFeed:
@@ -55,5 +61,6 @@ class HeldHops:
         oldest = max(0, self._next - len(self._hops))
         for index in range(feed.go_over_from(before, origin, oldest), self._next):
             place = index % len(self._hops)
-            feed.write(self._hops[place], self._stems[place], 0, False)
+            lost_frames, skipped = self._lost_frames[place], self._skipped[place]
+            feed.write(self._hops[place], self._stems[place], lost_frames, skipped)
         return feed
