@@ -55,6 +55,17 @@ def test_frets_on_fire_knows_the_guitar(tmp_path: Path) -> None:
     assert set(song.files) == {"guitar", REST}
 
 
+@pytest.mark.parametrize("kind", sorted(set(READERS) - {"musdb18"}))
+def test_a_folder_without_the_collection_is_named_and_nothing_is_written(tmp_path: Path, kind: str) -> None:
+    """A folder of links was read as empty, and the message was about the database that was not there."""
+    (tmp_path / "song").mkdir()
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "song").symlink_to(tmp_path / "song")
+    with pytest.raises(RtsepError, match=r"holds no s(ong|tems)"):
+        _run(kind, tmp_path / "in", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_eif_without_a_bass_of_its_own_keeps_it_in_the_rest(tmp_path: Path) -> None:
     for song in ("caesium", "francium", "hydrogen"):
         for stem in ("vocals", "drums", "other"):

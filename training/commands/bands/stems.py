@@ -1,9 +1,11 @@
 """`rtsep-train stems`: recorded stems become a database that the band model is trained on."""
 
+from itertools import chain
 from pathlib import Path
 
 import click
 
+from rtsep.kernels.errors import RtsepError
 from rtsep.training.databases.recorded import READERS
 from rtsep.training.databases.stem_folder import StemFolder, StemWriter
 
@@ -20,8 +22,15 @@ def command(kind: str, folder: Path, out: Path) -> None:
     KIND says how the collection is laid out and which stems it tells apart.
     """
     reader = READERS[kind]
+    songs = reader.songs(folder)
+    first = next(songs, None)
+    if first is None:
+        raise RtsepError(
+            f"{folder} holds no song of {kind}",
+            "name the folder that the collection lies in; links to folders in it are not followed",
+        )
     writer = StemWriter(out, reader.manifest)
-    for name, stems in reader.songs(folder):
+    for name, stems in chain([first], songs):
         if not writer.holds(name):
             writer.add(name, stems)
     found = StemFolder(out)
