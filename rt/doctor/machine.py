@@ -5,7 +5,7 @@ import resource
 from pathlib import Path
 
 from rtsep.rt.doctor.finding import Finding
-from rtsep.rt.process.rights import rights_hint
+from rtsep.rt.process.rights import CONTAINER_OPTIONS, in_container, rights_hint
 from rtsep.rt.process.scheduling import FIFO_PRIORITY, REAL_TIME, may_run_realtime
 
 WANTED_LOCKED_BYTES = 512 * 2**20  # an engine with its libraries maps 200 to 400 MB
@@ -35,11 +35,14 @@ def _locked_memory() -> Finding:
     _, hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)
     if os.geteuid() == 0 or hard == resource.RLIM_INFINITY or hard >= WANTED_LOCKED_BYTES:
         return Finding("locked memory", "ok", "the engine may keep its memory")
-    return Finding(
-        "locked memory", "warning", f"at most {hard // 1024} kB: a page may be fetched in a hop",
-        "write '@audio - memlock unlimited' into /etc/security/limits.d/audio.conf, join the group audio and "
-        "log in again",
-    )  # fmt: skip
+    remedy = (
+        f"start the container with {CONTAINER_OPTIONS}"
+        if in_container()
+        else "write '@audio - memlock unlimited' into /etc/security/limits.d/audio.conf, join the group "
+        "audio and log in again"
+    )
+    problem = f"at most {hard // 1024} kB: a page may be fetched in a hop"
+    return Finding("locked memory", "warning", problem, remedy)
 
 
 def _processor(root: Path) -> list[Finding]:

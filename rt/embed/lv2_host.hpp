@@ -25,6 +25,7 @@ struct Lv2Host {
         const LV2_Options_Option* options = nullptr;
         for (; features && *features; ++features) {
             const char* uri = (*features)->URI;
+            if (!uri) continue;  // lv2file gives one without a name
             if (!std::strcmp(uri, LV2_WORKER__schedule)) worker = static_cast<LV2_Worker_Schedule*>((*features)->data);
             if (!std::strcmp(uri, LV2_LOG__log)) log_ = static_cast<LV2_Log_Log*>((*features)->data);
             if (!std::strcmp(uri, LV2_URID__map)) map = static_cast<LV2_URID_Map*>((*features)->data);

@@ -9,6 +9,20 @@ LIMITS = "/etc/security/limits.d/*.conf"  # read by PAM at login, after /etc/sec
 LINE = re.compile(r"^\s*@(?P<group>\S+)\s+(-|hard)\s+rtprio\s+(?P<priority>\d+)", re.MULTILINE)
 # What Debian's jackd package writes: above every client and below the kernel's own watchdog.
 LIMIT_LINES = "'@audio - rtprio 95' and '@audio - memlock unlimited'"
+CONTAINER_MARKS = (
+    "/.dockerenv",
+    "/run/.containerenv",
+)  # files of Docker and of Podman, as systemd looks for them
+CONTAINER_OPTIONS = "--cap-add=sys_nice --ulimit rtprio=95 --ulimit memlock=-1"  # the first is for root alone
+
+
+def in_container(marks: tuple[str, ...] = CONTAINER_MARKS) -> bool:
+    """Whether this process runs in a container, where no login reads the limits of groups.
+
+    Args:
+        marks: files one of which is there in a container.
+    """
+    return any(os.path.exists(mark) for mark in marks)
 
 
 def rights_hint(limits: str = LIMITS) -> str:
@@ -20,6 +34,8 @@ def rights_hint(limits: str = LIMITS) -> str:
     if not sys.platform.startswith("linux"):
         return ""
     refused = "no real-time scheduling, other programs may delay the sound"
+    if in_container():
+        return f"{refused}: start the container with {CONTAINER_OPTIONS}"
     groups = []
     for path in sorted(glob.glob(limits)):
         try:

@@ -10,7 +10,8 @@ from subprocess import PIPE
 
 import pytest
 
-from rtsep.rt.process.rights import rights_hint
+from rtsep.rt.process import rights
+from rtsep.rt.process.rights import in_container, rights_hint
 from rtsep.rt.process.scheduling import NICENESS, hurry
 
 if not sys.platform.startswith("linux"):
@@ -18,8 +19,9 @@ if not sys.platform.startswith("linux"):
 
 
 @pytest.fixture(autouse=True)
-def as_a_user(monkeypatch: pytest.MonkeyPatch) -> None:
+def as_a_user_of_a_whole_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(rights, "in_container", lambda: False)  # these tests may run in one
 
 
 def test_the_group_that_the_system_names(tmp_path: Path) -> None:
@@ -32,6 +34,19 @@ def test_a_group_without_priority_is_none(tmp_path: Path) -> None:
     hint = rights_hint(f"{tmp_path}/*.conf")
     assert "'@audio - rtprio 95' and '@audio - memlock unlimited'" in hint
     assert "/etc/security/limits.d/audio.conf" in hint
+
+
+def test_no_login_reads_the_limits_of_a_container(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A package in the image brings its file of limits, and joining its group changes nothing there."""
+    (tmp_path / "25-pw-rlimits.conf").write_text("@pipewire - rtprio 95\n")
+    mark = tmp_path / ".containerenv"
+    assert not in_container((str(mark),))
+    mark.touch()
+    assert in_container((str(mark),))
+    monkeypatch.setattr(rights, "in_container", lambda: True)
+    hint = rights_hint(f"{tmp_path}/*.conf")
+    assert "--ulimit rtprio=95 --ulimit memlock=-1" in hint
+    assert "group" not in hint
 
 
 def test_root_is_told_of_the_container(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

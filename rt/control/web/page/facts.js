@@ -15,6 +15,8 @@ export class Facts {
     byId("marker").onclick = () => this.mark();
     byId("marker-text").onkeydown = (e) => { if (e.key === "Enter") this.mark(); e.stopPropagation(); };
     this.rows = new Map();
+    this.seen = false;
+    new ResizeObserver(([entry]) => { this.seen = entry.contentRect.height > 0; }).observe(byId("facts"));
   }
 
   get recording() { return ["recording", "held"].includes(this.desk.status.record_state); }
@@ -71,7 +73,7 @@ export class Facts {
     write(record, on ? "\u25a0 Stop take" : "\u25cf Start take");
     record.title = s.record_state ? "" : "rtsep was started without --record";
     byId("marker").disabled = byId("marker-text").disabled = !open || !on || !this.desk.can("mark");
-    if (byId("facts").offsetParent) this.table(s, rate);
+    if (this.seen) this.table(s, rate);
   }
 
   table(s, rate) {

@@ -25,6 +25,9 @@ export class Ribbon {
     this.list = byId("notes");
     this.voices = [];
     this.tick = 0;
+    this.size = { width: 0, height: 0 }; // 0 where nobody sees it
+    // asked in every frame, the browser would lay out the page before it answers
+    new ResizeObserver(([entry]) => { this.size = entry.contentRect; }).observe(this.canvas);
   }
 
   voicesAre(stems) {
@@ -54,8 +57,8 @@ export class Ribbon {
   }
 
   frame(now) {
-    if (this.tick++ % 2 || !this.canvas.offsetParent) return; // 30 a second, and none that nobody sees
-    const ratio = window.devicePixelRatio || 1, { clientWidth: width, clientHeight: height } = this.canvas;
+    const { width, height } = this.size, ratio = window.devicePixelRatio || 1;
+    if (this.tick++ % 2 || !width) return; // 30 a second, and none that nobody sees
     if (this.canvas.width !== Math.round(width * ratio) || this.canvas.height !== Math.round(height * ratio)) {
       [this.canvas.width, this.canvas.height] = [Math.round(width * ratio), Math.round(height * ratio)];
     }
