@@ -188,11 +188,11 @@ class Plugin {
         const unsigned wanted = wanted_preset(), block = wanted_block();
         if ((wanted == preset_ && block == block_) || opening_ || !host_.worker) return;
         const Job job{wanted, block, nullptr};
-        if (host_.worker->schedule_work(host_.worker->handle, sizeof job, &job) == LV2_WORKER_SUCCESS) {
-            preset_ = wanted;
-            block_ = block;
-            opening_ = true;
-        }
+        opening_ = true;  // some hosts work, and hand the answer back, before `schedule_work` returns
+        if (host_.worker->schedule_work(host_.worker->handle, sizeof job, &job) != LV2_WORKER_SUCCESS)
+            opening_ = false;
+        else
+            preset_ = wanted, block_ = block;
     }
 
     void close_later() {

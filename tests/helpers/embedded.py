@@ -201,6 +201,7 @@ class PluginHost:
         inputs, outputs: audio ports.
         controls: control ports in, then out.
         blocks: what it says of its blocks, by the last word of LV2's name: `maxBlockLength`.
+        at_once: its worker runs, and answers, where the plugin asks for it.
     """
 
     def __init__(
@@ -212,6 +213,7 @@ class PluginHost:
         outputs: int,
         controls: Sequence[float],
         blocks: Mapping[str, int] | None = None,
+        at_once: bool = False,
     ) -> None:
         library = ctypes.CDLL(str(bundle / "rtsep_lv2.so"))
         library.lv2_descriptor.restype = ctypes.POINTER(Descriptor)
@@ -222,6 +224,7 @@ class PluginHost:
             raise LookupError(uri)
         self._plugin = found.contents
         self._jobs: list[bytes] = []
+        self._at_once = at_once
         self._schedule = Schedule(self._take_job)
         worker = WorkerSchedule(None, self._schedule)
         words: dict[bytes, int] = {}
@@ -261,8 +264,15 @@ class PluginHost:
         self._plugin.activate(self._handle)
 
     def _take_job(self, _: int, size: int, data: int) -> int:
-        self._jobs.append(ctypes.string_at(data, size))
+        job = ctypes.string_at(data, size)
+        if self._at_once:
+            self._work(job)
+        else:
+            self._jobs.append(job)
         return 0
+
+    def _work(self, job: bytes) -> None:
+        self._worker.work(self._handle, Respond(self._respond), None, len(job), job)
 
     def run(self, block: F32) -> F32:
         """[inputs, frames] -> [outputs, frames]; then what the plugin has left to its worker."""
@@ -274,7 +284,7 @@ class PluginHost:
         self._plugin.run(self._handle, frames)
         jobs, self._jobs = self._jobs, []
         for job in jobs:
-            self._worker.work(self._handle, Respond(self._respond), None, len(job), job)
+            self._work(job)
         return out
 
     def _respond(self, _: int, size: int, data: int) -> int:

@@ -33,10 +33,12 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return install(tmp_path_factory.mktemp("lv2"))
 
 
-def host(bundle: Path, kind: PluginKind, latency_ms: float, freewheel: float = 1.0) -> PluginHost:
+def host(
+    bundle: Path, kind: PluginKind, latency_ms: float, freewheel: float = 1.0, at_once: bool = False
+) -> PluginHost:
     controls = [latency_ms, 1.0, freewheel, *[0.0] * len(kind.stems), -1.0, -1.0, -1.0]
     outputs = len(kind.stems) * kind.channels
-    return PluginHost(bundle, kind.uri, RATE, kind.channels, outputs, controls)
+    return PluginHost(bundle, kind.uri, RATE, kind.channels, outputs, controls, at_once=at_once)
 
 
 def duet() -> PluginKind:
@@ -135,6 +137,19 @@ def test_another_preset_is_another_engine_without_a_click(bundle: Path) -> None:
         assert plugin.controls[-3] == 256 + UNKNOWN_BLOCK - 1
         steps = np.abs(np.diff(np.concatenate(played, axis=1), axis=1)).max()
         assert steps < 2.0 * np.abs(np.diff(sound, axis=1)).max()
+    finally:
+        plugin.close()
+
+
+def test_a_host_that_works_at_once_gets_one_preset_after_another(bundle: Path) -> None:
+    """Its answer is there before the plugin's request has returned, as in an export of some hosts."""
+    plugin = host(bundle, duet(), 43.0, at_once=True)
+    try:
+        for latency_ms, latency_samples in ((11.0, 512), (21.0, 1024), (5.0, 256)):
+            plugin.controls[0] = latency_ms
+            for _ in range(3):
+                plugin.run(chord(0.01))
+            assert plugin.controls[-3] == latency_samples + UNKNOWN_BLOCK - 1
     finally:
         plugin.close()
 
