@@ -12,6 +12,7 @@ FRAMING = Preset(16000, 43).framing
 HOPS_A_SECOND = round(FRAMING.samplerate / FRAMING.hop)
 TWO = Parts.parse(None, {}, voices=2)
 DULL, BRIGHT = -30.0, -6.0  # dB for each octave
+VOWELS = -20.0, -12.0
 
 
 def spectrum(sung: list[tuple[float, float]]) -> np.ndarray:
@@ -75,6 +76,39 @@ def test_what_never_crosses_stays_in_pitch_order() -> None:
             np.testing.assert_array_equal(f0_hz, before)
 
 
+def sung_vowels(seed: int, hops: int = HOPS_A_SECOND // 2) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Power and pitches, hop by hop, of a high and a low voice that sing vowels alike, together and alone by
+    turns, with rests of seconds in between.
+    """
+    rng = np.random.default_rng(seed)
+    out = []
+    for note in range(60):
+        who = note // 3 % 3  # both, the high one, the low one; three notes each
+        midi = [
+            0.0 if who == 2 else 66.0 + rng.integers(0, 5),
+            0.0 if who == 1 else 59.0 + rng.integers(0, 5),
+        ]
+        sung = [(hz(m), rng.uniform(*VOWELS)) for m in midi if m]
+        power, f0_hz = spectrum(sung), np.array([hz(m) if m else 0.0 for m in midi], np.float32)
+        out += [(power, f0_hz)] * hops
+        if note % 3 == 2:
+            out += [(spectrum([]), np.zeros(2, np.float32))] * (3 * HOPS_A_SECOND)
+    return out
+
+
+@pytest.mark.parametrize("seed", [0, 1, 5])
+def test_who_comes_back_after_a_rest_is_not_taken_for_the_other_by_a_vowel(seed: int) -> None:
+    """Neither for a note nor for good: both vowels and rests are many."""
+    order = PartOrder(TWO, FRAMING)
+    taken = sounding = 0
+    for power, f0_hz in sung_vowels(seed):
+        given = f0_hz.copy()
+        order.step(power, given, f0_hz > 0)
+        sounding += f0_hz.any()
+        taken += not np.array_equal(given, f0_hz)
+    assert taken < 0.03 * sounding
+
+
 def test_who_begins_alone_is_known_by_the_range() -> None:
     """The bass opens a fugue: in pitch order it would be whatever voice the tracker takes it for."""
     order = PartOrder(Parts.parse("S,B", {}), FRAMING)
@@ -109,7 +143,8 @@ def test_a_state_is_continued_exactly() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("playing", 2), ("rest_s", -1.0), ("score", 1.0), ("memory.timbre_s", 99.0)]
+    ("name", "value"),
+    [("playing", 2), ("rest_s", -1.0), ("score", 1.0), ("memory.timbre_s", 99.0), ("places.crossed_s", -1.0)],
 )
 def test_a_state_that_cannot_be_is_refused(name: str, value: float) -> None:
     order = PartOrder(TWO, FRAMING)
