@@ -83,7 +83,14 @@ def test_models_lists_the_cards(capfd: Capture) -> None:
     assert "\nchoir (choir):" in out
     assert "voice-4, residual" in out
     listed = json.loads(run_command(capfd, "models", "--json").out)
-    assert [card["name"] for card in listed] == ["band", "choir", "choir-comb", "choir-fixed", "choir-levels"]
+    assert [card["name"] for card in listed] == [
+        "band",
+        "band-large",
+        "choir",
+        "choir-comb",
+        "choir-fixed",
+        "choir-levels",
+    ]
 
 
 def test_models_checks_a_folder(capfd: Capture, tmp_path: Path) -> None:
