@@ -333,7 +333,7 @@ def test_report_is_of_the_last_hop() -> None:
         ({"voices": 5}, r"5 voices is outside 1\.\.4; ask for"),
         (
             {"model": "chior"},
-            "model 'chior' is not one of band, choir, choir-comb, choir-fixed, choir-levels, nor a folder",
+            "model 'chior' is not one of band, band-large, choir, choir-comb, choir-fixed, choir-levels",
         ),
         ({"backend": "gpu"}, r"backend 'gpu' is not one of auto, cpu, openvino, .*tensorrt-fp16; use"),
         ({"samplerate": 7999}, r"sample rate 7999 Hz is outside 8000\.\.192000 Hz; resample"),
