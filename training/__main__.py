@@ -21,6 +21,7 @@ from rtsep.training.commands.bands.stems import command as stems
 from rtsep.training.commands.choir import command as choir
 from rtsep.training.commands.evaluate import command as evaluate
 from rtsep.training.commands.evaluating.accompany import command as accompany
+from rtsep.training.commands.evaluating.confidence import command as evaluate_confidence
 from rtsep.training.commands.evaluating.parts import command as evaluate_parts
 from rtsep.training.commands.evaluating.pitch import command as evaluate_pitch
 from rtsep.training.commands.evaluating.score import command as evaluate_score
@@ -49,6 +50,7 @@ group.add_command(add_stem)
 group.add_command(evaluate)
 group.add_command(evaluate_parts)
 group.add_command(evaluate_pitch)
+group.add_command(evaluate_confidence)
 group.add_command(evaluate_score)
 group.add_command(evaluate_singers)
 group.add_command(accompany)
