@@ -92,7 +92,7 @@ class BandEncoder(nn.Module):
         self.register_buffer("decay", decays(AVERAGE_S), persistent=False)
         decay = torch.exp(-hops_s[:, None].double() / LEVEL_S)
         self.register_buffer("level_decay", decay.float(), persistent=False)
-        # not 1 - decay in float32, which would lose four digits
+        # Not 1 - decay in float32, which would lose four digits: after one hop the level is made of it alone.
         self.register_buffer("level_share", (1.0 - decay).float(), persistent=False)
         self.register_buffer(
             "at_partials", at_partials(band_centres_hz()[:INPUT_BANDS], PARTIALS), persistent=False
@@ -186,9 +186,8 @@ class BandEncoder(nn.Module):
         inputs = bands[..., :INPUT_BANDS]
         power = torch.exp(inputs).mean(dim=2, keepdim=True)
         now = torch.cat([power, torch.ones_like(power)], dim=2)
-        levels = averages_of(now[:, None], spans(preset @ self.level_decay, now.shape[1]), level[:, None])[
-            :, 0
-        ]
+        over = spans(preset @ self.level_decay, now.shape[1])
+        levels = averages_of(now[:, None], over, level[:, None])[:, 0]
         return self._re_level(inputs, levels), levels[:, -1]
 
     def _features(

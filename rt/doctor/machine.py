@@ -5,7 +5,7 @@ import resource
 from pathlib import Path
 
 from rtsep.rt.doctor.finding import Finding
-from rtsep.rt.process.rights import CONTAINER_OPTIONS, in_container, rights_hint
+from rtsep.rt.process.rights import CONTAINER_REMEDY, in_container, rights_hint
 from rtsep.rt.process.scheduling import FIFO_PRIORITY, REAL_TIME, may_run_realtime
 
 WANTED_LOCKED_BYTES = 512 * 2**20  # an engine with its libraries maps 200 to 400 MB
@@ -36,7 +36,7 @@ def _locked_memory() -> Finding:
     if os.geteuid() == 0 or hard == resource.RLIM_INFINITY or hard >= WANTED_LOCKED_BYTES:
         return Finding("locked memory", "ok", "the engine may keep its memory")
     remedy = (
-        f"start the container with {CONTAINER_OPTIONS}"
+        CONTAINER_REMEDY
         if in_container()
         else "write '@audio - memlock unlimited' into /etc/security/limits.d/audio.conf, join the group "
         "audio and log in again"

@@ -48,6 +48,12 @@ struct Lv2Host {
         if (longest_frames) engine->max_block_frames = longest_frames;
     }
 
+    // Asks the worker for a job, which is copied; false if it does not take it.
+    template <class Job>
+    bool schedule(const Job& job) const {
+        return worker->schedule_work(worker->handle, sizeof job, &job) == LV2_WORKER_SUCCESS;
+    }
+
     void say(const std::string& line) const {
         if (log_ && error_type_) {
             log_->printf(log_->handle, error_type_, "rtsep: %s\n", line.c_str());

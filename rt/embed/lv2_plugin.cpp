@@ -187,18 +187,18 @@ class Plugin {
         }
         const unsigned wanted = wanted_preset(), block = wanted_block();
         if ((wanted == preset_ && block == block_) || opening_ || !host_.worker) return;
-        const Job job{wanted, block, nullptr};
-        opening_ = true;  // some hosts work, and hand the answer back, before `schedule_work` returns
-        if (host_.worker->schedule_work(host_.worker->handle, sizeof job, &job) != LV2_WORKER_SUCCESS)
+        opening_ = true;  // some hosts work, and hand the answer back, before `schedule` returns
+        if (host_.schedule(Job{wanted, block, nullptr})) {
+            preset_ = wanted;
+            block_ = block;
+        } else {
             opening_ = false;
-        else
-            preset_ = wanted, block_ = block;
+        }
     }
 
     void close_later() {
         const Job job{0, 0, next_.get()};
-        if (job.to_close && host_.worker->schedule_work(host_.worker->handle, sizeof job, &job) == LV2_WORKER_SUCCESS)
-            (void)next_.release();  // the worker has it; else it stays until the plugin is deactivated
+        if (job.to_close && host_.schedule(job)) (void)next_.release();  // not taken, it stays until deactivation
     }
 
     // In an offline export no hop is late. One that does not come at all is waited for once, not at every block.

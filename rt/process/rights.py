@@ -9,11 +9,10 @@ LIMITS = "/etc/security/limits.d/*.conf"  # read by PAM at login, after /etc/sec
 LINE = re.compile(r"^\s*@(?P<group>\S+)\s+(-|hard)\s+rtprio\s+(?P<priority>\d+)", re.MULTILINE)
 # What Debian's jackd package writes: above every client and below the kernel's own watchdog.
 LIMIT_LINES = "'@audio - rtprio 95' and '@audio - memlock unlimited'"
-CONTAINER_MARKS = (
-    "/.dockerenv",
-    "/run/.containerenv",
-)  # files of Docker and of Podman, as systemd looks for them
-CONTAINER_OPTIONS = "--cap-add=sys_nice --ulimit rtprio=95 --ulimit memlock=-1"  # the first is for root alone
+# Files of Docker and of Podman, as systemd looks for them.
+CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv")
+# The first option is for root alone.
+CONTAINER_REMEDY = "start the container with --cap-add=sys_nice --ulimit rtprio=95 --ulimit memlock=-1"
 
 
 def in_container(marks: tuple[str, ...] = CONTAINER_MARKS) -> bool:
@@ -35,7 +34,7 @@ def rights_hint(limits: str = LIMITS) -> str:
         return ""
     refused = "no real-time scheduling, other programs may delay the sound"
     if in_container():
-        return f"{refused}: start the container with {CONTAINER_OPTIONS}"
+        return f"{refused}: {CONTAINER_REMEDY}"
     groups = []
     for path in sorted(glob.glob(limits)):
         try:

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 from torch import nn
 
@@ -135,7 +134,7 @@ def _network(
     role: str,
     stem: str | None,
     origin: Origin,
-    config: Mapping[str, int] = MappingProxyType({}),
+    config: Mapping[str, int] | None = None,
 ) -> NetworkCard:
     return write_network(
         module,
@@ -144,7 +143,7 @@ def _network(
         role=role,
         stem=stem,
         architecture=ARCHITECTURE,
-        config=dict(config),
+        config=dict(config or {}),
         latency_presets_ms=LATENCIES_MS,
         seed=origin.seed,
         recipe=origin.recipe,

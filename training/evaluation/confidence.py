@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from rtsep.kernels.errors import RtsepError
 from rtsep.models.choir.build import build_tracker
-from rtsep.models.choir.hop_amplitude import HopAmplitude
 from rtsep.models.choir.network_tracker import NetworkTracker
 from rtsep.models.choir.peak_reading import PeakFinder
 from rtsep.models.choir.pitch_grid import CANDIDATE_CENTS, LOWEST_CANDIDATE_HZ
 from rtsep.rt.hop.presets import Preset
+from rtsep.training.evaluation.streaming import looks
 from rtsep.training.measures.stem_pitch import AGREED_CENTS, F0Truth
 
 F32 = NDArray[np.float32]
@@ -67,21 +67,17 @@ def heard(sound: F32, samplerate: int, latency_ms: int, model: str) -> Pitches:
         RtsepError: the model has no network for pitches at this latency.
     """
     preset = Preset(samplerate, latency_ms)
-    framing, hop = preset.framing, preset.hop
-    tracker = build_tracker(model, voices=1, framing=framing)
+    tracker = build_tracker(model, voices=1, framing=preset.framing)
     if not isinstance(tracker, NetworkTracker):
         raise RtsepError(
             f"model {model} has no network for pitches at {latency_ms} ms", "choose --model choir"
         )
-    ear, peaks = HopAmplitude(framing, 1), PeakFinder()
+    peaks = PeakFinder()
     rows: list[F64] = []
-    for start in range(0, len(sound) - hop + 1, hop):
-        ear.take(np.ascontiguousarray(sound[start : start + hop, None]))
-        if not tracker.hear(ear.read()):
-            continue
+    for time_s in looks(tracker, preset, sound):
         count = peaks.find(tracker.found["salience"][0], tracker.found["offset"][0])
         row = np.empty((3, count))
-        row[0] = (start + hop) / samplerate - framing.pitch_delay_s
+        row[0] = time_s
         row[1] = LOWEST_CANDIDATE_HZ * 2.0 ** (peaks.place[:count] * (CANDIDATE_CENTS / 1200.0))
         row[2] = peaks.log_odds[:count]
         rows.append(row)

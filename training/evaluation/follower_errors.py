@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsep.models.choir.build import build_tracker
-from rtsep.models.choir.hop_amplitude import HopAmplitude
 from rtsep.models.choir.network_tracker import NetworkTracker
 from rtsep.models.choir.peak_reading import PeakFinder
 from rtsep.models.choir.score.alignment import Alignment
@@ -27,6 +26,7 @@ from rtsep.training.evaluation.disturbances import (
 )
 from rtsep.training.evaluation.evaluate import OnProgress, workers
 from rtsep.training.evaluation.matchmaker import Matchmaker
+from rtsep.training.evaluation.streaming import looks
 
 F64 = NDArray[np.float64]
 F32 = NDArray[np.float32]
@@ -73,24 +73,20 @@ def summary(name: str, error_s: F64, step_s: float) -> Errors:
 def follow(sound: F32, samplerate: int, latency_ms: int, score: Score) -> dict[str, tuple[F64, F64]]:
     """Times in s, and where in the score, in s: of a live follower, and of a whole file's alignment."""
     preset = Preset(samplerate, latency_ms)
-    framing, hop = preset.framing, preset.hop
-    tracker = build_tracker(DEFAULT_MODEL, voices=len(score.parts), framing=framing)
+    tracker = build_tracker(DEFAULT_MODEL, voices=len(score.parts), framing=preset.framing)
     assert isinstance(tracker, NetworkTracker)
-    heard, ear = Spool(2 * tracker.found["salience"].size, None), HopAmplitude(framing, 1)
-    hop_s = tracker.stride * hop / samplerate
+    heard = Spool(2 * tracker.found["salience"].size, None)
+    hop_s = tracker.stride * preset.hop / samplerate
     guide = ScoreGuide(score, hop_s)
     peaks = PeakFinder()
     at: list[float] = []
     live: list[float] = []
-    for start in range(0, len(sound) - hop + 1, hop):
-        ear.take(np.ascontiguousarray(sound[start : start + hop, None]))
-        if not tracker.hear(ear.read()):
-            continue
+    for time_s in looks(tracker, preset, sound):
         salience, offset = tracker.found["salience"][0], tracker.found["offset"][0]
         heard.write(len(at), np.concatenate([salience, offset])[None])
         count = peaks.find(salience, offset)
         guide.hear(salience, peaks.place, peaks.log_odds, count)
-        at.append((start + hop) / samplerate - framing.pitch_delay_s)
+        at.append(time_s)
         live.append(guide.position.time_s)
     aligned = Alignment(score, hop_s, heard, len(at), lambda numbers: Spool(numbers, None))
     whole = [ScoreGrid.time_of(aligned.cell(step)[0]) for step in range(len(at))]

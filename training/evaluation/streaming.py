@@ -1,7 +1,13 @@
-"""A whole signal through a separator, as in a show, with its estimates back in their place."""
+"""A whole signal through a separator, as in a show, with its estimates back in their place; or through the
+network of a tracker alone."""
+
+from collections.abc import Iterator
 
 import numpy as np
 
+from rtsep.models.choir.hop_amplitude import HopAmplitude
+from rtsep.models.choir.network_tracker import NetworkTracker
+from rtsep.rt.hop.presets import Preset
 from rtsep.rt.separator import Separator
 from rtsep.training.measures.contours import Contours
 from rtsep.training.measures.protocol import Audio
@@ -33,3 +39,20 @@ def stream(
         times_s.append(frame_end / separator.samplerate - delay_s)
         f0_hz.append(separator.voices.f0_hz.copy())
     return out[:-1, latency : latency + samples], Contours(np.array(times_s), np.array(f0_hz, np.float64))
+
+
+def looks(tracker: NetworkTracker, preset: Preset, sound: Audio) -> Iterator[float]:
+    """Every look of a tracker's network at a whole signal: when in it that is meant, in s.
+
+    What it found is in `tracker.found` until the next look.
+
+    Args:
+        tracker: fresh, for the framing of `preset`.
+        preset: one that does not decide later.
+        sound: float32 [samples].
+    """
+    hop, ear = preset.hop, HopAmplitude(preset.framing, 1)
+    for start in range(0, len(sound) - hop + 1, hop):
+        ear.take(np.ascontiguousarray(sound[start : start + hop, None]))
+        if tracker.hear(ear.read()):
+            yield (start + hop) / preset.samplerate - preset.pitch_delay_s
