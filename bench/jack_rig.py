@@ -6,6 +6,7 @@ a sample through all of it: every delay found is rtsep's own.
 """
 
 import contextlib
+import gc
 import os
 import shutil
 import subprocess
@@ -22,7 +23,9 @@ from numpy.typing import NDArray
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.process.scheduling import may_run_realtime
 
-START_TIMEOUT_S = 10.0
+START_TIMEOUT_S = 60.0  # guards against hanging alone: a machine that does other work needs seconds
+STOP_TIMEOUT_S = 30.0
+STALL_TIMEOUT_S = 60.0
 RTSEP_CLIENT = "PortAudio"  # the name PortAudio gives its JACK client
 # Two threads that open and close clients at the same moment end the process: a segmentation fault in
 # jack_client_close beside jack_client_open.
@@ -105,7 +108,7 @@ class JackServer:
         if self._process is not None:
             self._process.terminate()
             try:
-                self._process.wait(5)
+                self._process.wait(STOP_TIMEOUT_S)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
@@ -143,7 +146,7 @@ def leave(client: Any) -> None:
         client.close()
 
 
-def join(client: Any, source: Any, sink: Any, timeout_s: float = 5.0) -> None:
+def join(client: Any, source: Any, sink: Any, timeout_s: float = START_TIMEOUT_S) -> None:
     """Connects two ports: they are there before their clients are active, and only then can they be."""
     import jack
 
@@ -179,6 +182,7 @@ class Rig:
         self._signal = np.zeros(0, np.float32)
         self._start: int | None = None
         self._origin: int | None = None
+        self._recorded = 0  # frames, whether or not the recording had room for them
         self._source = self._player.outports.register("out")
         self._sinks = [self._recorder.inports.register(f"in_{i}") for i in range(1 + outputs)]
         self._player.set_process_callback(self._play)
@@ -207,8 +211,9 @@ class Rig:
         if at + frames <= len(self.recording):
             for column, port in enumerate(self._sinks):
                 self.recording[at : at + frames, column] = port.get_array()
+        self._recorded = at + frames
 
-    def connect(self, timeout_s: float = 5.0) -> None:
+    def connect(self, timeout_s: float = START_TIMEOUT_S) -> None:
         """Joins the chain; rtsep must be running.
 
         Raises:
@@ -233,7 +238,23 @@ class Rig:
         """Plays float32 [frames] from the next cycle on and returns when it has been recorded to its end."""
         time.sleep(settle_s)
         self.start(signal)
-        time.sleep(len(signal) / self._player.samplerate + tail_s)
+        self.wait(len(signal) + round(tail_s * self._player.samplerate))
+
+    def wait(self, frames: int) -> None:
+        """Returns when so many more frames have been recorded: on the server's clock, however slow it is.
+
+        Raises:
+            RtsepError: the server gives the recorder no cycles.
+        """
+        until = self._recorded + frames
+        while self._recorded < until:
+            before, deadline = self._recorded, time.monotonic() + STALL_TIMEOUT_S
+            while self._recorded == before:
+                if time.monotonic() > deadline:
+                    raise RtsepError(
+                        f"JACK has given no cycles for {STALL_TIMEOUT_S:.0f} s", "is its server running?"
+                    )
+                time.sleep(0.005)
 
     def start(self, signal: NDArray[np.float32]) -> None:
         """Plays float32 [frames] from the next cycle on; returns at once."""
@@ -248,7 +269,9 @@ class Rig:
 
     def __enter__(self) -> Self:
         # the two process callbacks and the main thread share one interpreter lock: hand it over at once, not
-        # after 5 ms
+        # after 5 ms, and not after a collection of garbage, which takes tens
+        self._collects = gc.isenabled()
+        gc.disable()
         self._switch_interval = sys.getswitchinterval()
         sys.setswitchinterval(1e-4)
         return self
@@ -258,6 +281,8 @@ class Rig:
     ) -> None:
         self.close()
         sys.setswitchinterval(self._switch_interval)
+        if self._collects:
+            gc.enable()
 
 
 def delay_samples(played: NDArray[np.float32], heard: NDArray[np.float32]) -> int:

@@ -48,6 +48,7 @@ class ClickRig(Rig):
         self._before = outputs[:, -1]
         if self._kept is not None:
             self._kept.append(heard.copy())
+        self._recorded += frames
 
     def forget(self) -> None:
         """Begins anew."""
