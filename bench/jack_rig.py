@@ -6,11 +6,9 @@ a sample through all of it: every delay found is rtsep's own.
 """
 
 import contextlib
-import gc
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -20,6 +18,7 @@ from typing import IO, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from rtsep.bench.rig_priority import prompt_interpreter
 from rtsep.kernels.errors import RtsepError
 from rtsep.rt.process.scheduling import may_run_realtime
 
@@ -171,6 +170,8 @@ class Rig:
 
     Attributes:
         recording: float32 [frames, 1 + outputs]; column 0 is what was played.
+        recorded: frames so far, whether or not the recording had room for them.
+        xruns: of which the server has told.
     """
 
     def __init__(self, outputs: int, seconds: float, rtsep_client: str = RTSEP_CLIENT) -> None:
@@ -182,7 +183,7 @@ class Rig:
         self._signal = np.zeros(0, np.float32)
         self._start: int | None = None
         self._origin: int | None = None
-        self._recorded = 0  # frames, whether or not the recording had room for them
+        self.recorded = 0
         self._source = self._player.outports.register("out")
         self._sinks = [self._recorder.inports.register(f"in_{i}") for i in range(1 + outputs)]
         self._player.set_process_callback(self._play)
@@ -206,12 +207,12 @@ class Rig:
     def _record(self, frames: int) -> None:
         now = self._recorder.last_frame_time
         if self._origin is None:
-            self._origin = now
+            self.recorded, self._origin = 0, now
         at = now - self._origin
         if at + frames <= len(self.recording):
             for column, port in enumerate(self._sinks):
                 self.recording[at : at + frames, column] = port.get_array()
-        self._recorded = at + frames
+        self.recorded = at + frames
 
     def connect(self, timeout_s: float = START_TIMEOUT_S) -> None:
         """Joins the chain; rtsep must be running.
@@ -246,19 +247,31 @@ class Rig:
         Raises:
             RtsepError: the server gives the recorder no cycles.
         """
-        until = self._recorded + frames
-        while self._recorded < until:
-            before, deadline = self._recorded, time.monotonic() + STALL_TIMEOUT_S
-            while self._recorded == before:
-                if time.monotonic() > deadline:
-                    raise RtsepError(
-                        f"JACK has given no cycles for {STALL_TIMEOUT_S:.0f} s", "is its server running?"
-                    )
-                time.sleep(0.005)
+        until = self.recorded + frames
+        while self.recorded < until:
+            self._await_cycle()
+
+    def _await_cycle(self) -> None:
+        before, deadline = self.recorded, time.monotonic() + STALL_TIMEOUT_S
+        while self.recorded == before:
+            if time.monotonic() > deadline:
+                raise RtsepError(f"JACK gave no cycle in {STALL_TIMEOUT_S:.0f} s", "look whether jackd runs")
+            time.sleep(0.02)
 
     def start(self, signal: NDArray[np.float32]) -> None:
         """Plays float32 [frames] from the next cycle on; returns at once."""
+        self._signal = np.zeros(0, np.float32)
+        self._start = None
         self._signal = np.ascontiguousarray(signal, np.float32)
+
+    def again(self) -> None:
+        """Forgets what it has recorded, and begins anew with the next cycle."""
+        self._signal = np.zeros(0, np.float32)
+        self.wait(2 * self._player.blocksize)  # the last of the old signal has been recorded
+        self.recording[:] = 0
+        self._origin = None
+        while self._origin is None:
+            self._await_cycle()
 
     def close(self) -> None:
         """Leaves the graph."""
@@ -268,21 +281,15 @@ class Rig:
                 leave(client)
 
     def __enter__(self) -> Self:
-        # the two process callbacks and the main thread share one interpreter lock: hand it over at once, not
-        # after 5 ms, and not after a collection of garbage, which takes tens
-        self._collects = gc.isenabled()
-        gc.disable()
-        self._switch_interval = sys.getswitchinterval()
-        sys.setswitchinterval(1e-4)
+        self._prompt = prompt_interpreter()
+        self._prompt.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-        sys.setswitchinterval(self._switch_interval)
-        if self._collects:
-            gc.enable()
+        self._prompt.__exit__(kind, error, trace)
 
 
 def delay_samples(played: NDArray[np.float32], heard: NDArray[np.float32]) -> int:

@@ -48,7 +48,7 @@ class ClickRig(Rig):
         self._before = outputs[:, -1]
         if self._kept is not None:
             self._kept.append(heard.copy())
-        self._recorded += frames
+        self.recorded += frames
 
     def forget(self) -> None:
         """Begins anew."""
