@@ -19,7 +19,7 @@ from rtsep.rt.process.block import Block
 from rtsep.rt.process.shared_memory import SharedMemory
 
 STEMS = ("voice-1", "voice-2", "residual")
-WAIT_S = 30.0  # a busy machine starts a process in seconds
+WAIT_S = 60.0  # a busy machine starts a process in seconds
 
 
 class WebDesk:
@@ -79,12 +79,12 @@ class WebDesk:
             yield surfaces.web
 
 
-def until(holds: Callable[[], bool], wait_s: float = WAIT_S) -> None:
+def until(holds: Callable[[], bool], wait_s: float = WAIT_S, step_s: float = 0.02) -> None:
     """Waits for it."""
     deadline = time.monotonic() + wait_s
     while not holds():
         assert time.monotonic() < deadline, "it has not come about"
-        time.sleep(0.02)
+        time.sleep(step_s)
 
 
 def own_runtime_folder(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:

@@ -54,4 +54,4 @@ def test_pure_data_steers_and_hears(tmp_path: Path) -> None:
             assert (server.refused, server.malformed) == (0, 0)
         finally:
             pd.terminate()
-            pd.wait(10)
+            pd.wait(60)

@@ -25,7 +25,8 @@ def test_clients_that_were_late_are_named() -> None:
 def test_the_log_of_a_server_is_read_while_it_runs() -> None:
     with JackServer() as server:
         assert "JACK server starting" in server.log()
-        assert server.log() == server.log()
+        before = server.log()
+        assert server.log().startswith(before)
 
 
 @pytest.mark.jack

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.lateness import attempts
 from helpers.plugin_hosts import offer_plugin, two_tones
 from numpy.typing import NDArray
 
@@ -22,7 +23,6 @@ pytestmark = [
 ]
 
 CLIENT = "rtsep-in-jalv"
-ATTEMPTS = 4  # a shared machine is late now and then; the sum of the stems is right even then
 RATE, PERIOD, LATENCY = 48000, 128, 512
 FIRST = 8 * 256  # frames by which one beginning is told from another
 F32 = NDArray[np.float32]
@@ -47,6 +47,12 @@ def file_stems(sound: F32, heard: F32, longest_silence_s: float) -> F32 | None:
     return None
 
 
+def late_frames(sound: F32, heard: F32) -> int:
+    """Where the residual alone was heard, and a file has voices: there the mixture stood in."""
+    voices = separator().process(sound)[:-1, :, 0].any(axis=0)
+    return int(np.count_nonzero(voices & ~heard[:-1].any(axis=0)))
+
+
 @contextlib.contextmanager
 def jalv() -> Iterator[float]:
     """The time at which it was started."""
@@ -63,17 +69,21 @@ def test_jalv_plays_the_samples_of_a_file(tmp_path: Path, monkeypatch: pytest.Mo
     offer_plugin(tmp_path, monkeypatch)
     sound = two_tones(RATE, RATE)
     with JackServer(samplerate=RATE, period=PERIOD):
-        for _ in range(ATTEMPTS):
+        for attempt in attempts():
             with jalv() as started, Rig(3, 4.0, CLIENT) as rig:
                 rig.connect(30.0)
                 silence_s = time.monotonic() - started + 1.0
                 rig.play(sound)
                 told = subprocess.run(["jack_lsp", "-l", CLIENT], capture_output=True, text=True, check=True)
-            begun = int(np.flatnonzero(rig.recording[:, 0])[0]) - 1  # the first sample of a sine is 0
+            begun = attempt.judge_graph(rig, sound[1:]) - 1  # the first sample of a sine is 0
             heard = rig.recording[begun : begun + len(sound), 1:].T
+            if attempt.disturbances:
+                continue
             np.testing.assert_allclose(heard.sum(axis=0)[LATENCY:], sound[:-LATENCY], atol=1e-5)
             assert told.stdout.count(f"[ {LATENCY} {LATENCY} ]") == 4  # the input, two voices, the residual
+            if late := late_frames(sound, heard):
+                attempt.disturbances.append(f"{late} frames in which the mixture stood in")
+                continue
             stems = file_stems(sound, heard, silence_s)
-            if stems is not None and np.array_equal(stems, heard):
-                return
-    pytest.fail(f"the engine was late in each of {ATTEMPTS} attempts")
+            assert stems is not None
+            np.testing.assert_array_equal(heard, stems)

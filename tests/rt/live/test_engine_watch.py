@@ -12,6 +12,7 @@ import numpy as np
 import psutil
 import pytest
 import soundfile
+from helpers.lateness import PLAYS, attempts, place_of
 
 from rtsep.bench.jack_rig import JackServer, Rig
 from rtsep.rt.live.engine_watch import CRASHES
@@ -22,7 +23,7 @@ from rtsep.rt.takes.take_log import TakeLog
 
 pytestmark = pytest.mark.jack
 
-WAIT_S = 30.0  # a machine that does other work starts an engine in seconds
+WAIT_S = 60.0  # a machine that does other work starts an engine in seconds
 TAKEN = ("input", "voice-1", "voice-2", "voice-3", "residual")
 FAULTY = """
 import os
@@ -131,7 +132,6 @@ def test_an_exception_in_a_hop_is_no_end(
 
 def test_a_crash_loop_ends_in_the_mixture(jack_server: JackServer, tmp_path: Path) -> None:
     """Delayed by exactly the latency declared before, and none of it is silence; in the take too."""
-    noise = np.random.default_rng(0).uniform(-0.3, 0.3, 24000).astype(np.float32)
     with Session(voices=3, latency_ms=5, record=tmp_path) as session:
         latency = session.latency_samples
         for _ in range(CRASHES):
@@ -143,24 +143,29 @@ def test_a_crash_loop_ends_in_the_mixture(jack_server: JackServer, tmp_path: Pat
         assert status.live_latency_samples == latency
         with Rig(4, 3) as rig:
             rig.connect()
-            rig.play(noise)
+            for attempt in attempts(PLAYS):
+                noise = np.random.default_rng(attempt.number).uniform(-0.3, 0.3, 12000).astype(np.float32)
+                rig.again()
+                attempt.watch(session, rig)
+                rig.play(noise, settle_s=0.0, tail_s=0.1)
+                start = attempt.judge(
+                    session, rig, noise, ("xruns", "input_lost_frames")
+                )  # all is a fallback
         pid = session.status().engine_pid
         os.kill(pid, signal.SIGKILL)  # the bypass itself
         assert after_restart(session, pid).state == "bypassed"
-    played, heard = rig.recording[:, 0], rig.recording[:, 1:].sum(1)
-    start = int(np.argmax(played != 0))
-    if not np.array_equal(played[start : start + len(noise)], noise):
-        pytest.skip("the machine was late: what was played did not arrive whole")
+    heard = rig.recording[:, 1:].sum(1)
     np.testing.assert_allclose(heard[start + latency : start + latency + len(noise)], noise, atol=1e-6)
     assert session.status().state == "stopped"
     taken = {name: soundfile.read(tmp_path / "take-001" / f"{name}.wav")[0] for name in TAKEN}
-    at = int(np.argmax(taken["input"] != 0))
-    np.testing.assert_array_equal(taken["input"][at : at + len(noise)], noise)
+    place_of(noise, taken["input"])  # it is there
     np.testing.assert_array_equal(taken["residual"], taken["input"])
     assert all(not taken[f"voice-{number}"].any() for number in (1, 2, 3))
     log = TakeLog.load(tmp_path / "take-001")
     assert {len(sound) for sound in taken.values()} == {log.frames}
-    assert sum(event["kind"] == "bypassed" for event in log.events) == 2
+    bypassed = [event for event in log.events if event["kind"] == "bypassed"]
+    ends = [event["first_frame"] + event["frames"] for event in bypassed]  # xruns may cut a stretch in parts
+    assert sum(event["first_frame"] not in ends for event in bypassed) == 2
 
 
 def test_a_session_that_ends_leaves_no_process(jack_server: JackServer) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.lateness import SKIPPED, attempts
 from helpers.sung import note, sing
 
 import rtsep
@@ -26,8 +27,7 @@ from rtsep.rt.session import Session
 
 pytestmark = pytest.mark.jack
 
-ATTEMPTS = 4  # a shared machine is late now and then, and the counters tell
-WAIT_S = 30.0  # a machine that does other work starts an engine in seconds
+WAIT_S = 60.0  # a machine that does other work starts an engine in seconds
 
 
 @pytest.fixture(autouse=True)
@@ -73,6 +73,12 @@ def other_client(name: str) -> Iterator[Any]:
             client.close()
 
 
+def await_cycles(session: Session, other: Any) -> None:
+    """Both are given cycles from now on."""
+    cycles, frames = other.cycles, session.status().frames
+    until(session, lambda s: s.frames > frames + 4800 and other.cycles > cycles + 10)
+
+
 def wires_of(port: str) -> list[str]:
     """Connections as the graph has them."""
     lines = subprocess.run(["jack_lsp", "-c"], stdout=subprocess.PIPE, text=True, check=True).stdout
@@ -89,6 +95,15 @@ def await_wires(port: str, expected: list[str]) -> None:
     deadline = time.monotonic() + WAIT_S
     while wires_of(port) != expected:
         assert time.monotonic() < deadline, f"{port} has {wires_of(port)}, not {expected}"
+        time.sleep(0.05)
+
+
+def await_latency(port: str, side: str, samples: int) -> None:
+    """As the graph has it: the server works it out after the wires are there."""
+    look, deadline = ["jack_lsp", "-l", port], time.monotonic() + WAIT_S
+    words = f"{side} latency = [ {samples} {samples} ]"
+    while words not in (told := subprocess.run(look, stdout=subprocess.PIPE, text=True).stdout):
+        assert time.monotonic() < deadline, told
         time.sleep(0.05)
 
 
@@ -118,8 +133,8 @@ def test_a_bounce_is_exact_and_as_late_as_the_graph_is_told(
     tones = sum(0.1 * np.sin(2 * np.pi * f * t) for f in (220, 440, 660, 880))
     signal = (tones + np.random.default_rng(0).normal(0, 0.01, frames)).astype(np.float32)
     options = JackOptions(connect="system:capture_1>in_1; voice-1>system:playback_1", restore=False)
-    for attempt in range(ATTEMPTS):
-        folder = tmp_path / str(attempt)
+    for attempt in attempts():
+        folder = tmp_path / str(attempt.number)
         with (
             Session(
                 voices=2, latency_ms=latency_ms, jack=options, record=folder, allow_feedback=True
@@ -127,19 +142,13 @@ def test_a_bounce_is_exact_and_as_late_as_the_graph_is_told(
             Rig(3, 15, "rtsep") as rig,
         ):
             await_wires("rtsep:voice-1", ["system:playback_1"])
-            told = subprocess.run(["jack_lsp", "-l", "rtsep:"], stdout=subprocess.PIPE, text=True, check=True)
-            status = bounce(session, rig, signal)
+            whole = jack_server.period + samples
+            await_latency("rtsep:voice-1", "capture", whole)
+            await_latency("rtsep:in_1", "playback", whole)
+            bounce(session, rig, signal)
             latency = session.latency_samples
-        if status.skipped_hops == 0:
-            break
-    else:
-        pytest.skip(f"{ATTEMPTS} times {status.skipped_hops} hops were late before the bounce began")
+        attempt.judge_counters(session.status(), SKIPPED)  # there is a clock before and after the bounce
     assert latency == samples
-    of_port = {port.split()[0]: port for port in told.stdout.split("rtsep:") if port.strip()}
-    whole = jack_server.period + latency
-    assert f"capture latency = [ {whole} {whole} ]" in of_port["voice-1"]
-    assert f"playback latency = [ {whole} {whole} ]" in of_port["in_1"]
-
     start = int(np.argmax(rig.recording[:, 0] != 0))
     np.testing.assert_array_equal(rig.recording[start : start + frames, 0], signal)
     heard = rig.recording[start + latency : start + latency + frames, 1:]
@@ -167,21 +176,18 @@ def test_a_score_is_followed_in_the_graph(jack_server: JackServer, tmp_path: Pat
     f0_hz = np.repeat([[note(midi) for midi in chord] for chord in notes], round(48000 * chord_s), axis=0)
     signal = sum(sing(column, 48000, 0.1) for column in f0_hz.T).astype(np.float32)
     options = JackOptions(connect="system:capture_1>in_1; high>system:playback_1", restore=False)
-    for attempt in range(ATTEMPTS):
-        folder = tmp_path / str(attempt)
-        with (
-            Session(score=score, jack=options, record=folder, allow_feedback=True) as session,
-            Rig(3, 12, "rtsep") as rig,
-        ):
+    for attempt in attempts():
+        folder = tmp_path / str(attempt.number)
+        with Session(score=score, jack=options, record=folder, allow_feedback=True) as session:
+            before = until(session, lambda s: s.frames > 0)
             await_wires("rtsep:high", ["system:playback_1"])
             told = subprocess.run(["jack_lsp", "rtsep:"], stdout=subprocess.PIPE, text=True, check=True)
-            before = until(session, lambda s: s.frames > 0)
-            status = bounce(session, rig, signal)
+            with Rig(3, 12, "rtsep") as rig:
+                status = bounce(session, rig, signal)
             latency = session.latency_samples
-        if status.skipped_hops == 0:
-            break
-    else:
-        pytest.skip(f"{ATTEMPTS} times {status.skipped_hops} hops were late before the bounce began")
+        if before.frames >= 48000 * chord_s:
+            attempt.disturbances.append(f"the first look was at {before.frames} frames")
+        attempt.judge_counters(session.status(), SKIPPED)  # there is a clock before and after the bounce
     names = {port.split(":")[1] for port in told.stdout.split()}
     assert names == {"in_1", "high", "low", "residual"}
     assert before.score_bar == 1
@@ -292,11 +298,8 @@ def test_another_block_size_is_followed(jack_server: JackServer) -> None:
         assert after.live_latency_samples == session.latency_samples == 768
         assert any("from 512 to 768 samples" in note for note in after.notes)
         assert (after.state, after.engine_pid, after.device_losses) == ("running", before.engine_pid, 0)
-        cycles = other.cycles
-        until(session, lambda s: s.frames > after.frames + 4800)
-        assert other.cycles > cycles
-        told = subprocess.run(["jack_lsp", "-l", "rtsep:in_1"], stdout=subprocess.PIPE, text=True, check=True)
-        assert "playback latency = [ 1152 1152 ]" in told.stdout  # with the driver's 384
+        await_cycles(session, other)
+        await_latency("rtsep:in_1", "playback", 1152)  # with the driver's 384
 
 
 @pytest.mark.parametrize(
@@ -320,9 +323,7 @@ def test_a_server_that_comes_back_is_joined_with_the_old_wires(
             assert status.live_latency_samples == latency
             assert any("came back changed" in note for note in status.notes) == bool(change)
             await_wires("rtsep:in_1", ["system:capture_2"])
-            cycles = other.cycles
-            until(session, lambda s: s.frames > status.frames + 4800)
-            assert other.cycles > cycles
+            await_cycles(session, other)
 
 
 def test_a_rate_that_was_asked_for_is_waited_for(jack_server: JackServer) -> None:
@@ -347,8 +348,7 @@ def test_a_server_that_hangs_for_two_seconds_serves_all_again(jack_server: JackS
             os.kill(jack_server.pid, signal.SIGCONT)
         until(session, lambda s: s.state == "running")
         await_wires("rtsep:in_1", ["system:capture_2"])
-        cycles = other.cycles
-        until(session, lambda s: other.cycles > cycles + 10)
+        await_cycles(session, other)
 
 
 def test_a_killed_engine_leaves_its_wires_to_the_next(jack_server: JackServer) -> None:

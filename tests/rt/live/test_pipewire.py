@@ -15,7 +15,7 @@ import pytest
 
 pytestmark = pytest.mark.jack
 
-WAIT_S = 30.0
+WAIT_S = 60.0
 NEEDED = ("pipewire", "pw-jack", "pw-cli", "jack_lsp")
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import soundfile
 
@@ -108,7 +109,7 @@ def start_writer(shared: SharedMemory, **asked: object) -> tuple["subprocess.Pop
     process = spawn(
         None, "rtsep.rt.pitches.pitch_process", [shared, block.shared], json.dumps(settings | asked)
     )
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not block.peek():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -123,7 +124,7 @@ def test_a_killed_writer_leaves_whole_rows_and_one_that_ends_everything(tmp_path
     process, _ = start_writer(shared, f0_out=str(table))
     for hop in range(400):
         feed.write(hop, report(0))
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while len(table.read_text().splitlines()) < 300:
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -192,7 +193,7 @@ def test_refused(tmp_path: Path) -> None:
 
 
 def wait_for(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -298,14 +299,15 @@ def test_a_killed_command_leaves_a_table(jack_server: JackServer, tmp_path: Path
         module_command("rtsep", *words), cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, text=True
     )
     table = tmp_path / "f0.csv"
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 60
     while not table.exists() or len(table.read_text().splitlines()) < 200:
         assert time.monotonic() < deadline
         assert process.poll() is None
         time.sleep(0.1)
+    children = psutil.Process(process.pid).children(recursive=True)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    time.sleep(0.5)  # the writer ends by itself
+    assert psutil.wait_procs(children, 60)[1] == []  # the writer ends by itself
     track = F0Track.load(table, 2)
     assert len(track.times_s) >= 199
     assert table.read_bytes().endswith(b"\n")

@@ -8,9 +8,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from helpers.cli_helpers import run_command
+from helpers.lateness import attempts
 
 from rtsep.bench.jack_rig import JackServer
 from rtsep.rt.control.socket_server import ask, running_sessions
@@ -113,10 +115,19 @@ def test_values_of_voices_that_come_later(
     path = tmp_path / "show.toml"
     later = '"voice-{n}.gain" = {db}'
 
+    def change() -> dict[str, Any]:
+        found: dict[str, Any] = ask("evening", {"do": "status"})["change"]
+        return found
+
     def voices(count: int) -> None:
-        assert run_command(capfd, "control", "voices", str(count)).code == 0
-        until(lambda: ask("evening", {"do": "status"})["change"].get("text") == f"voices {count}")
-        until(lambda: ask("evening", {"do": "status"})["change"]["state"] == "done")
+        for attempt in attempts():
+            before = change().get("serial")
+            assert run_command(capfd, "control", "voices", str(count)).code == 0
+            until(lambda: change().get("serial") != before)  # noqa: B023
+            until(lambda: change()["state"] in ("done", "refused"))
+            if change()["state"] == "refused":
+                attempt.was_refused(change()["text"])
+        assert change()["text"] == f"voices {count}"
 
     path.write_text(FILE.format(gain="-6\n" + later.format(n=3, db=-11), more="voices = 2"))
     with show(path) as process:
