@@ -107,7 +107,12 @@ class Attempt:
 
     def watch(self, session: Session, rig: Rig) -> None:
         """From here on it must be undisturbed; from the start of the session, where this is not called."""
-        self._before, self._xruns_before = later_status(session), rig.xruns
+        self._before = later_status(session)
+        self.watch_graph(rig)
+
+    def watch_graph(self, rig: Rig) -> None:
+        """As `watch`, where there is no session."""
+        self._xruns_before = rig.xruns
 
     def judge(
         self, session: Session, rig: Rig, signal: NDArray[np.float32], names: tuple[str, ...] = COUNTERS
