@@ -48,6 +48,10 @@ class CombMasks(Protocol):
         """power [bins] (1 = full-scale sine), f0_hz [V] -> masks [V, bins], level_db [V]."""
         ...
 
+    def suppose(self, power: F32, f0_hz: F32, masks: F32) -> None:
+        """The masks that `step` would give for other pitches; nothing is learnt from them."""
+        ...
+
     def reset(self) -> None:
         """Forgets all levels."""
         ...
@@ -79,11 +83,19 @@ class AdaptiveCombMasks:
         self._envelope = np.empty((voices, _core.AdaptiveComb.BANDS), np.float32)
         self._active = np.empty(voices, np.float32)
         self._before_hz = np.empty(voices, np.float32)
+        self._supposed = self._envelope.copy(), self._active.copy(), self._before_hz.copy()
+        self._supposed_db = np.empty(voices, np.float32)
         self.reset()
 
     def step(self, power: F32, f0_hz: F32, masks: F32, level_db: F32) -> None:
         """See `CombMasks.step`."""
         self._comb.step(power, f0_hz, self._envelope, self._active, self._before_hz, masks, level_db)
+
+    def suppose(self, power: F32, f0_hz: F32, masks: F32) -> None:
+        """See `CombMasks.suppose`."""
+        envelope, active, before_hz = self._supposed
+        envelope[...], active[...], before_hz[...] = self._envelope, self._active, self._before_hz
+        self._comb.step(power, f0_hz, envelope, active, before_hz, masks, self._supposed_db)
 
     def reset(self) -> None:
         """As before any input."""
@@ -128,6 +140,7 @@ class FixedCombMasks:
         self._noise_bands = np.zeros((voices, 2), np.float32)
         self._sources = np.zeros((voices, framing.bins), np.float32)
         self._floor = np.full(framing.bins, 1e-6, np.float32)
+        self._supposed_db = np.empty(voices, np.float32)
 
     def step(self, power: F32, f0_hz: F32, masks: F32, level_db: F32) -> None:
         """See `CombMasks.step`; the power is not looked at, so levels are unknown."""
@@ -136,6 +149,10 @@ class FixedCombMasks:
         )
         _core.soft_masks(self._sources, self._floor, FIXED_EXPONENT, masks)
         level_db[...] = SILENCE_DB
+
+    def suppose(self, power: F32, f0_hz: F32, masks: F32) -> None:
+        """See `CombMasks.suppose`."""
+        self.step(power, f0_hz, masks, self._supposed_db)
 
     def reset(self) -> None:
         """Nothing to forget."""

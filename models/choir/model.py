@@ -11,6 +11,7 @@ from rtsep.models.choir.given_pitches import F0Track
 from rtsep.models.choir.later_tracker import LaterTracker
 from rtsep.models.choir.network_tracker import NetworkTracker
 from rtsep.models.choir.parts.part_order import PartOrder
+from rtsep.models.choir.peak_reading import OTHERS, OtherReadings
 from rtsep.models.choir.peak_tracker import PitchTracker
 from rtsep.models.choir.score.score_guide import ScoreGuide
 from rtsep.models.framing import Framing
@@ -69,6 +70,10 @@ class ChoirModel:
             parts = self.guide.score.parts
         elif order is not None:
             parts = order.names
+        self._others: OtherReadings | None = None
+        if isinstance(pitches, NetworkTracker) and order is None:
+            self._others = pitches.others
+        self._supposed = np.zeros((OTHERS, voices, framing.bins), np.float32)
         self._order = order
         self._stems = parts or voice_names(voices)
         self._framing = framing
@@ -117,10 +122,25 @@ class ChoirModel:
         elif self._f0 is not None:
             self._f0.at(self._time_s(), self._f0_hz)
             np.greater(self._f0_hz, 0, out=self._confident)
-        self._comb.step(self._power, self._f0_hz, masks, report.level_db)
+        self._mask(masks)
         report.followed_hz[...] = self._f0_hz
         np.multiply(self._f0_hz, self._confident, out=report.f0_hz)
         mark_merged(report.f0_hz, report.merged)
+
+    def _mask(self, masks: NDArray[np.float32]) -> None:
+        """The masks of these pitches; where others are nearly as likely, the mean of all by how likely each
+        is."""
+        others = self._others
+        count = 0 if others is None else others.count
+        if others is not None:
+            for f0_hz, supposed in zip(others.f0_hz[:count], self._supposed, strict=False):
+                self._comb.suppose(self._power, f0_hz, supposed)
+        self._comb.step(self._power, self._f0_hz, masks, self._report.level_db)
+        if others is not None and count:
+            masks *= others.share[0]
+            for share, supposed in zip(others.share[1 : 1 + count], self._supposed, strict=False):
+                supposed *= share
+                masks += supposed
 
     def _time_s(self) -> float:
         """Stream time at which this hop's F0 is meant."""

@@ -8,7 +8,7 @@ continuity.
 import numpy as np
 from numpy.typing import NDArray
 
-from rtsep.models.choir.peak_reading import PeakFinder, PeakReading
+from rtsep.models.choir.peak_reading import OtherReadings, PeakFinder, PeakReading
 from rtsep.models.choir.pitch_grid import CANDIDATES, pitch_filterbank
 from rtsep.models.choir.score.score import Score
 from rtsep.models.choir.score.score_guide import ScoreGuide
@@ -28,6 +28,7 @@ HIGHEST_STATE = 1e5
 OF_BEAM = ("sung", "register_centre", "observed_s", "score")
 OF_READING = ("own_hz", "silent_s", "f0_hz", "confident")
 STATES = (*OF_BEAM, *OF_READING)
+OF_OTHERS = {"others_share": "share", "others_hz": "f0_hz"}  # in the state, and in `OtherReadings`
 
 
 def preset_of(framing: Framing) -> tuple[int, int]:
@@ -47,7 +48,7 @@ class NetworkTracker:
     Attributes:
         guide: follows the score; None without one.
         peaks: of what the network said last; beam: their assignment to voices.
-        reading: from peaks that were chosen to pitches.
+        reading: from peaks that were chosen to pitches; others: of the hypotheses that were not.
         stride: hops from one look of the network to the next.
     """
 
@@ -63,9 +64,11 @@ class NetworkTracker:
         self.peaks, self.beam = PeakFinder(), AssignmentBeam(voices, self._hop_s, score is not None)
         self.guide = None if score is None else ScoreGuide(score, self._hop_s)
         self.reading = PeakReading(voices, self._hop_s)
+        self.others = OtherReadings(voices)
         self._arrays = {name: getattr(self.beam, name) for name in OF_BEAM} | {
             name: getattr(self.reading, name) for name in OF_READING
         }
+        self._arrays |= {name: getattr(self.others, array) for name, array in OF_OTHERS.items()}
         self._hops = 0
         self.reset()
 
@@ -75,6 +78,7 @@ class NetworkTracker:
             self.assign(self.found["salience"][0], self.found["offset"][0])
             bias = None if self.guide is None else self.guide.bias
             unison = self.found["unison"][0]
+            self.others.read(self.reading, self.peaks, self.beam.hypotheses(), self.beam.score, unison, bias)
             self.reading.read(self.peaks.place, self.peaks.log_odds, self.beam.chosen, unison, bias)
         f0_hz[...] = self.reading.f0_hz
         confident[...] = self.reading.confident
@@ -118,6 +122,7 @@ class NetworkTracker:
         self._network.reset()
         self.beam.reset()
         self.reading.reset()
+        self.others.reset()
         self._hops = 0
         if self.guide is not None:
             self.guide.reset()
@@ -141,7 +146,7 @@ class NetworkTracker:
             ValueError: places outside the candidates, or another network's memory; nothing has changed then.
         """
         require_like(self.state_dict(), state, "tracker")
-        for name in ("own_hz", "f0_hz", "silent_s"):
+        for name in ("own_hz", "f0_hz", "silent_s", *OF_OTHERS):
             if (state[name] < 0).any() or (state[name] > HIGHEST_STATE).any():  # type: ignore[operator]
                 raise ValueError(f"state 'tracker.{name}' holds values outside 0..{HIGHEST_STATE:g}")
         for name in ("sung", "register_centre", "observed_s"):

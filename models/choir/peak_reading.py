@@ -1,5 +1,5 @@
 """From the peaks that were chosen for voices to the pitches they follow: a peak goes to one voice, and a
-silent voice may join it."""
+silent voice may join it. And what else could have been chosen, with how likely that is."""
 
 import math
 
@@ -24,6 +24,12 @@ JOIN_CENTS = 230.0
 JOIN_S = 2.0
 # Where a score is followed, only who may sing a neighbour's pitch as far as is written joins it.
 LEAST_JOIN_BIAS = -1.0
+# Hypotheses beside the best one whose masks are heard too, and what share one must have: each costs what the
+# masks of a hop cost.
+OTHERS = 2
+LEAST_SHARE = 0.02
+# A score so much lower is e times less likely. Scores are sums of log odds over the last tenth of a second.
+SCORE_PER_E = 1.0
 
 
 class PeakFinder:
@@ -65,6 +71,7 @@ class PeakReading:
         self.silent_s = np.zeros(voices, np.float32)
         self.f0_hz = np.zeros(voices, np.float32)
         self.confident = np.zeros(voices, np.bool_)
+        self._kept = tuple(array.copy() for array in (self.own_hz, self.silent_s, self.f0_hz, self.confident))
 
     def read(
         self,
@@ -90,6 +97,18 @@ class PeakReading:
             else:
                 self.silent_s[voice] = min(self.silent_s[voice] + self._hop_s, 2.0 * JOIN_S)
         self._join(unison, chosen, bias)
+
+    def suppose(
+        self, place: F32, log_odds: F32, chosen: NDArray[np.int32], unison: F32, bias: F32 | None, f0_hz: F32
+    ) -> None:
+        """The pitches that `read` would give for other peaks; nothing is remembered of them."""
+        known = self.own_hz, self.silent_s, self.f0_hz, self.confident
+        for kept, array in zip(self._kept, known, strict=True):
+            kept[...] = array
+        self.read(place, log_odds, chosen, unison, bias)
+        f0_hz[...] = self.f0_hz
+        for kept, array in zip(self._kept, known, strict=True):
+            array[...] = kept
 
     def _join(self, unison: F32, chosen: NDArray[np.int32], bias: F32 | None) -> None:
         """A silent neighbour joins a peak where the network finds two voices at one pitch, and, not
@@ -123,6 +142,63 @@ class PeakReading:
         self.silent_s[...] = 0
         self.f0_hz[...] = 0
         self.confident[...] = False
+
+
+class OtherReadings:
+    """What the voices sing in the likeliest other hypotheses of an assignment, hop by hop.
+
+    Between two notes the best hypothesis is often hardly better than the next. The mean of the masks that
+    follow from each, by how likely it is, has the least squared error that can be expected (the posterior
+    mean), and a voice that was given to its neighbour is not lost at once.
+
+    Args:
+        voices: how many.
+
+    Attributes:
+        share: float32 [1 + OTHERS], of the best hypothesis and of these, likeliest first; their sum is 1.
+        f0_hz: float32 [OTHERS, voices], 0 where there is none.
+    """
+
+    def __init__(self, voices: int) -> None:
+        self.share = np.zeros(1 + OTHERS, np.float32)
+        self.f0_hz = np.zeros((OTHERS, voices), np.float32)
+        self.reset()
+
+    @property
+    def count(self) -> int:
+        """How many there are, 0..`OTHERS`."""
+        return int(np.count_nonzero(self.share[1:]))
+
+    def reset(self) -> None:
+        """Nothing to doubt yet."""
+        self.share[...] = 0
+        self.share[0] = 1
+        self.f0_hz[...] = 0
+
+    def read(
+        self,
+        reading: PeakReading,
+        peaks: PeakFinder,
+        hypotheses: NDArray[np.int32],
+        score: F32,
+        unison: F32,
+        bias: F32 | None,
+    ) -> None:
+        """Takes the hypotheses after a hop, before `reading` takes the best one.
+
+        Shape:
+            hypotheses: int32 [beam, voices], peaks as of `PeakReading.read`, the best one first, no two
+            alike; score: float32 [beam], -inf where there is no hypothesis; unison, bias: as there.
+        """
+        self.reset()
+        likely = np.exp((score[: 1 + OTHERS] - score[0]) / SCORE_PER_E)
+        for k in range(1, len(likely)):
+            if not likely[k] >= LEAST_SHARE * likely[: k + 1].sum():  # nor is a score of NaN any
+                break
+            peak = hypotheses[k]
+            reading.suppose(peaks.place, peaks.log_odds, peak, unison, bias, self.f0_hz[k - 1])
+            self.share[k] = likely[k]
+        self.share /= self.share.sum()
 
 
 def _may_join(bias: F32 | None, voice: int, peak: int) -> bool:

@@ -37,6 +37,8 @@ class SourceFilterMasks:
             found[name][0, :voices] for name in ("level", "trust", "noise")
         )
         self._before_hz = np.zeros(voices, np.float32)
+        self._kept = self._envelope.copy(), self._before_hz.copy()
+        self._supposed_db = np.zeros(voices, np.float32)
         given["partials"][..., :2] = _core.GuidedComb.QUIETEST
         given["envelope"][...] = _core.GuidedComb.UNSEEN
         self.reset()
@@ -49,6 +51,13 @@ class SourceFilterMasks:
         self._comb.observe(power, self._f0_hz, self._envelope, self._before_hz, self._partials)
         self._network.run()
         self._comb.mask(self._level, self._trust, self._noise, masks, level_db)
+
+    def suppose(self, power: F32, f0_hz: F32, masks: F32) -> None:
+        """See `CombMasks.suppose`."""
+        self._kept[0][...], self._kept[1][...] = self._envelope, self._before_hz
+        self.step(power, f0_hz, masks, self._supposed_db)
+        self._envelope[...], self._before_hz[...] = self._kept
+        self._network.take_back()
 
     def reset(self) -> None:
         """As before any input."""

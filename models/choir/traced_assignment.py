@@ -41,6 +41,7 @@ class AssignmentBeam:
         )
         self.score = np.empty(beam, np.float32)
         self.chosen = np.zeros(voices, np.int32)
+        self._parent, self._peaks = np.zeros(beam, np.int32), np.zeros((beam, voices), np.int32)
         self.reset()
 
     def step(self, peaks: PeakFinder, count: int, *written: F32) -> None:
@@ -56,6 +57,11 @@ class AssignmentBeam:
             self.chosen,
             *written,
         )
+
+    def hypotheses(self) -> I32:
+        """Of the last step, the best one first: peaks int32 [beam, voices] as of `chosen`."""
+        self.assignment.trace(self._parent, self._peaks)
+        return self._peaks
 
     def reset(self) -> None:
         """One hypothesis: all voices silent, no register known yet."""
@@ -100,14 +106,13 @@ class Trace:
         self._parent[slot] = np.arange(self._parent.shape[1])
         self.steps += 1
 
-    def decided(self, first: int) -> I32:
-        """What the best hypothesis of the last step thinks of every step from `first` on.
+    def decided(self, first: int, hypothesis: int = 0) -> I32:
+        """What a hypothesis of the last step, the best one unless said, thinks of every step from `first` on.
 
         Shape:
             returns int32 [steps - first, voices], peaks as of `PitchAssignment`.
         """
         chosen = np.empty((self.steps - first, self._peaks.shape[2]), np.int32)
-        hypothesis = 0
         for step in range(self.steps - 1, first - 1, -1):
             slot = step % self._capacity
             chosen[step - first] = self._peaks[slot, hypothesis]

@@ -101,6 +101,13 @@ class NetworkStep:
         self._runs[self._side]()
         self._side = 1 - self._side
 
+    def take_back(self) -> None:
+        """The last hop was a supposition: the next one begins with the state from before it.
+
+        Once after each `run`: the state before that is overwritten.
+        """
+        self._side = 1 - self._side
+
     def reset(self) -> None:
         """State of zeros, as before the first hop."""
         for array in self._states[self._side].values():
