@@ -19,14 +19,14 @@ State = tuple[Tensor, ...]
 
 class Tracker(Protocol):
     """From amplitudes [S, bins] (a full-scale sine peaks at 1) to f0_hz [S, V] and confident [S, V], see
-    `PitchTracker`."""
+    `PitchTracker`, and to share [S, 1 + N] and f0_hz [S, N, V] of N others, see `OtherReadings`."""
 
     def initial_state(self, streams: int) -> State:
         """Before the first hop."""
         ...
 
     def __call__(self, amplitude: Tensor, *state: Tensor) -> State:
-        """f0_hz, confident and the state after."""
+        """f0_hz, confident, share, f0_hz of the others, and the state after."""
         ...
 
 
@@ -111,10 +111,12 @@ class HopProgram(nn.Module):
         of_masks, of_tracker = list(state[2 : self._of_tracker]), list(state[self._of_tracker :])
         spectrum, history, nonfinite = self.stft.analyse(hop, history)
         power = self.stft.power(spectrum)
-        f0_hz, confident = given_hz, given_hz > 0
-        if self.tracker is not None:
-            f0_hz, confident, *of_tracker = self.tracker(torch.sqrt(power), *of_tracker)
-        masks, level_db, *of_masks = self.masks(power, f0_hz, *of_masks)
+        if self.tracker is None:
+            f0_hz, confident = given_hz, given_hz > 0
+            masks, level_db, *of_masks = self.masks(power, f0_hz, *of_masks)
+        else:
+            f0_hz, confident, share, others_hz, *of_tracker = self.tracker(torch.sqrt(power), *of_tracker)
+            masks, level_db, *of_masks = self._mean_masks(power, f0_hz, share, others_hz, *of_masks)
         stems, tail = self.stft.synthesise(spectrum, masks, history, tail)
         reported_hz = torch.where(confident, f0_hz, 0.0)
         return (
@@ -128,6 +130,22 @@ class HopProgram(nn.Module):
             *of_masks,
             *of_tracker,
         )
+
+    def _mean_masks(
+        self, power: Tensor, f0_hz: Tensor, share: Tensor, others_hz: Tensor, *state: Tensor
+    ) -> State:
+        """See `ChoirModel`: the mean of the masks of all hypotheses by how likely each is. Nothing is learnt
+        from the others; the best one comes last, for what a plan found may lie where its next hop writes."""
+        parts = []
+        for k, supposed_hz in enumerate(others_hz.unbind(1), 1):
+            weight = share[:, k, None, None]
+            supposed = self.masks(power, supposed_hz, *state)[0]
+            parts.append(torch.where(weight > 0, weight * supposed, 0.0))
+        masks, *rest = self.masks(power, f0_hz, *state)
+        masks = share[:, 0, None, None] * masks
+        for part in parts:
+            masks = masks + part
+        return masks, *rest
 
 
 def merged(f0_hz: Tensor) -> Tensor:

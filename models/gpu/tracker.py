@@ -6,13 +6,16 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from rtsep.models.choir.network_tracker import STATES, preset_of
+from rtsep.models.choir.network_tracker import OF_OTHERS, STATES, preset_of
 from rtsep.models.choir.peak_reading import (
     JOIN_CENTS,
     JOIN_S,
     LEAST_LOG_ODDS,
+    LEAST_SHARE,
+    OTHERS,
     REPORT_LOG_ODDS,
     SAME_VOICE,
+    SCORE_PER_E,
     UNISON_LOG_ODDS,
 )
 from rtsep.models.choir.pitch_grid import CANDIDATE_CENTS, CANDIDATES, LOWEST_CANDIDATE_HZ, pitch_filterbank
@@ -23,7 +26,9 @@ from rtsep.models.networks.filterbank import TensorFilterbank
 from rtsep.models.networks.pitch_net import PRESETS
 from rtsep.models.networks.step_module import HopNetwork
 
-OWN = len(STATES)  # tensors of state before the network's
+OWN = len(STATES)  # tensors of state that the assignment and its reading carry on
+MEMORY = OWN + len(OF_OTHERS)  # tensors of state before the network's
+Peaks = tuple[Tensor, Tensor, Tensor]  # as of `peaks`
 
 
 class TensorTracker(nn.Module):
@@ -51,24 +56,32 @@ class TensorTracker(nn.Module):
         self.fused: bool | None = None  # the assignment in one kernel; None: where that runs
 
     def initial_state(self, streams: int) -> tuple[Tensor, ...]:
-        """Before any input: hops [S]; f0_hz, confident, own_hz, silent_s [S, V]; the assignment's; the
-        network's."""
+        """Before any input: hops [S]; f0_hz, confident, own_hz, silent_s [S, V]; the assignment's; share
+        [S, 1 + OTHERS] and f0_hz [S, OTHERS, V] as of `OtherReadings`; the network's."""
         zeros = torch.zeros(streams, self.voices)
         network = (torch.zeros(tensor.shape) for tensor in self.network.initial_state(streams))
         hops = torch.zeros(streams, dtype=torch.long)
         before = zeros, zeros.bool(), zeros.clone(), zeros.clone()
-        return hops, *before, *self.assignment.initial_state(streams), *network
+        share = torch.zeros(streams, 1 + OTHERS)
+        share[:, 0] = 1.0
+        others = share, torch.zeros(streams, OTHERS, self.voices)
+        return hops, *before, *self.assignment.initial_state(streams), *others, *network
 
     def forward(self, amplitude: Tensor, hops: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
-        """amplitude [S, bins] (a full-scale sine peaks at 1), state -> f0_hz [S, V], confident [S, V],
-        state."""
-        before, memory = (hops, *state[:OWN]), state[OWN:]
+        """amplitude [S, bins] (a full-scale sine peaks at 1), state -> f0_hz [S, V], confident [S, V], share
+        [S, 1 + OTHERS], f0_hz of the others [S, OTHERS, V], state."""
+        before, of_others, memory = (hops, *state[:OWN]), state[OWN:MEMORY], state[MEMORY:]
         preset = self.preset.expand(amplitude.shape[0], -1)
         salience, offset, unison, *after_network = self.network(self.bank(amplitude), preset, *memory)
+        found = peaks(salience, offset)
         fused = fuses(amplitude.device) if self.fused is None else self.fused
-        decide = self._decide_fused if fused else self._decide
-        hops, *after = decide(salience, offset, unison, *before)
-        return after[0], after[1], hops, *after, *self._where_looked(hops, memory, after_network)
+        if fused:
+            hops, *after = self._decide_fused(salience, offset, unison, *before)
+        else:
+            hops, *after = self._decide(found, unison, *before)
+        others = self._where_looked(hops, of_others, self._others(found, unison, before, after))
+        remembered = hops, *after, *others, *self._where_looked(hops, memory, after_network)
+        return after[0], after[1], *others, *remembered
 
     def _where_looked(self, hops: Tensor, old: Sequence[Tensor], new: Sequence[Tensor]) -> list[Tensor]:
         """Between looks the old state stays: chosen by a mask, because a CUDA graph has no branch on data."""
@@ -85,22 +98,53 @@ class TensorTracker(nn.Module):
         found: list[Tensor] = assign_pitches(list(given[:3]), list(given[3:]), self.choices, *remembered)
         return found
 
-    def _decide(
-        self, salience: Tensor, offset: Tensor, unison: Tensor, hops: Tensor, *state: Tensor
-    ) -> list[Tensor]:
+    def _decide(self, found_peaks: Peaks, unison: Tensor, hops: Tensor, *state: Tensor) -> list[Tensor]:
         """The assignment: hops and the state up to the network's, after this hop."""
         hops = hops + 1
         (own_hz, silent_s), hypotheses = state[2:4], state[4:]
-        place, log_odds, count = peaks(salience, offset)
+        place, log_odds, count = found_peaks
         chosen, *hypotheses_after = self.assignment(place, log_odds, count, *hypotheses)
         sounds, index = chosen != SILENT, chosen.clamp(min=0)
         f0_hz = torch.where(sounds, _hz(place.gather(1, index)), 0.0)
         confident = sounds & (log_odds.gather(1, index) >= REPORT_LOG_ODDS)
+        found = *self._read(f0_hz, confident, unison, own_hz, silent_s), *hypotheses_after
+        return [hops, *self._where_looked(hops, state, found)]
+
+    def _others(
+        self, found_peaks: Peaks, unison: Tensor, before: Sequence[Tensor], after: Sequence[Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """`OtherReadings.read`: share and f0_hz of the likeliest hypotheses behind the best one.
+
+        Args:
+            found_peaks, unison: of this hop.
+            before: hops, then the state before it; after: the state after it.
+        """
+        own_hz, silent_s = before[3:5]
+        sung, score = after[4][:, 1 : 1 + OTHERS].clone(), after[7]
+        likely = torch.exp((score[:, 1 : 1 + OTHERS] - score[:, :1]) / SCORE_PER_E)
+        enough = likely >= LEAST_SHARE * (1.0 + likely.cumsum(1))  # nor is a score of NaN any
+        likely = torch.where(enough.to(torch.int32).cumprod(1) > 0, likely, 0.0)
+        weight = nn.functional.pad(likely, (1, 0), value=1.0)
+        # a place is told as that of a peak: the kernel keeps no more of it
+        place, log_odds, _ = found_peaks
+        nearest = (sung[..., None] - place[:, None, None]).abs().argmin(-1)
+        sounds = sung >= 0
+        confident = sounds & (_at(log_odds, nearest) >= REPORT_LOG_ODDS)
+        f0_hz = torch.where(sounds, _hz(sung), 0.0)
+        rows = (x.repeat(1, OTHERS).view(-1, x.shape[1]) for x in (unison, own_hz, silent_s))
+        f0_hz, *_ = self._read(f0_hz.flatten(0, 1), confident.flatten(0, 1), *rows)
+        f0_hz = torch.where(likely[..., None] > 0, f0_hz.view(sung.shape), 0.0)
+        return weight / weight.sum(1, keepdim=True), f0_hz
+
+    def _read(
+        self, f0_hz: Tensor, confident: Tensor, unison: Tensor, own_hz: Tensor, silent_s: Tensor
+    ) -> tuple[Tensor, ...]:
+        """`PeakReading.read` from the pitches of the peaks on: f0_hz, confident, own_hz, silent_s [S, V]."""
+        sounds = f0_hz > 0
         own_hz = torch.where(sounds, f0_hz, own_hz)
         silent_s = torch.where(sounds, 0.0, (silent_s + self.hop_s).clamp(max=2.0 * JOIN_S))
         joined = self._join(f0_hz, confident, unison, torch.where(silent_s <= JOIN_S, own_hz, 0.0))
-        found = *joined, own_hz, silent_s, *hypotheses_after
-        return [hops, *self._where_looked(hops, state, found)]
+        return *joined, own_hz, silent_s
 
     def _join(
         self, f0_hz: Tensor, confident: Tensor, unison: Tensor, last_hz: Tensor

@@ -23,7 +23,10 @@ from rtsep.models.networks.pitch_net import PRESETS, PitchNet
 STREAMS = 2
 HOPS, MANY_HOPS = 12, 80  # the interpreter takes a tenth of a second for a stream's hop
 # where state [S, ...] of `TensorTracker` has which of `NetworkTracker`'s
-ORDER = ("f0_hz", "confident", "own_hz", "silent_s", "sung", "register_centre", "observed_s", "score")
+ORDER = (
+    *("f0_hz", "confident", "own_hz", "silent_s", "sung", "register_centre", "observed_s", "score"),
+    *("others_share", "others_hz"),
+)
 Outputs = tuple[Tensor, Tensor, Tensor]  # salience, offset, unison [S, CANDIDATES]
 Draw = Callable[[np.random.Generator, int], Outputs]
 
@@ -61,7 +64,7 @@ class Side:
     def step(self, outputs: Outputs) -> tuple[Tensor, Tensor]:
         """Pitches and which are confident."""
         self.network.given = outputs
-        f0_hz, confident, *state = self.tracker(self.amplitude, *self.state)
+        f0_hz, confident, _, _, *state = self.tracker(self.amplitude, *self.state)
         self.state = tuple(state)
         return f0_hz, confident
 

@@ -7,12 +7,13 @@ import torch
 
 from rtsep.bench.hop import roofline
 from rtsep.bench.hop.roofline import Work, count, floor_us
+from rtsep.models.choir.peak_reading import OTHERS
 from rtsep.models.choir.pitch_grid import CANDIDATES
 from rtsep.models.gpu.build_program import build_program
 from rtsep.models.gpu.comb import TensorAdaptiveComb
 from rtsep.models.gpu.fused_tracker import assign_pitches
 from rtsep.models.gpu.hop_program import HopProgram
-from rtsep.models.gpu.tracker import OWN, TensorTracker
+from rtsep.models.gpu.tracker import OWN, TensorTracker, peaks
 from rtsep.rt.hop.presets import Preset
 
 
@@ -46,16 +47,33 @@ def test_who_sings_what_is_one_launch() -> None:
     apart, fused = (
         count(build_program("choir", voices=4, framing=framing), 1, fused) for fused in (False, True)
     )
-    assert fused.launches < 0.6 * apart.launches
     assert fused.product_operations == apart.product_operations
-    with roofline._Counter() as counter:
-        tracker = build_program("choir", voices=4, framing=framing).to("meta").tracker
-        assert isinstance(tracker, TensorTracker)
-        before = [x.to("meta") for x in tracker.initial_state(1)]
-        outputs = [torch.zeros(1, CANDIDATES, device="meta") for _ in range(3)]
-        counter.launches = 0
-        assign_pitches(outputs, before[: 1 + OWN], tracker.choices, 0.01, 0.9, 1)
-    assert counter.launches == 1
+    tracker = build_program("choir", voices=4, framing=framing).to("meta").tracker
+    assert isinstance(tracker, TensorTracker)
+    before = [x.to("meta") for x in tracker.initial_state(1)][: 1 + OWN]
+    outputs = [torch.zeros(1, CANDIDATES, device="meta") for _ in range(3)]
+    found = peaks(*outputs[:2])
+    with torch.no_grad(), roofline._Counter() as of_kernel:
+        assign_pitches(outputs, before, tracker.choices, 0.01, 0.9, 1)
+    assert of_kernel.launches == 1
+    with torch.no_grad(), roofline._Counter() as of_tensors:
+        tracker._decide(found, outputs[2], *before)
+    assert of_tensors.launches > 300
+    assert apart.launches - fused.launches == of_tensors.launches - 1
+
+
+def test_masks_are_computed_for_every_hypothesis() -> None:
+    framing = Preset(16000, 11).framing
+    program = build_program("choir", voices=2, framing=framing).to("meta")
+    assert isinstance(program.masks, TensorAdaptiveComb)
+    state = [x.to("meta") for x in program.masks.initial_state(1)]
+    given = torch.zeros(1, framing.bins, device="meta"), torch.zeros(1, 2, device="meta")
+    with torch.no_grad(), roofline._Counter() as once:
+        program.masks(*given, *state)
+    with torch.no_grad(), roofline._Counter() as mean:
+        share, others_hz = torch.zeros(1, 1 + OTHERS), torch.zeros(1, OTHERS, 2)
+        program._mean_masks(*given, share.to("meta"), others_hz.to("meta"), *state)
+    assert mean.launches > (1 + OTHERS) * once.launches
 
 
 def test_a_hop_in_and_its_stems_out_are_part_of_the_bytes() -> None:

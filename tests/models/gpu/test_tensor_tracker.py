@@ -7,6 +7,7 @@ from helpers.eager_step import EagerStep
 
 from rtsep.kernels import _core
 from rtsep.models.choir.network_tracker import NetworkTracker
+from rtsep.models.choir.peak_reading import OTHERS
 from rtsep.models.choir.pitch_grid import CANDIDATES
 from rtsep.models.framing import Framing
 from rtsep.models.gpu.assignment import PEAKS, SILENT, TensorAssignment
@@ -58,14 +59,18 @@ def test_every_stream_is_the_stage_s(hop: int) -> None:
     state = tensor.initial_state(STREAMS)
     rng = np.random.default_rng(hop)
     f0_hz, confident = np.zeros(3, np.float32), np.zeros(3, np.bool_)
-    sounding = 0
+    sounding = doubted = 0
     for _ in range(24):
         amplitude = np.exp(rng.normal(-6.0, 2.0, (STREAMS, framing.bins))).astype(np.float32)
-        found_hz, found_confident, *rest = tensor(torch.from_numpy(amplitude), *state)
+        found_hz, found_confident, share, others_hz, *rest = tensor(torch.from_numpy(amplitude), *state)
         state = tuple(rest)
         for stream, stage in enumerate(stages):
             stage.step(amplitude[stream], f0_hz, confident)
             np.testing.assert_allclose(found_hz[stream].numpy(), f0_hz, rtol=1e-4)
             np.testing.assert_array_equal(found_confident[stream].numpy(), confident)
+            np.testing.assert_allclose(share[stream].numpy(), stage.others.share, atol=1e-3)
+            np.testing.assert_allclose(others_hz[stream].numpy(), stage.others.f0_hz, rtol=1e-4)
             sounding += int((f0_hz > 0).sum())
+            doubted += int(stage.others.count == OTHERS)
     assert sounding > 24
+    assert doubted > 24
