@@ -87,6 +87,10 @@ class ReferenceSteps:
                 super().run()
                 hops.append((given, _copies(self.outputs)))
 
+            def take_back(self) -> None:
+                super().take_back()
+                hops.pop()  # nothing that was said afterwards hangs by it
+
         step = Recorded(content, name)
         hops.clear()  # the warm-up's
         return step
