@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsep.models.choir.network_tracker import KINDS, NetworkTracker
+from rtsep.models.choir.peak_reading import OtherReadings
 from rtsep.models.choir.pitch_grid import CANDIDATES
 from rtsep.models.choir.score.score_guide import ScoreGuide
 from rtsep.models.choir.traced_assignment import Trace
@@ -60,6 +61,11 @@ class LaterTracker:
     def guide(self) -> ScoreGuide | None:
         """Follows the score, `back_hops` behind the newest frame; None without one."""
         return self._tracker.guide
+
+    @property
+    def others(self) -> OtherReadings:
+        """What else the frame of the last step may have been."""
+        return self._tracker.others
 
     def hear(self, amplitude: F32, backward: F32) -> None:
         """The newest frame.
@@ -114,8 +120,11 @@ class LaterTracker:
         step = self._trace.steps - 1 - self._trace_hops
         slot = step % len(self._unison)
         bias = None if self._bias is None else self._bias[slot]
-        reading = self._tracker.reading
-        reading.read(*self._trace.peaks(step), self._trace.decided(step)[0], self._unison[slot], bias)
+        reading, unison = self._tracker.reading, self._unison[slot]
+        place, log_odds = self._trace.peaks(step)
+        opinions, score = self._trace.opinions(step, self._tracker.beam.score)
+        self.others.read(reading, place, log_odds, opinions, score, unison, bias)
+        reading.read(place, log_odds, opinions[0], unison, bias)
         f0_hz[...] = reading.f0_hz
         confident[...] = reading.confident
 

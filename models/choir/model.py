@@ -71,7 +71,7 @@ class ChoirModel:
         elif order is not None:
             parts = order.names
         self._others: OtherReadings | None = None
-        if isinstance(pitches, NetworkTracker) and order is None:
+        if isinstance(pitches, NetworkTracker | LaterTracker) and order is None:
             self._others = pitches.others
         self._supposed = np.zeros((OTHERS, voices, framing.bins), np.float32)
         self._order = order

@@ -78,8 +78,10 @@ class NetworkTracker:
             self.assign(self.found["salience"][0], self.found["offset"][0])
             bias = None if self.guide is None else self.guide.bias
             unison = self.found["unison"][0]
-            self.others.read(self.reading, self.peaks, self.beam.hypotheses(), self.beam.score, unison, bias)
-            self.reading.read(self.peaks.place, self.peaks.log_odds, self.beam.chosen, unison, bias)
+            place, log_odds = self.peaks.place, self.peaks.log_odds
+            hypotheses, score = self.beam.hypotheses(), self.beam.score
+            self.others.read(self.reading, place, log_odds, hypotheses, score, unison, bias)
+            self.reading.read(place, log_odds, self.beam.chosen, unison, bias)
         f0_hz[...] = self.reading.f0_hz
         confident[...] = self.reading.confident
 

@@ -178,7 +178,8 @@ class OtherReadings:
     def read(
         self,
         reading: PeakReading,
-        peaks: PeakFinder,
+        place: F32,
+        log_odds: F32,
         hypotheses: NDArray[np.int32],
         score: F32,
         unison: F32,
@@ -187,16 +188,15 @@ class OtherReadings:
         """Takes the hypotheses after a hop, before `reading` takes the best one.
 
         Shape:
-            hypotheses: int32 [beam, voices], peaks as of `PeakReading.read`, the best one first, no two
-            alike; score: float32 [beam], -inf where there is no hypothesis; unison, bias: as there.
+            place, log_odds, unison, bias: as of `PeakReading.read`; hypotheses: int32 [beam, voices], peaks
+            as there, the best one first, no two alike; score: float32 [beam], -inf where there is none.
         """
         self.reset()
         likely = np.exp((score[: 1 + OTHERS] - score[0]) / SCORE_PER_E)
         for k in range(1, len(likely)):
             if not likely[k] >= LEAST_SHARE * likely[: k + 1].sum():  # nor is a score of NaN any
                 break
-            peak = hypotheses[k]
-            reading.suppose(peaks.place, peaks.log_odds, peak, unison, bias, self.f0_hz[k - 1])
+            reading.suppose(place, log_odds, hypotheses[k], unison, bias, self.f0_hz[k - 1])
             self.share[k] = likely[k]
         self.share /= self.share.sum()
 

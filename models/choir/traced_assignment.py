@@ -89,6 +89,7 @@ class Trace:
         self._place, self._log_odds = (np.zeros((capacity, peaks), np.float32) for _ in range(2))
         self._parent = np.zeros((capacity, beam), np.int32)
         self._peaks = np.zeros((capacity, beam, voices), np.int32)
+        self._opinions, self._score = np.zeros((beam, voices), np.int32), np.zeros(beam, np.float32)
         self.reset()
 
     def take(self, assignment: _core.PitchAssignment, place: F32, log_odds: F32) -> None:
@@ -118,6 +119,27 @@ class Trace:
             chosen[step - first] = self._peaks[slot, hypothesis]
             hypothesis = max(int(self._parent[slot, hypothesis]), 0)
         return chosen
+
+    def opinions(self, step: int, score: F32) -> tuple[I32, F32]:
+        """What the hypotheses of the last step think of a step before, each opinion once.
+
+        Shape:
+            score: float32 [beam], of the last step, -inf where there is no hypothesis.
+            returns int32 [beam, voices], peaks, that of the best hypothesis first, then the likeliest, and
+            float32 [beam], the scores of all who think so together, -inf where there is no opinion.
+        """
+        count = 0
+        self._score[...] = -np.inf
+        for hypothesis in range(int(np.isfinite(score).sum())):
+            opinion = self.decided(step, hypothesis)[0]
+            same = np.flatnonzero((self._opinions[:count] == opinion).all(axis=1))
+            at = int(same[0]) if len(same) else count
+            self._opinions[at] = opinion
+            self._score[at] = np.logaddexp(self._score[at], score[hypothesis])
+            count = max(count, at + 1)
+        order = np.argsort(-self._score[1:count], kind="stable") + 1
+        self._opinions[1:count], self._score[1:count] = self._opinions[order], self._score[order]
+        return self._opinions, self._score
 
     def peaks(self, step: int) -> tuple[F32, F32]:
         """Places and log odds [peaks] of a step that is still kept."""

@@ -117,3 +117,21 @@ def test_voices_beyond_those_asked_for_rest(graph: Path) -> None:
     stepped(SourceFilterMasks(step, 2, framing), power, f0_hz)
     assert not step.inputs["f0_hz"][0, 2:].any()
     assert (step.inputs["envelope"][0, 2:] == _core.GuidedComb.UNSEEN).all()
+
+
+def test_a_supposition_is_a_step_that_nothing_is_learnt_from(graph: Path) -> None:
+    framing = Preset(16000, 21).framing
+    power, f0_hz = sung(framing, hops=14, voices=3)
+    one, other = (SourceFilterMasks(OnnxStep(graph), 3, framing) for _ in range(2))
+    stepped(one, power[:8], f0_hz[:8])
+    other.load_state_dict(one.state_dict())
+    supposed = np.zeros((3, framing.bins), np.float32)
+    another_hz = np.ascontiguousarray(f0_hz[8][::-1])
+    for _ in range(2):  # as often as one likes
+        one.suppose(power[8], another_hz, supposed)
+    for name, array in one.state_dict().items():
+        np.testing.assert_array_equal(array, other.state_dict()[name])
+    state = other.state_dict()
+    np.testing.assert_array_equal(stepped(other, power[8:9], another_hz[None])[0], supposed)
+    other.load_state_dict(state)
+    np.testing.assert_array_equal(stepped(one, power[8:], f0_hz[8:]), stepped(other, power[8:], f0_hz[8:]))

@@ -56,6 +56,25 @@ def test_the_best_hypothesis_is_followed_back() -> None:
     assert changed > 5  # later it thinks otherwise
 
 
+def test_opinions_are_those_of_all_hypotheses_each_once() -> None:
+    beam, trace, shared = Beam(), Trace(VOICES, CAPACITY), 0
+    for step in range(STEPS):
+        trace.take(beam.assignment, *beam.step())
+        first = max(0, step - CAPACITY + 3)
+        thoughts = [tuple(trace.decided(first, k)[0]) for k in range(BEAM) if np.isfinite(beam.score[k])]
+        opinions, score = trace.opinions(first, beam.score)
+        found = {tuple(row): s for row, s in zip(opinions, score, strict=True) if np.isfinite(s)}
+        assert len(found) == np.isfinite(score).sum() == len(set(thoughts))
+        np.testing.assert_array_equal(opinions[0], trace.decided(first)[0])
+        for thought, said in found.items():
+            likely = sum(np.exp(beam.score[k]) for k, other in enumerate(thoughts) if other == thought)
+            np.testing.assert_allclose(said, np.log(likely), rtol=1e-4, atol=1e-4)
+        others = score[1 : len(found)]
+        assert (np.diff(others) <= 0).all()
+        shared += len(found) < len(thoughts)
+    assert shared > 10
+
+
 def test_a_step_that_is_held_repeats_the_one_before() -> None:
     beam, trace = Beam(), Trace(VOICES, CAPACITY)
     for _ in range(9):  # more than are kept

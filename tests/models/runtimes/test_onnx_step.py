@@ -44,6 +44,17 @@ def test_parity_sees_another_network(network_file: Path) -> None:
     assert parity_error(TinyNetwork(seed=1), OnnxStep(network_file), 50) > 1e-2
 
 
+def test_a_hop_that_is_taken_back_never_was(network_file: Path) -> None:
+    one, twin = OnnxStep(network_file), OnnxStep(network_file)
+    feed(one, 5, seed=1), feed(twin, 5, seed=1)
+    for _ in range(2):
+        feed(one, 1, seed=2)
+        one.take_back()
+    for name, array in one.state_dict().items():
+        np.testing.assert_array_equal(array, twin.state_dict()[name])
+    np.testing.assert_array_equal(feed(one, 5, seed=3), feed(twin, 5, seed=3))
+
+
 def test_the_state_moves_and_is_what_the_graph_says(network_file: Path) -> None:
     step = OnnxStep(network_file)
     assert {k: v.shape for k, v in step.state_dict().items()} == {
