@@ -71,7 +71,7 @@ class ChoirModel:
         elif order is not None:
             parts = order.names
         self._others: OtherReadings | None = None
-        if isinstance(pitches, NetworkTracker | LaterTracker) and order is None:
+        if isinstance(pitches, NetworkTracker | LaterTracker):
             self._others = pitches.others
         self._supposed = np.zeros((OTHERS, voices, framing.bins), np.float32)
         self._order = order
@@ -134,7 +134,8 @@ class ChoirModel:
         count = 0 if others is None else others.count
         if others is not None:
             for f0_hz, supposed in zip(others.f0_hz[:count], self._supposed, strict=False):
-                self._comb.suppose(self._power, f0_hz, supposed)
+                heard_hz = f0_hz if self._order is None else f0_hz[self._order.slots]
+                self._comb.suppose(self._power, heard_hz, supposed)
         self._comb.step(self._power, self._f0_hz, masks, self._report.level_db)
         if others is not None and count:
             masks *= others.share[0]

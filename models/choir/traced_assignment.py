@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtsep.kernels import _core
-from rtsep.models.choir.peak_reading import PeakFinder
+from rtsep.models.choir.peak_reading import SCORE_PER_E, PeakFinder
 from rtsep.models.mask_model import State, require_like
 
 F32 = NDArray[np.float32]
@@ -135,7 +135,8 @@ class Trace:
             same = np.flatnonzero((self._opinions[:count] == opinion).all(axis=1))
             at = int(same[0]) if len(same) else count
             self._opinions[at] = opinion
-            self._score[at] = np.logaddexp(self._score[at], score[hypothesis])
+            together = np.logaddexp(self._score[at] / SCORE_PER_E, score[hypothesis] / SCORE_PER_E)
+            self._score[at] = SCORE_PER_E * together
             count = max(count, at + 1)
         order = np.argsort(-self._score[1:count], kind="stable") + 1
         self._opinions[1:count], self._score[1:count] = self._opinions[order], self._score[order]

@@ -86,9 +86,14 @@ class PartOrder:
         else:
             self._rest_s += np.float32(self._hop_s)
         np.minimum(self._rest_s, np.float32(LONGEST_REST_S), out=self._rest_s)
-        slots = self._orders[int(self._playing)]
-        f0_hz[...] = f0_hz[slots]
-        confident[...] = confident[slots]
+        f0_hz[...] = f0_hz[self.slots]
+        confident[...] = confident[self.slots]
+
+    @property
+    def slots(self) -> NDArray[np.intp]:
+        """Which of the pitches, highest first, each part sings: intp [parts]."""
+        found: NDArray[np.intp] = self._orders[int(self._playing)]
+        return found
 
     def _decide(self, midi: F32, confident: NDArray[np.bool_]) -> None:
         """One step of the decoder: of all ways to every order the best stays."""

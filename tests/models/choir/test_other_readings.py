@@ -8,7 +8,9 @@ from rtsep.kernels import _core
 from rtsep.models.choir.comb_masks import AdaptiveCombMasks, CombMasks, FixedCombMasks
 from rtsep.models.choir.model import ChoirModel
 from rtsep.models.choir.network_tracker import NetworkTracker
-from rtsep.models.choir.peak_reading import LEAST_SHARE, OTHERS, OtherReadings, PeakReading
+from rtsep.models.choir.parts.part_order import PartOrder
+from rtsep.models.choir.parts.parts import Parts
+from rtsep.models.choir.peak_reading import LEAST_SHARE, OTHERS, SCORE_PER_E, OtherReadings, PeakReading
 from rtsep.models.choir.pitch_grid import CANDIDATES
 from rtsep.rt.hop.presets import Preset
 
@@ -42,14 +44,16 @@ def test_a_hypothesis_counts_by_its_score() -> None:
         hypotheses((0, 1), (0, 2), (1, 2), (0, SILENT)),
         scores(0, -1, -2, -2.5),
     )
-    expected = np.exp([0.0, -1.0, -2.0])
+    expected = np.exp(np.array([0.0, -1.0, -2.0]) / SCORE_PER_E)
     np.testing.assert_allclose(others.share, expected / expected.sum(), rtol=1e-6)
     assert others.count == OTHERS == 2
     np.testing.assert_allclose(1200 * np.log2(others.f0_hz[1, 0] / others.f0_hz[1, 1]), 40 * 20, atol=1e-2)
     assert others.f0_hz[0, 0] > others.f0_hz[1, 0]
 
 
-@pytest.mark.parametrize("score", [scores(0.0), scores(0.0, -9.0), np.full(BEAM, np.nan, np.float32)])
+@pytest.mark.parametrize(
+    "score", [scores(0.0), scores(0.0, -9.0 * SCORE_PER_E), np.full(BEAM, np.nan, np.float32)]
+)
 def test_what_is_sure_has_no_others(score: F32) -> None:
     others = OtherReadings(2)
     read(others, PeakReading(2, HOP_S), hypotheses((0, 1), (0, 2)), scores(0, -1))
@@ -60,7 +64,7 @@ def test_what_is_sure_has_no_others(score: F32) -> None:
 
 
 def test_too_small_a_share_is_not_heard() -> None:
-    at = np.log(LEAST_SHARE / (1 - LEAST_SHARE))
+    at = SCORE_PER_E * np.log(LEAST_SHARE / (1 - LEAST_SHARE))
     for by, count in ((0.02, 1), (-0.02, 0)):
         others = OtherReadings(2)
         read(others, PeakReading(2, HOP_S), hypotheses((0, 1), (0, 2)), scores(0, at + by))
@@ -130,3 +134,19 @@ def test_masks_are_the_mean_by_share() -> None:
     tracker.others.f0_hz[...] = (500.0, 0.0), (600.0, 100.0)
     model._mask(masks)
     np.testing.assert_allclose(masks[:, 3], [0.2 + 0.15 + 0.12, 0.1 + 0.02], rtol=1e-6)
+
+
+def test_parts_that_have_crossed_are_crossed_in_every_hypothesis() -> None:
+    framing = Preset(16000, 43).framing
+    tracker = NetworkTracker.__new__(NetworkTracker)
+    tracker.guide, tracker.others = None, OtherReadings(2)
+    order = PartOrder(Parts.parse("S,A", {}), framing)
+    order._playing[...] = 1
+    comb: CombMasks = Told()  # type: ignore[assignment]
+    model = ChoirModel(2, framing, comb, tracker, order=order)
+    tracker.others.share[...] = 0.5, 0.5, 0.0
+    tracker.others.f0_hz[0] = 600.0, 100.0
+    masks = np.zeros((2, framing.bins), np.float32)
+    model._f0_hz[...] = 200.0, 400.0
+    model._mask(masks)
+    np.testing.assert_allclose(masks[:, 3], [0.15, 0.5], rtol=1e-6)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from rtsep.kernels import _core
+from rtsep.models.choir.peak_reading import SCORE_PER_E
 from rtsep.models.choir.traced_assignment import Trace
 
 VOICES, CAPACITY, STEPS = 2, 6, 80
@@ -67,8 +68,9 @@ def test_opinions_are_those_of_all_hypotheses_each_once() -> None:
         assert len(found) == np.isfinite(score).sum() == len(set(thoughts))
         np.testing.assert_array_equal(opinions[0], trace.decided(first)[0])
         for thought, said in found.items():
-            likely = sum(np.exp(beam.score[k]) for k, other in enumerate(thoughts) if other == thought)
-            np.testing.assert_allclose(said, np.log(likely), rtol=1e-4, atol=1e-4)
+            who = [k for k, other in enumerate(thoughts) if other == thought]
+            likely = sum(np.exp(beam.score[k] / SCORE_PER_E) for k in who)
+            np.testing.assert_allclose(said, SCORE_PER_E * np.log(likely), rtol=1e-4, atol=1e-4)
         others = score[1 : len(found)]
         assert (np.diff(others) <= 0).all()
         shared += len(found) < len(thoughts)
