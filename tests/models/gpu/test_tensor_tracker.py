@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.eager_step import EagerStep
+from helpers.interpreted_tracker import Music, Side, Stages, framing_of
 
 from rtsep.kernels import _core
 from rtsep.models.choir.network_tracker import NetworkTracker
@@ -74,3 +75,23 @@ def test_every_stream_is_the_stage_s(hop: int) -> None:
             doubted += int(stage.others.count == OTHERS)
     assert sounding > 24
     assert doubted > 24
+
+
+@pytest.mark.parametrize("hop", [43, 85])
+def test_where_voices_meet_the_other_hypotheses_are_the_stage_s(hop: int) -> None:
+    """Shares and pitches of the others are state: with chords of which some meet, a voice joins another in
+    them too."""
+    rng = np.random.default_rng(hop)
+    side, stages, draw = Side(4, framing_of(hop), fused=False), Stages(4, framing_of(hop)), Music()
+    doubted = doubled = 0
+    for now in range(120):
+        outputs = draw(rng, now)
+        side.step(outputs)
+        stages.step(outputs)
+        stages.assert_state(side.state)
+        for tracker in stages.trackers:
+            doubted += int(tracker.others.share[0] < 0.9)
+            for f0_hz in tracker.others.f0_hz:
+                doubled += np.count_nonzero(f0_hz) - np.unique(f0_hz[f0_hz > 0]).size
+    assert doubted > 20
+    assert doubled > 5
