@@ -29,7 +29,7 @@ LEAST_JOIN_BIAS = -1.0
 OTHERS = 2
 LEAST_SHARE = 0.02
 # A score so much lower is e times less likely. Scores are sums of log odds over the last tenth of a second,
-# whose hops say the same again: 1 to 2 give the same SI-SDR on a real quartet, 0.5 and 5 less.
+# whose hops say the same again: 0.7 to 1.5 give the same SI-SDR on a real quartet, 5 less.
 SCORE_PER_E = 1.5
 
 

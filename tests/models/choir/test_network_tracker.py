@@ -154,6 +154,23 @@ def test_a_state_is_continued_exactly() -> None:
     np.testing.assert_array_equal(run(second, 4, 29)[0], whole[31:])
 
 
+def test_other_readings_are_held_between_two_looks_and_forgotten_at_a_reset() -> None:
+    """Two pitches of which one is sung: at 5 ms the network looks at every other hop."""
+    framing = Preset(16000, 5).framing
+    tracker = NetworkTracker(FakeNetwork([{440.0: 1.0, 330.0: 0.9}]), 1, framing)  # type: ignore[arg-type]
+    run(tracker, 1, 6)
+    share, f0_hz = tracker.others.share.copy(), tracker.others.f0_hz.copy()
+    np.testing.assert_allclose(f0_hz[0], [330.0], rtol=1e-3)
+    assert 0.5 < share[0] < 0.9
+    run(tracker, 1, 1)
+    np.testing.assert_array_equal(tracker.others.share, share)
+    np.testing.assert_array_equal(tracker.others.f0_hz, f0_hz)
+    tracker.reset()
+    assert tracker.others.count == 0
+    run(tracker, 1, 1)  # no look yet
+    assert tracker.others.count == 0
+
+
 def test_a_damaged_state_is_refused_and_changes_nothing() -> None:
     tracker = NetworkTracker(FakeNetwork([CHORD]), 4, Preset(16000, 11).framing)  # type: ignore[arg-type]
     run(tracker, 4, 3)
