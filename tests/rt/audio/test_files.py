@@ -130,10 +130,16 @@ def part_files(stem: str) -> list[Path]:
     return list(Path("out").glob(f"{stem}.wav.*.part"))
 
 
-@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupted_run_leaves_valid_aligned_files(signum: int, code: int) -> None:
-    long_file(Path("long.wav"))
-    command = [sys.executable, "-m", "rtsep", "--input", "long.wav", "--output", "out"]
+@pytest.mark.parametrize(
+    # from both ends stems are written when all has been heard: a shorter file
+    ("signum", "code", "offline", "seconds"),
+    [(signal.SIGINT, 130, "off", 600), (signal.SIGTERM, 143, "on", 90)],
+)
+def test_an_interrupted_run_leaves_valid_aligned_files(
+    signum: int, code: int, offline: str, seconds: float
+) -> None:
+    long_file(Path("long.wav"), seconds)
+    command = [sys.executable, "-m", "rtsep", "--input", "long.wav", "--output", "out", "--offline", offline]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while process.poll() is None and not any(p.stat().st_size > 500_000 for p in part_files("residual")):
         time.sleep(0.01)
