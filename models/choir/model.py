@@ -64,15 +64,13 @@ class ChoirModel:
         order: PartOrder | None = None,
     ) -> None:
         self.guide: ScoreGuide | None = None
+        self._others = OtherReadings(voices)  # none, where no network leaves any doubt
         if isinstance(pitches, NetworkTracker | LaterTracker):
-            self.guide = pitches.guide
+            self.guide, self._others = pitches.guide, pitches.others
         if self.guide is not None:
             parts = self.guide.score.parts
         elif order is not None:
             parts = order.names
-        self._others: OtherReadings | None = None
-        if isinstance(pitches, NetworkTracker | LaterTracker):
-            self._others = pitches.others
         self._supposed = np.zeros((OTHERS, voices, framing.bins), np.float32)
         self._order = order
         self._stems = parts or voice_names(voices)
@@ -130,14 +128,12 @@ class ChoirModel:
     def _mask(self, masks: NDArray[np.float32]) -> None:
         """The masks of these pitches; where others are nearly as likely, the mean of all by how likely each
         is."""
-        others = self._others
-        count = 0 if others is None else others.count
-        if others is not None:
-            for f0_hz, supposed in zip(others.f0_hz[:count], self._supposed, strict=False):
-                heard_hz = f0_hz if self._order is None else f0_hz[self._order.slots]
-                self._comb.suppose(self._power, heard_hz, supposed)
+        others, count = self._others, self._others.count
+        for f0_hz, supposed in zip(others.f0_hz[:count], self._supposed, strict=False):
+            heard_hz = f0_hz if self._order is None else f0_hz[self._order.slots]
+            self._comb.suppose(self._power, heard_hz, supposed)
         self._comb.step(self._power, self._f0_hz, masks, self._report.level_db)
-        if others is not None and count:
+        if count:
             masks *= others.share[0]
             for share, supposed in zip(others.share[1 : 1 + count], self._supposed, strict=False):
                 supposed *= share

@@ -107,13 +107,14 @@ class Trace:
         self._parent[slot] = np.arange(self._parent.shape[1])
         self.steps += 1
 
-    def decided(self, first: int, hypothesis: int = 0) -> I32:
-        """What a hypothesis of the last step, the best one unless said, thinks of every step from `first` on.
+    def decided(self, first: int) -> I32:
+        """What the best hypothesis of the last step thinks of every step from `first` on.
 
         Shape:
             returns int32 [steps - first, voices], peaks as of `PitchAssignment`.
         """
         chosen = np.empty((self.steps - first, self._peaks.shape[2]), np.int32)
+        hypothesis = 0
         for step in range(self.steps - 1, first - 1, -1):
             slot = step % self._capacity
             chosen[step - first] = self._peaks[slot, hypothesis]
@@ -128,10 +129,14 @@ class Trace:
             returns int32 [beam, voices], peaks, that of the best hypothesis first, then the likeliest, and
             float32 [beam], the scores of all who think so together, -inf where there is no opinion.
         """
+        came_from = np.arange(len(score))
+        for later in range(self.steps - 1, step, -1):
+            came_from = np.maximum(self._parent[later % self._capacity, came_from], 0)
+        thoughts = self._peaks[step % self._capacity, came_from]
         count = 0
         self._score[...] = -np.inf
         for hypothesis in range(int(np.isfinite(score).sum())):
-            opinion = self.decided(step, hypothesis)[0]
+            opinion = thoughts[hypothesis]
             same = np.flatnonzero((self._opinions[:count] == opinion).all(axis=1))
             at = int(same[0]) if len(same) else count
             self._opinions[at] = opinion

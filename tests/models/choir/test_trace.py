@@ -33,9 +33,8 @@ class Beam:
         self.told.append((parent, peaks))
         return place, log_odds
 
-    def thought(self, step: int) -> np.ndarray:
-        """What the best hypothesis of now thinks of a step."""
-        hypothesis = 0
+    def thought(self, step: int, hypothesis: int = 0) -> np.ndarray:
+        """What a hypothesis of now, the best one unless said, thinks of a step."""
         for parent, _ in self.told[:step:-1]:
             hypothesis = max(parent[hypothesis], 0)
         return self.told[step][1][hypothesis]
@@ -65,7 +64,7 @@ def test_opinions_are_those_of_all_hypotheses_each_once() -> None:
         likely = beam.score - np.where(np.arange(BEAM) > 0, beam.rng.uniform(0, 3, BEAM), 0).astype(
             np.float32
         )
-        thoughts = [tuple(trace.decided(first, k)[0]) for k in range(BEAM) if np.isfinite(likely[k])]
+        thoughts = [tuple(beam.thought(first, k)) for k in range(BEAM) if np.isfinite(likely[k])]
         opinions, score = trace.opinions(first, likely)
         found = {tuple(row): s for row, s in zip(opinions, score, strict=True) if np.isfinite(s)}
         assert len(found) == np.isfinite(score).sum() == len(set(thoughts))
